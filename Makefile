@@ -1,0 +1,67 @@
+# Goblins Secrets.
+#
+#   make run       the whole product on this machine; Ctrl-C stops it
+#   make account   one more account on the running stack
+#   make test      everything that must hold before a change lands
+#   make bench     docs/benchmarks.md, measured anew
+#
+# Each target installs what it needs into .tools/, pinned, once.
+
+ADDR ?= 127.0.0.1:8080
+DATA ?= .local
+# More flags for the local stack, such as ARGS='-set ReadLimit=5'.
+ARGS ?=
+
+SAM_VERSION = 1.170.0
+SAM = .tools/sam/.installed-$(SAM_VERSION)
+LOCAL = .tools/bin/local
+
+export SAM_CLI_TELEMETRY = 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.PHONY: run account test lint validate vulncheck test-dynamodb-local bench local
+
+run: local
+	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
+
+account: local
+	@exec $(LOCAL) -data '$(DATA)' account $(NAME)
+
+# Go caches builds: what takes long is the first one.
+local:
+	@command -v go >/dev/null || { echo 'goblins-secrets: Go 1.26 or newer is needed, and is not on the PATH' >&2; exit 1; }
+	@[ -e $(LOCAL) ] || echo 'Building, which takes a minute the first time …' >&2
+	@go build -o $(LOCAL) ./infra/local
+
+test: lint validate
+	go test -race ./...
+	@$(MAKE) --no-print-directory vulncheck
+
+lint:
+	@unformatted=$$(gofmt -l functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+validate: $(SAM)
+	.tools/sam/bin/sam validate --lint
+
+# The vulnerability database is not reachable from everywhere. Where it is not, this
+# says so and passes; it fails for what it finds and for everything else.
+vulncheck:
+	@if out=$$(go tool govulncheck ./... 2>&1); then echo "$$out"; \
+	elif echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database can not be reached from here: NOT checked' >&2; \
+	else echo "$$out" >&2; exit 1; fi
+
+# The store once more, on Amazon's own emulator: the strictest one.
+test-dynamodb-local:
+	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./pkg/dynamo/...
+
+bench: local
+	go run ./infra/bench
+
+$(SAM):
+	@command -v python3 >/dev/null || { echo 'goblins-secrets: Python 3 is needed to install the SAM CLI, and is not on the PATH' >&2; exit 1; }
+	@echo 'Installing the SAM CLI into .tools, once, which takes a minute …' >&2
+	@rm -rf .tools/sam && python3 -m venv .tools/sam
+	@.tools/sam/bin/pip install --quiet --disable-pip-version-check aws-sam-cli==$(SAM_VERSION)
+	@touch $@

@@ -1,0 +1,10 @@
+// Command create-item serves httpapi.CreateItem behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.CreateItem(app.Must())) }

@@ -1,0 +1,10 @@
+// Command create-secret serves httpapi.CreateSecret behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.CreateSecret(app.Must())) }

@@ -1,0 +1,10 @@
+// Command list-items serves httpapi.ListItems behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.ListItems(app.Must())) }

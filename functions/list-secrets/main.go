@@ -1,0 +1,10 @@
+// Command list-secrets serves httpapi.ListSecrets behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.ListSecrets(app.Must())) }

@@ -1,0 +1,10 @@
+// Command update-item serves httpapi.UpdateItem behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.UpdateItem(app.Must())) }

@@ -1,0 +1,10 @@
+// Command update-secret serves httpapi.UpdateSecret behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.UpdateSecret(app.Must())) }

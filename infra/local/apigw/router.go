@@ -1,0 +1,112 @@
+package apigw
+
+import (
+	"net/url"
+	"strings"
+
+	"goblins-secrets/infra/local/template"
+)
+
+// router is a tree of path segments. A segment matches by its text before it
+// matches as a {parameter}, and that before a greedy {parameter+}.
+type router struct {
+	static  map[string]*router
+	param   *router
+	name    string // of param, or of greedy
+	greedy  *router
+	path    string            // of the route, where one ends here
+	methods map[string]string // method -> function
+}
+
+// match is where a request goes.
+type match struct {
+	function string
+	path     string
+	params   map[string]string
+}
+
+func newRouter(routes []template.Route) *router {
+	root := new(router)
+	for _, route := range routes {
+		node := root
+		for segment := range strings.SplitSeq(strings.Trim(route.Path, "/"), "/") {
+			node = node.child(segment)
+		}
+		if node.methods == nil {
+			node.methods = make(map[string]string)
+		}
+		node.path = route.Path
+		node.methods[route.Method] = route.Function
+	}
+	return root
+}
+
+func (n *router) child(segment string) *router {
+	name, isParam := strings.CutPrefix(segment, "{")
+	switch {
+	case !isParam:
+		if n.static == nil {
+			n.static = make(map[string]*router)
+		}
+		if n.static[segment] == nil {
+			n.static[segment] = new(router)
+		}
+		return n.static[segment]
+	case strings.HasSuffix(name, "+}"):
+		if n.greedy == nil {
+			n.greedy = &router{name: strings.TrimSuffix(name, "+}")}
+		}
+		return n.greedy
+	default:
+		if n.param == nil {
+			n.param = &router{name: strings.TrimSuffix(name, "}")}
+		}
+		return n.param
+	}
+}
+
+// match finds the function for a method and an escaped path, with or without a
+// slash at its end.
+func (n *router) match(method, escapedPath string) (match, bool) {
+	path := strings.TrimSuffix(strings.TrimPrefix(escapedPath, "/"), "/")
+	params := make(map[string]string)
+	node := n.find(strings.Split(path, "/"), params)
+	if node == nil {
+		return match{}, false
+	}
+	function, ok := node.methods[method]
+	if !ok {
+		function, ok = node.methods["ANY"]
+	}
+	return match{function, node.path, params}, ok
+}
+
+// find walks down to a route's end, and back where a way has none.
+func (n *router) find(segments []string, params map[string]string) *router {
+	if len(segments) == 0 {
+		if n.methods == nil {
+			return nil
+		}
+		return n
+	}
+	text, err := url.PathUnescape(segments[0])
+	if err != nil || segments[0] == "" {
+		text = segments[0]
+	}
+	if child := n.static[text]; child != nil {
+		if found := child.find(segments[1:], params); found != nil {
+			return found
+		}
+	}
+	if n.param != nil && text != "" {
+		if found := n.param.find(segments[1:], params); found != nil {
+			params[n.param.name] = text
+			return found
+		}
+	}
+	if n.greedy != nil && text != "" {
+		params[n.greedy.name] = strings.Join(segments, "/")
+		return n.greedy
+	}
+	return nil
+}

@@ -1,0 +1,333 @@
+package kms
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	region    = "us-east-1"
+	accountID = "000000000000"
+	arnPrefix = "arn:aws:kms:" + region + ":" + accountID + ":"
+
+	specSymmetric = "SYMMETRIC_DEFAULT"
+	specHMAC      = "HMAC_256"
+	usageEncrypt  = "ENCRYPT_DECRYPT"
+	usageMAC      = "GENERATE_VERIFY_MAC"
+
+	fileVersion = 1
+	secretSize  = 32
+)
+
+// keyring is all that the server keeps, in the shape of the key file.
+type keyring struct {
+	Version int              `json:"version"`
+	Keys    map[string]key   `json:"keys"`
+	Aliases map[string]alias `json:"aliases"`
+}
+
+type key struct {
+	id          string       // the name it is kept under
+	Spec        string       `json:"spec"`
+	Description string       `json:"description"`
+	Enabled     bool         `json:"enabled"`
+	CreatedAt   time.Time    `json:"created_at"`
+	Rotation    *rotation    `json:"rotation,omitempty"`
+	BackingKeys []backingKey `json:"backing_keys"`
+}
+
+type rotation struct {
+	PeriodDays int       `json:"period_days"`
+	EnabledAt  time.Time `json:"enabled_at"`
+}
+
+// backingKey is one generation of a key; AWS also calls it key material.
+type backingKey struct {
+	ID     string `json:"id"`
+	Secret []byte `json:"secret"`
+}
+
+type alias struct {
+	KeyID     string    `json:"key_id"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func (k key) arn() string { return arnPrefix + "key/" + k.id }
+
+func (k key) usage() string {
+	if k.Spec == specHMAC {
+		return usageMAC
+	}
+	return usageEncrypt
+}
+
+// latest returns the backing key that encrypts, and its index.
+func (k key) latest() (backingKey, uint32) {
+	last := len(k.BackingKeys) - 1
+	return k.BackingKeys[last], uint32(last)
+}
+
+// find returns the key that id names: a key id, a key ARN, an alias name or an
+// alias ARN.
+func (ring *keyring) find(id string) (key, error) {
+	if err := between("keyId", len(id), 1, 2048); err != nil {
+		return key{}, err
+	}
+	name, err := localName(id)
+	if err != nil {
+		return key{}, err
+	}
+	if strings.HasPrefix(name, "alias/") {
+		a, ok := ring.Aliases[name]
+		if !ok {
+			return key{}, fail("NotFoundException", "Alias %s is not found.", arnPrefix+name)
+		}
+		name = a.KeyID
+	}
+	k, ok := ring.Keys[name]
+	if !ok {
+		return key{}, fail("NotFoundException", "Key '%s' does not exist", arnPrefix+"key/"+name)
+	}
+	return k, nil
+}
+
+// findKey is find for the operations that manage keys, which take no alias.
+func (ring *keyring) findKey(id string) (key, error) {
+	if isAlias(id) {
+		return key{}, fail("NotFoundException", "Invalid keyId '%s'", id)
+	}
+	return ring.find(id)
+}
+
+// usable is find for the operations that use a key.
+func (ring *keyring) usable(id, usage string) (key, error) {
+	k, err := ring.find(id)
+	if err != nil {
+		return key{}, err
+	}
+	return k, k.checkUsable(usage)
+}
+
+// checkUsable says whether the key is enabled and made for that use.
+func (k key) checkUsable(usage string) error {
+	if err := k.checkEnabled(); err != nil {
+		return err
+	}
+	if k.usage() != usage {
+		return fail("InvalidKeyUsageException", "%s key usage is %s, this operation needs %s.", k.arn(), k.usage(), usage)
+	}
+	return nil
+}
+
+func (k key) checkEnabled() error {
+	if !k.Enabled {
+		return fail("DisabledException", "%s is disabled.", k.arn())
+	}
+	return nil
+}
+
+// checkRotatable says whether AWS would rotate the key.
+func (k key) checkRotatable() error {
+	if err := k.checkEnabled(); err != nil {
+		return err
+	}
+	if k.Spec != specSymmetric {
+		return fail("UnsupportedOperationException", "%s has key spec %s, which is not rotated.", k.arn(), k.Spec)
+	}
+	return nil
+}
+
+// addAlias gives a key one more name.
+func (ring *keyring) addAlias(name, keyID string, now time.Time) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
+	if err := between("aliasName", len(name), 1, 256); err != nil {
+		return err
+	}
+	if rest, ok := strings.CutPrefix(name, "alias/"); !ok || strings.Trim(rest, "/") == "" {
+		return fail("ValidationException", "Invalid identifier")
+	}
+	if strings.Trim(name, allowed) != "" {
+		return fail("ValidationException", "%s contains invalid characters for an alias", name)
+	}
+	if strings.HasPrefix(name, "alias/aws/") {
+		return fail("NotAuthorizedException", "The prefix alias/aws/ is reserved.")
+	}
+	if _, ok := ring.Aliases[name]; ok {
+		return fail("AlreadyExistsException", "An alias with the name %s already exists", arnPrefix+name)
+	}
+	ring.Aliases[name] = alias{KeyID: keyID, CreatedAt: now.UTC()}
+	return nil
+}
+
+// localName reduces an ARN to its key id or alias name; other ids stay as they are.
+func localName(id string) (string, error) {
+	if !strings.HasPrefix(id, "arn:") {
+		return id, nil
+	}
+	resource, ok := strings.CutPrefix(id, arnPrefix)
+	keyID, isKey := strings.CutPrefix(resource, "key/")
+	switch {
+	case ok && isKey:
+		return keyID, nil
+	case ok && strings.HasPrefix(resource, "alias/"):
+		return resource, nil
+	case !ok && strings.HasPrefix(id, "arn:aws:kms:") && strings.Count(id, ":") == 5:
+		return "", fail("NotFoundException", "Invalid arn: this is %s, account %s", region, accountID)
+	}
+	return "", fail("InvalidArnException", "'%s' is not the ARN of a key or an alias", id)
+}
+
+func isAlias(id string) bool {
+	return strings.HasPrefix(id, "alias/") || strings.HasPrefix(id, "arn:") && strings.Contains(id, ":alias/")
+}
+
+// newKey makes a key with its first backing key, not yet kept.
+func (s *Server) newKey(spec, description string) (key, error) {
+	id, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return key{}, fmt.Errorf("make key id: %w", err)
+	}
+	first, err := s.newBackingKey()
+	if err != nil {
+		return key{}, err
+	}
+	return key{
+		id: id.String(), Spec: spec, Description: description, Enabled: true,
+		CreatedAt: s.now().UTC(), BackingKeys: []backingKey{first},
+	}, nil
+}
+
+func (s *Server) newBackingKey() (backingKey, error) {
+	random := make([]byte, 2*secretSize)
+	if _, err := io.ReadFull(s.rand, random); err != nil {
+		return backingKey{}, fmt.Errorf("make backing key: %w", err)
+	}
+	return backingKey{ID: hex.EncodeToString(random[:secretSize]), Secret: random[secretSize:]}, nil
+}
+
+// update applies change to a copy of the keyring and publishes it once it is in
+// the file. After an error nothing has changed. Readers hold the keys of the old
+// keyring, so change replaces what it finds inside a key and never writes into it.
+func (s *Server) update(change func(*keyring) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	old := s.current.Load()
+	next := &keyring{Version: fileVersion, Keys: maps.Clone(old.Keys), Aliases: maps.Clone(old.Aliases)}
+	if err := change(next); err != nil {
+		return err
+	}
+	if err := next.write(s.path); err != nil {
+		return fmt.Errorf("keep KMS keys: %w", err)
+	}
+	s.current.Store(next)
+	return nil
+}
+
+// changeKey applies change to the key behind id.
+func (s *Server) changeKey(id string, change func(*key) error) error {
+	return s.update(func(ring *keyring) error {
+		k, err := ring.findKey(id)
+		if err != nil {
+			return err
+		}
+		if err := change(&k); err != nil {
+			return err
+		}
+		ring.Keys[k.id] = k
+		return nil
+	})
+}
+
+func readKeyring(path string) (*keyring, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &keyring{Version: fileVersion, Keys: map[string]key{}, Aliases: map[string]alias{}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ring := new(keyring)
+	if err := json.Unmarshal(data, ring); err != nil {
+		return nil, fmt.Errorf("%s is not a key file: %w", path, err)
+	}
+	if err := ring.check(); err != nil {
+		return nil, fmt.Errorf("%s is not a key file: %w", path, err)
+	}
+	return ring, nil
+}
+
+// check completes a keyring read from a file. A key file without its keys would
+// lock up all that was encrypted under them, so nothing missing is made good.
+func (ring *keyring) check() error {
+	if ring.Version != fileVersion || ring.Keys == nil || ring.Aliases == nil {
+		return fmt.Errorf("want version %d, keys and aliases", fileVersion)
+	}
+	for id, k := range ring.Keys {
+		if u, err := uuid.Parse(id); err != nil || u.String() != id {
+			return fmt.Errorf("key id %q is not a UUID", id)
+		}
+		if k.Spec != specSymmetric && k.Spec != specHMAC {
+			return fmt.Errorf("key %s has unknown spec %q", id, k.Spec)
+		}
+		if len(k.BackingKeys) == 0 {
+			return fmt.Errorf("key %s has no backing key", id)
+		}
+		for _, b := range k.BackingKeys {
+			if len(b.Secret) != secretSize {
+				return fmt.Errorf("key %s has a backing key of %d bytes", id, len(b.Secret))
+			}
+		}
+		k.id = id
+		ring.Keys[id] = k
+	}
+	for name, a := range ring.Aliases {
+		if _, ok := ring.Keys[a.KeyID]; !ok {
+			return fmt.Errorf("%s points to no key", name)
+		}
+	}
+	return nil
+}
+
+// write replaces the file at path. It returns once both the bytes and the name
+// are on the disk, so a crash leaves the old file or the new one.
+func (ring *keyring) write(path string) (err error) {
+	data, err := json.MarshalIndent(ring, "", "  ")
+	if err != nil {
+		return err
+	}
+	// One name for the unfinished file, so that a crash leaves at most one behind.
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

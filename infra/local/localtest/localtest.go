@@ -1,0 +1,122 @@
+// Package localtest gives tests the real parts that the product runs on: a DynamoDB
+// emulator and a KMS, one of each per test process, and a table for each test.
+package localtest
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/emulator"
+	"goblins-secrets/infra/local/kms"
+	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/secrets"
+)
+
+// parts are what all tests of a process share. The emulator ends with the process.
+type parts struct {
+	db        *emulator.Emulator
+	template  *template.Template
+	endpoints stack.Endpoints
+}
+
+var shared = sync.OnceValues(func() (p parts, err error) {
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		return p, err
+	}
+	if p.template, err = template.Read(path, nil); err != nil {
+		return p, err
+	}
+	if p.db, err = emulator.FromEnvironment(context.Background()); err != nil {
+		return p, err
+	}
+	p.endpoints.DynamoDB = p.db.URL
+	dir, err := os.MkdirTemp("", "goblins-secrets-kms")
+	if err != nil {
+		return p, err
+	}
+	defer os.RemoveAll(dir) // the key is in memory then, and none is added
+	keys, err := kms.Open(filepath.Join(dir, "kms.json"))
+	if err != nil {
+		return p, err
+	}
+	p.endpoints.KMS = httptest.NewServer(keys).URL
+	p.endpoints.MasterKey, err = keys.EnsureKey("alias/test")
+	return p, err
+})
+
+// Table is a table of a test's own, with what is needed to use it.
+type Table struct {
+	Name   string
+	Client *dynamodb.Client // without retries
+
+	parts parts
+}
+
+// NewTable makes an empty table.
+func NewTable(t testing.TB) *Table {
+	t.Helper()
+	p, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := &Table{Name: "test-" + uuid.NewString(), Client: p.db.Client(), parts: p}
+	if err := p.db.CreateTable(t.Context(), table.Name, p.template.Table); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, err := table.Client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: &table.Name})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return table
+}
+
+// Template is the product's template, with its parameters' defaults.
+func (tb *Table) Template() *template.Template { return tb.parts.template }
+
+// Environment is what Lambda would give a function that uses the table.
+func (tb *Table) Environment(t testing.TB, function string) func(string) string {
+	t.Helper()
+	endpoints := tb.parts.endpoints
+	endpoints.Table = tb.Name
+	getenv, err := endpoints.Environment(tb.parts.template, function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return getenv
+}
+
+// Service is the product's service on the table, as a function has it.
+func (tb *Table) Service(t testing.TB, options ...func(*aws.Config)) *secrets.Service {
+	t.Helper()
+	svc, err := app.New(tb.Environment(t, "GetItem"), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return svc
+}
+
+// Account makes an account and returns its first caller and key.
+func (tb *Table) Account(t testing.TB, name string) (secrets.NewAccount, secrets.Caller) {
+	t.Helper()
+	made, err := tb.Service(t).CreateAccount(t.Context(), secrets.Text(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, secrets.Caller{
+		AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID, SourceIP: "127.0.0.1", RequestID: "test",
+	}
+}

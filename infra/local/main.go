@@ -1,0 +1,110 @@
+// Command local runs the whole product on one machine, without Docker and without
+// an AWS account.
+//
+//	go run ./infra/local [-addr 127.0.0.1:8080] [-data .local] [-set Parameter=value]…
+//	go run ./infra/local [-data .local] account [name]
+//
+// The first form runs the stack until Ctrl-C, SIGTERM, or the end of the process
+// that started it. The second prints the env file of one more account on it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/stack"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "goblins-secrets:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	config := stack.Config{Set: make(map[string]string), Progress: os.Stderr}
+	flag.StringVar(&config.Addr, "addr", "127.0.0.1:8080", "`host:port` of the API")
+	flag.StringVar(&config.Data, "data", ".local", "`folder` that keeps everything")
+	flag.Func("set", "template parameter, as `Name=value`; may be repeated", func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return fmt.Errorf("%q is not Name=value", text)
+		}
+		config.Set[name] = value
+		return nil
+	})
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch flag.Arg(0) {
+	case "":
+		return serve(ctx, config)
+	case "account":
+		name := flag.Arg(1)
+		if name == "" {
+			name = "account-" + uuid.NewString()[:8]
+		}
+		env, err := stack.CreateAccount(ctx, config.Data, name)
+		fmt.Print(env)
+		return err
+	default:
+		return fmt.Errorf("there is no command %q, only account", flag.Arg(0))
+	}
+}
+
+func serve(ctx context.Context, config stack.Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		awaitOrphaned(ctx)
+		cancel()
+	}()
+	s, err := stack.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	fmt.Printf(`Goblins Secrets is ready at %[1]s (data in %[2]s, Ctrl-C stops it).
+
+Paste this:
+
+  curl -H "Authorization: Bearer %[3]s" %[1]s/api/secrets/
+
+or, for API_URL and API_KEY in your shell:
+
+  . %[2]s/env
+
+`, s.URL, config.Data, s.APIKey)
+	select {
+	case <-ctx.Done():
+	case err = <-s.Failed():
+	}
+	if closeErr := s.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// awaitOrphaned waits until the process that started this one is gone: make, when
+// it is killed in a way that it can't pass on, leaves no stack behind.
+func awaitOrphaned(ctx context.Context) {
+	parent := os.Getppid()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for os.Getppid() == parent {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package stack
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
+)
+
+// routes are the functions behind the API, by folder, as their mains wire them.
+var routes = map[string]func(*secrets.Service) http.Handler{
+	"create-item":   httpapi.CreateItem,
+	"create-secret": httpapi.CreateSecret,
+	"delete-item":   httpapi.DeleteItem,
+	"delete-secret": httpapi.DeleteSecret,
+	"get-item":      httpapi.GetItem,
+	"get-secret":    httpapi.GetSecret,
+	"list-items":    httpapi.ListItems,
+	"list-secrets":  httpapi.ListSecrets,
+	"update-item":   httpapi.UpdateItem,
+	"update-secret": httpapi.UpdateSecret,
+}
+
+// operators are the functions without a route, which the stack calls itself.
+var operators = map[string]bool{"authorizer": true, "create-account": true, "purge-secrets": true}
+
+// Functions makes every function of the template behind a route, by logical id,
+// each with its own environment as Lambda would start it.
+func Functions(t *template.Template, environment func(function string) (func(string) string, error), options ...func(*aws.Config)) (map[string]http.Handler, error) {
+	functions := make(map[string]http.Handler)
+	for _, f := range t.Functions {
+		if operators[f.Folder] {
+			continue
+		}
+		getenv, err := environment(f.Name)
+		if err != nil {
+			return nil, err
+		}
+		if f.Folder == "fallback" {
+			paths, err := httpapi.ParseRoutes(getenv("ROUTES"))
+			if err != nil {
+				return nil, err
+			}
+			functions[f.Name] = httpapi.Fallback(paths)
+			continue
+		}
+		handler, ok := routes[f.Folder]
+		if !ok {
+			return nil, fmt.Errorf("the template has a function %s that the local stack does not know", f.Folder)
+		}
+		svc, err := app.New(getenv, options...)
+		if err != nil {
+			return nil, fmt.Errorf("function %s: %w", f.Name, err)
+		}
+		functions[f.Name] = handler(svc)
+	}
+	return functions, nil
+}

@@ -1,0 +1,398 @@
+// Package stack runs the whole product on one machine: a DynamoDB emulator, a KMS
+// and a gateway with the functions in process, all wired from template.yaml.
+//
+// Everything it keeps is in one data folder:
+//
+//	dynamodb.sqlite   the table
+//	kms.json          the master key
+//	key               the API key of the first account, which can't be had again
+//	stack.json        where the parts of a running stack are, for CreateAccount
+//	env               API_URL and API_KEY, to be sourced; there while all answers
+//	lock              held by the stack that uses the folder
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/apigw"
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/emulator"
+	"goblins-secrets/infra/local/kms"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/secrets"
+)
+
+const (
+	tableName   = "goblins-secrets"
+	keyAlias    = "alias/goblins-secrets"
+	firstName   = "local"          // of the first account
+	sweepEvery  = 15 * time.Minute // as the template's schedule of purge-secrets
+	lockPatient = 2 * time.Second  // for a stack that is about to end
+)
+
+// Config says how to run a stack.
+type Config struct {
+	Addr     string            // of the gateway, host:port; port 0 is any free one
+	Data     string            // the folder that keeps everything
+	Set      map[string]string // template parameters
+	Progress io.Writer         // gets a line for what takes long
+	Options  []func(*aws.Config)
+}
+
+// Stack is a running stack.
+type Stack struct {
+	URL    string // without a slash at the end
+	APIKey string // of the first account
+
+	data    string
+	closers []func() error // in the order of their making
+	failed  chan error
+}
+
+// Endpoints tell where the parts of a running stack are.
+type Endpoints struct {
+	APIURL    string `json:"api_url"`
+	DynamoDB  string `json:"dynamodb"`
+	KMS       string `json:"kms"`
+	Table     string `json:"table"`
+	MasterKey string `json:"master_key"`
+}
+
+// Start runs a stack, and returns when all of it answers. On an error nothing of
+// it is left running.
+func Start(ctx context.Context, c Config) (s *Stack, err error) {
+	s = &Stack{data: c.Data, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		return nil, err
+	}
+	tmpl, err := template.Read(path, c.Set)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.takeFolder(); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return nil, listenError(c.Addr, err)
+	}
+	s.closeLater(func() error { // when it was not served, which closes it too
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	s.URL = "http://" + dialable(listener.Addr().(*net.TCPAddr))
+
+	db, err := emulator.Dynoxide(ctx, filepath.Join(c.Data, "dynamodb.sqlite"), c.Progress)
+	if err != nil {
+		return nil, err
+	}
+	s.closeLater(db.Close)
+	if err := db.CreateTable(ctx, tableName, tmpl.Table); err != nil {
+		return nil, err
+	}
+	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, Table: tableName}
+	if endpoints.KMS, endpoints.MasterKey, err = s.startKMS(); err != nil {
+		return nil, err
+	}
+
+	functions, err := Functions(tmpl, func(function string) (func(string) string, error) {
+		return endpoints.Environment(tmpl, function)
+	}, c.Options...)
+	if err != nil {
+		return nil, err
+	}
+	svc, err := endpoints.Service(tmpl, "Authorizer", c.Options...)
+	if err != nil {
+		return nil, err
+	}
+	s.serve(listener, apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
+	s.sweep(svc)
+	if s.APIKey, err = firstKey(ctx, svc, filepath.Join(c.Data, "key")); err != nil {
+		return nil, err
+	}
+	if err := s.probe(ctx); err != nil {
+		return nil, err
+	}
+	s.closeLater(s.forget)
+	state, err := json.Marshal(endpoints)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
+		return nil, err
+	}
+	return s, writeFile(filepath.Join(c.Data, "env"), []byte(Env(s.URL, s.APIKey)))
+}
+
+// Env is the text of an env file.
+func Env(url, key string) string { return "API_URL=" + url + "\nAPI_KEY=" + key + "\n" }
+
+// Failed yields the error of a part that stopped by itself.
+func (s *Stack) Failed() <-chan error { return s.failed }
+
+// Close stops everything that Start began, the last first.
+func (s *Stack) Close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+func (s *Stack) closeLater(f func() error) { s.closers = append(s.closers, f) }
+
+// takeFolder makes the data folder ours, and removes what told of an earlier stack.
+func (s *Stack) takeFolder() error {
+	cant := func(err error) error {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("the data folder %s can't be written (%w): choose another with DATA=folder", s.data, err)
+	}
+	if err := os.MkdirAll(s.data, 0o700); err != nil {
+		return cant(err)
+	}
+	lock, err := os.OpenFile(filepath.Join(s.data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return cant(err)
+	}
+	s.closeLater(lock.Close) // releases it
+	for deadline := time.Now().Add(lockPatient); ; time.Sleep(20 * time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("another stack is running on the data folder %s: stop it, or choose another folder with DATA=folder", s.data)
+		}
+	}
+	if err := s.forget(); err != nil {
+		return cant(err)
+	}
+	return nil
+}
+
+// forget removes the files that tell of a running stack.
+func (s *Stack) forget() error {
+	for _, name := range []string{"env", "stack.json"} {
+		if err := os.Remove(filepath.Join(s.data, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the address %s is in use: choose another with ADDR=host:port", addr)
+	}
+	return fmt.Errorf("can't listen on %s (%w): choose another address with ADDR=host:port", addr, err)
+}
+
+// dialable is the address that a client on this machine uses.
+func dialable(a *net.TCPAddr) string {
+	ip := a.IP
+	if ip.IsUnspecified() {
+		ip = net.IPv4(127, 0, 0, 1)
+	}
+	return net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))
+}
+
+func (s *Stack) startKMS() (url, masterKey string, err error) {
+	keys, err := kms.Open(filepath.Join(s.data, "kms.json"))
+	if err != nil {
+		return "", "", err
+	}
+	if masterKey, err = keys.EnsureKey(keyAlias); err != nil {
+		return "", "", err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	s.serve(listener, keys)
+	return "http://" + listener.Addr().String(), masterKey, nil
+}
+
+// serve serves HTTP until the stack is closed.
+func (s *Stack) serve(l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.closeLater(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			select {
+			case s.failed <- err:
+			default: // one is enough to end the stack
+			}
+		}
+	}()
+}
+
+// sweep calls purge-secrets as its schedule does, until the stack is closed.
+func (s *Stack) sweep(svc *secrets.Service) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	s.closeLater(func() error { cancel(); <-done; return nil })
+	go func() {
+		defer close(done)
+		for ticker := time.NewTicker(sweepEvery); ; {
+			if _, err := svc.PurgeSecrets(ctx); err != nil && ctx.Err() == nil {
+				svc.Log.Error("purge-secrets failed", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				ticker.Stop()
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+}
+
+// probe asks the API for the first account's secrets, through everything.
+func (s *Stack) probe(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/secrets/", nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.APIKey)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("the API does not answer: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the API answers %s", response.Status)
+	}
+	return nil
+}
+
+// firstKey reads the first account's API key, or makes that account. The key is
+// nowhere else than in this file, so an account whose key is lost gets a successor.
+func firstKey(ctx context.Context, svc *secrets.Service, path string) (string, error) {
+	saved, err := os.ReadFile(path)
+	if err == nil {
+		key := strings.TrimSpace(string(saved))
+		_, err := svc.Authenticate(ctx, "Bearer "+key)
+		if err == nil {
+			return key, nil
+		}
+		if !errors.Is(err, secrets.ErrUnauthenticated) {
+			return "", err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	made, err := svc.CreateAccount(ctx, secrets.Text(firstName))
+	var taken secrets.Invalid
+	if errors.As(err, &taken) {
+		made, err = svc.CreateAccount(ctx, secrets.Text(firstName+"-"+uuid.NewString()[:8]))
+	}
+	if err != nil {
+		return "", err
+	}
+	return made.Key, writeFile(path, []byte(made.Key+"\n"))
+}
+
+// CreateAccount makes one more account on the running stack that uses a data
+// folder, and returns the text of an env file for it.
+func CreateAccount(ctx context.Context, data, name string) (env string, err error) {
+	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("no stack is running on the data folder %s: start one with make run", data)
+	}
+	if err != nil {
+		return "", err
+	}
+	var endpoints Endpoints
+	if err := json.Unmarshal(state, &endpoints); err != nil {
+		return "", fmt.Errorf("read stack.json: %w", err)
+	}
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		return "", err
+	}
+	tmpl, err := template.Read(path, nil)
+	if err != nil {
+		return "", err
+	}
+	svc, err := endpoints.Service(tmpl, "CreateAccount")
+	if err != nil {
+		return "", err
+	}
+	made, err := svc.CreateAccount(ctx, secrets.Text(name))
+	if errors.Is(err, secrets.ErrUnavailable) {
+		return "", fmt.Errorf("the stack on the data folder %s does not answer: start it with make run", data)
+	}
+	if err != nil {
+		return "", err
+	}
+	return Env(endpoints.APIURL, made.Key), nil
+}
+
+// Service is the service that a function has.
+func (e Endpoints) Service(t *template.Template, function string, options ...func(*aws.Config)) (*secrets.Service, error) {
+	getenv, err := e.Environment(t, function)
+	if err != nil {
+		return nil, err
+	}
+	return app.New(getenv, options...)
+}
+
+// Environment is what Lambda gives a function: its variables from the template,
+// and where AWS is.
+func (e Endpoints) Environment(t *template.Template, function string) (func(string) string, error) {
+	variables, err := t.Environment(function, map[string]string{"Table": e.Table, "MasterKey.Arn": e.MasterKey})
+	if err != nil {
+		return nil, err
+	}
+	variables["AWS_REGION"] = "us-east-1"
+	variables["AWS_ACCESS_KEY_ID"] = "local"
+	variables["AWS_SECRET_ACCESS_KEY"] = "local"
+	variables["AWS_ENDPOINT_URL_DYNAMODB"] = e.DynamoDB
+	variables["AWS_ENDPOINT_URL_KMS"] = e.KMS
+	return func(name string) string { return variables[name] }, nil
+}
+
+// writeFile writes a file whole or not at all, for its owner only.
+func writeFile(path string, content []byte) error {
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}

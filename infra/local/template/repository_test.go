@@ -1,0 +1,619 @@
+package template_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"goblins-secrets/infra/local/template"
+)
+
+// The tests in this file hold the repository's own template to what the product promises. What the
+// reader returns is tested through the reader; the rest (policies, logs, the key) on the document.
+
+// repositoryFile returns the path of a file at the repository's root.
+func repositoryFile(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, name)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod in any folder above the test")
+		}
+		dir = parent
+	}
+}
+
+// readRepository reads the repository's template with the parameters in set.
+func readRepository(t *testing.T, set map[string]string) *template.Template {
+	t.Helper()
+	tmpl, err := template.Read(repositoryFile(t, "template.yaml"), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tmpl
+}
+
+// value is a part of the template as a document: a map[string]value, a []value or a scalar's text.
+// An intrinsic function's short form is its text with the tag in front: "!Ref Table".
+type value any
+
+func parse(n *yaml.Node) value {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return parse(n.Content[0])
+	case yaml.MappingNode:
+		m := map[string]value{}
+		for i := 0; i < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = parse(n.Content[i+1])
+		}
+		return m
+	case yaml.SequenceNode:
+		s := []value{}
+		for _, c := range n.Content {
+			s = append(s, parse(c))
+		}
+		return s
+	}
+	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		return n.Tag + " " + n.Value
+	}
+	return n.Value
+}
+
+// document returns the repository's template as a document.
+func document(t *testing.T) value {
+	t.Helper()
+	raw, err := os.ReadFile(repositoryFile(t, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(raw, &node); err != nil {
+		t.Fatal(err)
+	}
+	return parse(&node)
+}
+
+// at follows keys down from v and returns nil where one is missing.
+func at(v value, keys ...string) value {
+	for _, k := range keys {
+		m, ok := v.(map[string]value)
+		if !ok {
+			return nil
+		}
+		v = m[k]
+	}
+	return v
+}
+
+// list returns a list's elements; a scalar counts as a list of one, as in a policy.
+func list(v value) []value {
+	if s, ok := v.([]value); ok {
+		return s
+	}
+	if v == nil {
+		return nil
+	}
+	return []value{v}
+}
+
+// resources returns the resources of one type by logical id.
+func resources(doc value, kind string) map[string]value {
+	found := map[string]value{}
+	for name, r := range at(doc, "Resources").(map[string]value) {
+		if at(r, "Type") == kind {
+			found[name] = r
+		}
+	}
+	return found
+}
+
+// only returns the properties of the one resource of a type.
+func only(t *testing.T, doc value, kind string) value {
+	t.Helper()
+	found := resources(doc, kind)
+	if len(found) != 1 {
+		t.Fatalf("the template has %d of %s, want 1", len(found), kind)
+	}
+	for _, r := range found {
+		return at(r, "Properties")
+	}
+	panic("unreachable")
+}
+
+// check compares what stands at keys with a scalar.
+func check(t *testing.T, v value, want string, keys ...string) {
+	t.Helper()
+	if got := at(v, keys...); got != want {
+		t.Errorf("%s = %v, want %s", strings.Join(keys, "."), got, want)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	doc := document(t)
+	check(t, doc, "3.0.1", "Globals", "Api", "OpenApiVersion") // else there is a second stage
+	api := only(t, doc, "AWS::Serverless::Api")
+	check(t, api, "!Ref StageName", "StageName")
+	check(t, api, "REGIONAL", "EndpointConfiguration", "Type")
+	check(t, api, "false", "Auth", "AddDefaultAuthorizerToCorsPreflight")
+	for _, v := range []value{at(doc, "Globals", "Api"), api} {
+		for _, unwanted := range []string{"Cors", "DefinitionBody", "DefinitionUri"} {
+			if at(v, unwanted) != nil {
+				t.Errorf("the API has %s: routes that are no events", unwanted)
+			}
+		}
+	}
+}
+
+func TestNoDataTrace(t *testing.T) {
+	settings := list(at(only(t, document(t), "AWS::Serverless::Api"), "MethodSettings"))
+	every := false
+	for _, s := range settings {
+		check(t, s, "false", "DataTraceEnabled")
+		every = every || at(s, "ResourcePath") == "/*" && at(s, "HttpMethod") == "*"
+	}
+	if !every {
+		t.Error("no method setting speaks of every method")
+	}
+}
+
+func TestGatewayResponses(t *testing.T) {
+	response := func(status int, detail string, headers ...string) template.GatewayResponse {
+		all := map[string]string{"Cache-Control": "no-store"}
+		for i := 0; i < len(headers); i += 2 {
+			all[headers[i]] = headers[i+1]
+		}
+		return template.GatewayResponse{Status: status, Headers: all, Body: `{"detail":"` + detail + `"}`}
+	}
+	unauthorized := response(401, "Invalid or missing API key.", "WWW-Authenticate", "Bearer")
+	denied := response(403, "You do not have permission to perform this action.")
+	notFound := response(404, "Not found.")
+	badRequest := response(400, "Bad request.")
+	want := map[string]template.GatewayResponse{
+		"ACCESS_DENIED":                  denied,
+		"API_CONFIGURATION_ERROR":        response(500, "A server error occurred."),
+		"AUTHORIZER_CONFIGURATION_ERROR": response(500, "A server error occurred."),
+		"AUTHORIZER_FAILURE":             response(500, "A server error occurred."),
+		"BAD_REQUEST_BODY":               badRequest,
+		"BAD_REQUEST_PARAMETERS":         badRequest,
+		"DEFAULT_4XX":                    response(0, "The request could not be processed."), // any status here would become everybody's
+		"DEFAULT_5XX":                    response(0, "A server error occurred."),
+		"EXPIRED_TOKEN":                  unauthorized,
+		"INTEGRATION_FAILURE":            response(504, "A server error occurred."),
+		"INTEGRATION_TIMEOUT":            response(504, "A server error occurred."),
+		"INVALID_API_KEY":                unauthorized,
+		"INVALID_SIGNATURE":              unauthorized,
+		"MISSING_AUTHENTICATION_TOKEN":   notFound,
+		"QUOTA_EXCEEDED":                 response(429, "Request was throttled."),
+		"REQUEST_TOO_LARGE":              response(413, "Request body too large."),
+		"RESOURCE_NOT_FOUND":             notFound,
+		"THROTTLED":                      response(429, "Request was throttled.", "Retry-After", "1"),
+		"UNAUTHORIZED":                   unauthorized,
+		"UNSUPPORTED_MEDIA_TYPE":         response(415, "Unsupported media type in request."),
+		"WAF_FILTERED":                   denied,
+	}
+	got := readRepository(t, nil).GatewayResponses
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("gateway responses (-want +got):\n%s", diff)
+	}
+	for kind, r := range got {
+		var body map[string]string
+		if err := json.Unmarshal([]byte(r.Body), &body); err != nil || len(body) != 1 || body["detail"] == "" {
+			t.Errorf("%s: body %s (%v), want an object with a detail and nothing else", kind, r.Body, err)
+		}
+	}
+}
+
+// API Gateway's error messages can contain the key that a caller sent.
+func TestNoErrorMessageAnywhere(t *testing.T) {
+	raw, err := os.ReadFile(repositoryFile(t, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(raw), "$context.error") {
+		t.Error("the template uses $context.error")
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	const (
+		secrets = "/api/secrets"
+		secret  = secrets + "/{secret_id}"
+		items   = secret + "/items"
+		item    = items + "/{item_id}"
+	)
+	want := []template.Route{
+		{Method: "GET", Path: secrets, Function: "ListSecrets"},
+		{Method: "POST", Path: secrets, Function: "CreateSecret"},
+		{Method: "GET", Path: secret, Function: "GetSecret"},
+		{Method: "PATCH", Path: secret, Function: "UpdateSecret"},
+		{Method: "DELETE", Path: secret, Function: "DeleteSecret"},
+		{Method: "GET", Path: items, Function: "ListItems"},
+		{Method: "POST", Path: items, Function: "CreateItem"},
+		{Method: "GET", Path: item, Function: "GetItem"},
+		{Method: "PATCH", Path: item, Function: "UpdateItem"},
+		{Method: "DELETE", Path: item, Function: "DeleteItem"},
+	}
+	got := slices.DeleteFunc(readRepository(t, nil).Routes, func(r template.Route) bool { return r.Function == "Fallback" })
+	byText := func(a, b template.Route) int {
+		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
+	}
+	slices.SortFunc(want, byText)
+	slices.SortFunc(got, byText)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+}
+
+func TestFallback(t *testing.T) {
+	tmpl := readRepository(t, nil)
+	methods := map[string][]string{} // by path, of the functions that do something
+	var reached []string             // paths whose other methods reach the fallback
+	for _, r := range tmpl.Routes {
+		if (r.Method == "ANY") != (r.Function == "Fallback") {
+			t.Errorf("%s %s leads to %s", r.Method, r.Path, r.Function)
+		}
+		if r.Method == "ANY" {
+			reached = append(reached, r.Path)
+		} else {
+			methods[r.Path] = append(methods[r.Path], r.Method)
+		}
+	}
+	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}")
+	slices.Sort(want)
+	slices.Sort(reached)
+	if diff := cmp.Diff(want, reached); diff != "" {
+		t.Errorf("paths of the fallback (-want +got):\n%s", diff)
+	}
+
+	environment, err := tmpl.Environment("Fallback", map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string][]string{}
+	for line := range strings.SplitSeq(environment["ROUTES"], "\n") {
+		names, path, _ := strings.Cut(line, " ")
+		allowed[path] = strings.Split(names, ",")
+		slices.Sort(allowed[path])
+	}
+	for _, names := range methods {
+		slices.Sort(names)
+	}
+	if diff := cmp.Diff(methods, allowed); diff != "" {
+		t.Errorf("ROUTES (-events +ROUTES):\n%s", diff)
+	}
+}
+
+func TestAuthorizer(t *testing.T) {
+	// The reader makes sure that it stands before every route: no event may name another, or none.
+	authorizer := readRepository(t, nil).Authorizer
+	if authorizer.Function != "Authorizer" || authorizer.Header != "Authorization" {
+		t.Errorf("the authorizer is %s, for the header %s", authorizer.Function, authorizer.Header)
+	}
+	for header, want := range map[string]bool{
+		"Bearer gob_0aZ":         true,
+		"bearer gob_0aZ":         true,
+		"BEARER   gob_0aZ  ":     true,
+		"":                       false,
+		"Bearer":                 false,
+		"Bearer ":                false,
+		"Bearer gob_":            false,
+		"Bearer gob_0aZ gob_1":   false,
+		"Bearer gob_0a-Z":        false,
+		"Bearer GOB_0aZ":         false,
+		"Bearer\tgob_0aZ":        false,
+		" Bearer gob_0aZ":        false,
+		"Bearergob_0aZ":          false,
+		"Basic gob_0aZ":          false,
+		"gob_0aZ":                false,
+		"Bearer gob_0aZ\n":       false,
+		"Bearer gob_0aZ, Bearer": false,
+	} {
+		if got := authorizer.Validation.MatchString(header); got != want {
+			t.Errorf("the expression accepts %q: %t, want %t", header, got, want)
+		}
+	}
+}
+
+func TestKeyCache(t *testing.T) {
+	for set, want := range map[string]int{"": 60, "0": 0, "3600": 3600} {
+		parameters := map[string]string{}
+		if set != "" {
+			parameters["KeyCacheSeconds"] = set
+		}
+		if got := readRepository(t, parameters).Authorizer.CacheSeconds; got != want {
+			t.Errorf("with KeyCacheSeconds %q answers are kept for %d s, want %d", set, got, want)
+		}
+	}
+}
+
+func TestParameterBounds(t *testing.T) {
+	for name, refused := range map[string][]string{
+		"StageName":          {"", "a/b", "a b"},
+		"Architecture":       {"", "riscv"},
+		"MemorySize":         {"127", "10241"},
+		"ReadLimit":          {"0", "1001", "many"},
+		"ReadWindowSeconds":  {"0", "86401"},
+		"KeyCacheSeconds":    {"-1", "3601"},
+		"LogRetentionDays":   {"0", "2"},
+		"DeletionProtection": {"", "yes"},
+	} {
+		for _, v := range refused {
+			_, err := template.Read(repositoryFile(t, "template.yaml"), map[string]string{name: v})
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s=%q: %v, want an error that names the parameter", name, v, err)
+			}
+		}
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	doc := document(t)
+	globals := at(doc, "Globals", "Function")
+	check(t, globals, "provided.al2023", "Runtime")
+	check(t, globals, "bootstrap", "Handler")
+	check(t, globals, "!Ref MemorySize", "MemorySize")
+	check(t, doc, "arm64", "Parameters", "Architecture", "Default")
+	if diff := cmp.Diff([]value{"!Ref Architecture"}, list(at(globals, "Architectures"))); diff != "" {
+		t.Errorf("architectures (-want +got):\n%s", diff)
+	}
+
+	tmpl := readRepository(t, nil)
+	routed := map[string]bool{tmpl.Authorizer.Function: true}
+	for _, r := range tmpl.Routes {
+		routed[r.Function] = true
+	}
+	for _, f := range tmpl.Functions {
+		if want := folderName(f.Name); f.Folder != want {
+			t.Errorf("%s is in functions/%s, want functions/%s", f.Name, f.Folder, want)
+		}
+		if limit := 29 * time.Second; routed[f.Name] && f.Timeout >= limit {
+			t.Errorf("%s may take %s, longer than API Gateway waits", f.Name, f.Timeout)
+		}
+	}
+	for _, name := range []string{"CreateAccount", "PurgeSecrets", "Authorizer"} {
+		if slices.ContainsFunc(tmpl.Routes, func(r template.Route) bool { return r.Function == name }) {
+			t.Errorf("%s has a route", name)
+		}
+	}
+	sweep := at(doc, "Resources", "PurgeSecrets", "Properties", "Events", "Sweep")
+	check(t, sweep, "Schedule", "Type")
+	check(t, sweep, "rate(15 minutes)", "Properties", "Schedule")
+}
+
+// folderName turns a function's logical id into its folder's name: GetItem into get-item.
+func folderName(name string) string {
+	words := regexp.MustCompile(`[A-Z][a-z]+`).FindAllString(name, -1)
+	return strings.ToLower(strings.Join(words, "-"))
+}
+
+func TestEnvironments(t *testing.T) {
+	values := map[string]string{
+		"TABLE_NAME":          "rows",
+		"MASTER_KEY_ARN":      "arn:key",
+		"READ_LIMIT":          "5",
+		"READ_WINDOW_SECONDS": "3600",
+	}
+	tmpl := readRepository(t, map[string]string{"ReadLimit": "5"})
+	for _, f := range tmpl.Functions {
+		environment, err := tmpl.Environment(f.Name, map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key"})
+		if err != nil {
+			t.Error(err)
+		}
+		if routes, ok := environment["ROUTES"]; ok != (f.Name == "Fallback") {
+			t.Errorf("%s: ROUTES = %q, which belongs to Fallback alone", f.Name, routes)
+		}
+		delete(environment, "ROUTES")
+		if diff := cmp.Diff(values, environment); diff != "" {
+			t.Errorf("variables of %s (-want +got):\n%s", f.Name, diff)
+		}
+	}
+}
+
+func TestLogs(t *testing.T) {
+	doc := document(t)
+	check(t, doc, "JSON", "Globals", "Function", "LoggingConfig", "LogFormat")
+	groups := resources(doc, "AWS::Logs::LogGroup")
+	names := map[value]string{}
+	for id, group := range groups {
+		check(t, group, "!Ref LogRetentionDays", "Properties", "RetentionInDays")
+		name := at(group, "Properties", "LogGroupName")
+		if other, taken := names[name]; taken || name == nil {
+			t.Errorf("%s and %s are both named %v", id, other, name)
+		}
+		names[name] = id
+	}
+	owner := map[string]string{} // by log group
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		reference, _ := at(f, "Properties", "LoggingConfig", "LogGroup").(string)
+		id := strings.TrimPrefix(reference, "!Ref ")
+		if groups[id] == nil {
+			t.Errorf("%s logs to %q, which is no log group of the template", name, reference)
+		}
+		if owner[id] != "" {
+			t.Errorf("%s and %s log to the same group", name, owner[id])
+		}
+		owner[id] = name
+	}
+}
+
+// statement is one statement of a function's policy.
+type statement struct {
+	function string
+	actions  []string
+	resource value
+	keys     []string // the partition keys that a DynamoDB action may meet
+	value    value
+}
+
+// statements returns the statements of all functions' policies. Policies that are not written out
+// in the template (managed ones, SAM's policy templates, roles) are errors.
+func statements(t *testing.T) []statement {
+	t.Helper()
+	var all []statement
+	for name, f := range resources(document(t), "AWS::Serverless::Function") {
+		properties := at(f, "Properties")
+		policies := list(at(properties, "Policies"))
+		if len(policies) == 0 && name != "Fallback" {
+			t.Errorf("%s has no policy", name)
+		}
+		if at(properties, "Role") != nil {
+			t.Errorf("%s has a role that is not its own", name)
+		}
+		for _, p := range policies {
+			if at(p, "Statement") == nil {
+				t.Errorf("%s: policy %v is not written out", name, p)
+			}
+			for _, s := range list(at(p, "Statement")) {
+				st := statement{function: name, resource: at(s, "Resource"), value: s}
+				for _, a := range list(at(s, "Action")) {
+					st.actions = append(st.actions, a.(string))
+				}
+				for _, k := range list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")) {
+					st.keys = append(st.keys, k.(string))
+				}
+				all = append(all, st)
+			}
+		}
+	}
+	return all
+}
+
+func TestPolicies(t *testing.T) {
+	// ForAllValues holds for a request without keys: these send one.
+	keyed := map[string]bool{
+		"dynamodb:BatchWriteItem":     true,
+		"dynamodb:ConditionCheckItem": true,
+		"dynamodb:DeleteItem":         true,
+		"dynamodb:GetItem":            true,
+		"dynamodb:PutItem":            true,
+		"dynamodb:Query":              true,
+		"dynamodb:UpdateItem":         true,
+	}
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE)$`)
+	seen := map[string]bool{}
+	for _, s := range statements(t) {
+		check(t, s.value, "Allow", "Effect")
+		for _, wide := range []string{"NotAction", "NotResource", "Principal"} {
+			if at(s.value, wide) != nil {
+				t.Errorf("%s: %s in %v", s.function, wide, s.value)
+			}
+		}
+		if len(s.actions) == 0 {
+			t.Errorf("%s: no action in %v", s.function, s.value)
+		}
+		for _, action := range s.actions {
+			if name := s.function + " " + action; seen[name] {
+				t.Errorf("%s in more than one statement", name)
+			} else {
+				seen[name] = true
+			}
+			want := value("!GetAtt Table.Arn")
+			switch {
+			case keyed[action]:
+				if len(s.keys) == 0 {
+					t.Errorf("%s: %s on any key", s.function, action)
+				}
+			case action == "kms:Decrypt" || action == "kms:GenerateDataKey":
+				want = "!GetAtt MasterKey.Arn"
+			default:
+				t.Errorf("%s: unexpected action %s", s.function, action)
+			}
+			if s.resource != want {
+				t.Errorf("%s: %s on %v, want %v", s.function, action, s.resource, want)
+			}
+		}
+		for _, k := range s.keys {
+			if !keys.MatchString(k) {
+				t.Errorf("%s: key %q is no row's", s.function, k)
+			}
+			if strings.HasPrefix(k, "EVENTS#") && !slices.Equal(s.actions, []string{"dynamodb:PutItem"}) {
+				t.Errorf("%s: %v on events, which are only ever added", s.function, s.actions)
+			}
+		}
+	}
+}
+
+func TestMasterKeyUsers(t *testing.T) {
+	users := map[string][]string{}
+	for _, s := range statements(t) {
+		for _, action := range s.actions {
+			if strings.HasPrefix(action, "kms:") {
+				users[action] = append(users[action], s.function)
+				slices.Sort(users[action])
+			}
+		}
+	}
+	want := map[string][]string{
+		"kms:Decrypt":         {"GetItem"},
+		"kms:GenerateDataKey": {"CreateItem", "UpdateItem"},
+	}
+	if diff := cmp.Diff(want, users); diff != "" {
+		t.Errorf("who may use the master key (-want +got):\n%s", diff)
+	}
+}
+
+func TestTable(t *testing.T) {
+	want := template.Table{
+		Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
+		Keys:         []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
+		StreamView:   "NEW_AND_OLD_IMAGES",
+		TTLAttribute: "expires_at",
+	}
+	if diff := cmp.Diff(want, readRepository(t, nil).Table); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+
+	doc := document(t)
+	table := at(doc, "Resources", "Table")
+	check(t, table, "Retain", "DeletionPolicy")
+	check(t, table, "Retain", "UpdateReplacePolicy")
+	check(t, table, "PAY_PER_REQUEST", "Properties", "BillingMode")
+	check(t, table, "true", "Properties", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
+	check(t, table, "!Ref DeletionProtection", "Properties", "DeletionProtectionEnabled")
+	check(t, doc, "true", "Parameters", "DeletionProtection", "Default")
+	if sse := at(table, "Properties", "SSESpecification"); sse != nil {
+		t.Errorf("SSESpecification = %v: every function would need kms:Decrypt", sse)
+	}
+}
+
+func TestMasterKey(t *testing.T) {
+	key := at(document(t), "Resources", "MasterKey")
+	check(t, key, "AWS::KMS::Key", "Type")
+	check(t, key, "Retain", "DeletionPolicy")
+	check(t, key, "Retain", "UpdateReplacePolicy")
+	check(t, key, "true", "Properties", "EnableKeyRotation")
+	check(t, key, "30", "Properties", "PendingWindowInDays")
+	for _, s := range list(at(key, "Properties", "KeyPolicy", "Statement")) {
+		check(t, s, "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:root", "Principal", "AWS")
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	doc := document(t)
+	for name, want := range map[string]string{
+		"ApiUrl":                "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}",
+		"ApiId":                 "!Ref Api",
+		"TableName":             "!Ref Table",
+		"MasterKeyArn":          "!GetAtt MasterKey.Arn",
+		"CreateAccountFunction": "!Ref CreateAccount",
+	} {
+		check(t, doc, want, "Outputs", name, "Value")
+	}
+}

@@ -1,0 +1,435 @@
+// Package template reads the SAM template for the local gateway: which functions there are, which
+// routes lead to them, who authorizes a request, what the gateway itself answers, and the table.
+//
+// It knows the part of SAM that the template uses, with the short forms !Ref, !GetAtt and !Sub of
+// the intrinsic functions. Whatever it does not know, where it needs to, is an error: the local
+// gateway must not guess what the deployed one does.
+package template
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Template is what the local gateway needs to know of a SAM template.
+type Template struct {
+	Parameters       map[string]string // every parameter's value: what was set, else its default
+	Functions        []Function        // by name
+	Routes           []Route           // every Api event, by path and method
+	Authorizer       Authorizer        // asked before every route
+	GatewayResponses map[string]GatewayResponse
+	Table            Table
+
+	variables map[string]map[string]yaml.Node // by function, then by variable, unresolved
+}
+
+// Function is one Lambda function.
+type Function struct {
+	Name    string        // its logical id, such as GetItem
+	Folder  string        // its folder under functions/, such as get-item
+	Timeout time.Duration // how long one invocation may take
+}
+
+// Route leads a method of a path to a function.
+type Route struct {
+	Method   string // in capitals; ANY for all those that no other route of the path names
+	Path     string // as the template has it, with {name} and {name+} for parameters
+	Function string // the logical id
+}
+
+// Authorizer is the TOKEN authorizer that stands before every route.
+type Authorizer struct {
+	Function     string         // the logical id
+	Header       string         // whose value is the token
+	Validation   *regexp.Regexp // a token that does not match is refused without asking the function
+	CacheSeconds int            // how long an answer may be reused for the same token; 0: not at all
+}
+
+// GatewayResponse is an answer that the gateway gives by itself.
+type GatewayResponse struct {
+	Status  int               // 0: the status stays what it was
+	Headers map[string]string // without the quotes that mark a fixed value in the template
+	Body    string            // of type application/json
+}
+
+// Table is the schema of the DynamoDB table.
+type Table struct {
+	Attributes   []Attribute
+	Keys         []Key
+	StreamView   string // empty: no stream
+	TTLAttribute string // empty: rows do not expire
+}
+
+// Attribute is an attribute that is part of a key, and its type: S, N or B.
+type Attribute struct{ Name, Type string }
+
+// Key is an attribute's part in the primary key: HASH or RANGE.
+type Key struct{ Name, Type string }
+
+// Read reads the SAM template at path, with the parameters in set in place of their defaults. An
+// unknown parameter, or a value that its declaration does not allow, is an error that names it.
+func Read(path string, set map[string]string) (*Template, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	var doc document
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	parameters, err := resolveParameters(doc.Parameters, set)
+	if err != nil {
+		return nil, err
+	}
+	t, err := doc.template(parameters)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Environment returns the environment variables of a function, those of Globals included. A
+// reference to a resource is looked up in resources, under the text that follows !Ref or !GetAtt:
+// {"Table": "local", "MasterKey.Arn": "arn:…"}. A reference to anything else is an error.
+func (t *Template) Environment(function string, resources map[string]string) (map[string]string, error) {
+	variables, ok := t.variables[function]
+	if !ok {
+		return nil, fmt.Errorf("environment of %s: the template has no such function", function)
+	}
+	known := scope{}
+	maps.Copy(known, resources)
+	maps.Copy(known, t.Parameters)
+	environment := make(map[string]string, len(variables))
+	for name, node := range variables {
+		value, err := known.text(&node)
+		if err != nil {
+			return nil, fmt.Errorf("environment of %s: %s: %w", function, name, err)
+		}
+		environment[name] = value
+	}
+	return environment, nil
+}
+
+// document is the template as it is written, as far as this package reads it.
+type document struct {
+	Parameters map[string]parameter `yaml:"Parameters"`
+	Globals    struct {
+		Function functionProperties `yaml:"Function"`
+	} `yaml:"Globals"`
+	Resources map[string]resource `yaml:"Resources"`
+}
+
+type resource struct {
+	Type       literal   `yaml:"Type"`
+	Condition  literal   `yaml:"Condition"`
+	Properties yaml.Node `yaml:"Properties"`
+}
+
+type functionProperties struct {
+	CodeURI     literal   `yaml:"CodeUri"`
+	Timeout     yaml.Node `yaml:"Timeout"`
+	Environment struct {
+		Variables map[string]yaml.Node `yaml:"Variables"`
+	} `yaml:"Environment"`
+	Events map[string]event `yaml:"Events"`
+}
+
+type event struct {
+	Type       literal   `yaml:"Type"`
+	Properties yaml.Node `yaml:"Properties"`
+}
+
+type apiProperties struct {
+	Auth struct {
+		DefaultAuthorizer literal                         `yaml:"DefaultAuthorizer"`
+		Authorizers       map[string]authorizerProperties `yaml:"Authorizers"`
+	} `yaml:"Auth"`
+	GatewayResponses map[string]gatewayResponseProperties `yaml:"GatewayResponses"`
+}
+
+type authorizerProperties struct {
+	FunctionPayloadType literal   `yaml:"FunctionPayloadType"`
+	FunctionArn         yaml.Node `yaml:"FunctionArn"`
+	Identity            struct {
+		Header               literal   `yaml:"Header"`
+		ValidationExpression literal   `yaml:"ValidationExpression"`
+		ReauthorizeEvery     yaml.Node `yaml:"ReauthorizeEvery"`
+	} `yaml:"Identity"`
+}
+
+type gatewayResponseProperties struct {
+	StatusCode         yaml.Node `yaml:"StatusCode"`
+	ResponseParameters struct {
+		Headers map[string]literal `yaml:"Headers"`
+		Others  map[string]any     `yaml:",inline"`
+	} `yaml:"ResponseParameters"`
+	ResponseTemplates map[string]literal `yaml:"ResponseTemplates"`
+}
+
+func (d *document) template(parameters map[string]string) (*Template, error) {
+	t := &Template{Parameters: parameters, variables: map[string]map[string]yaml.Node{}}
+	apiName, node, err := d.only("AWS::Serverless::Api")
+	if err != nil {
+		return nil, err
+	}
+	var api apiProperties
+	if err := node.Decode(&api); err != nil {
+		return nil, fmt.Errorf("%s: %w", apiName, err)
+	}
+	for _, name := range d.named("AWS::Serverless::Function") {
+		if err := d.addFunction(t, name, apiName); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := sortRoutes(t.Routes); err != nil {
+		return nil, err
+	}
+	if t.Authorizer, err = d.authorizer(api, parameters); err != nil {
+		return nil, fmt.Errorf("%s: %w", apiName, err)
+	}
+	if t.GatewayResponses, err = gatewayResponses(api.GatewayResponses); err != nil {
+		return nil, fmt.Errorf("%s: %w", apiName, err)
+	}
+	if t.Table, err = d.table(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// named returns the logical ids of the resources of one type, sorted.
+func (d *document) named(kind literal) []string {
+	var names []string
+	for name, r := range d.Resources {
+		if r.Type == kind {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// only returns the one resource of a type.
+func (d *document) only(kind literal) (string, *yaml.Node, error) {
+	names := d.named(kind)
+	if len(names) != 1 {
+		return "", nil, fmt.Errorf("want one %s, have %d", kind, len(names))
+	}
+	properties, err := d.properties(names[0])
+	return names[0], properties, err
+}
+
+// properties returns the properties of a resource that is there under any parameters.
+func (d *document) properties(name string) (*yaml.Node, error) {
+	r := d.Resources[name]
+	if r.Condition != "" {
+		return nil, fmt.Errorf("%s: conditions are not supported", name)
+	}
+	return &r.Properties, nil
+}
+
+// addFunction adds a function, its variables and its routes to t.
+func (d *document) addFunction(t *Template, name, apiName string) error {
+	node, err := d.properties(name)
+	if err != nil {
+		return err
+	}
+	var own functionProperties
+	if err := node.Decode(&own); err != nil {
+		return err
+	}
+	folder, ok := strings.CutPrefix(path.Clean(string(own.CodeURI)), "functions/")
+	if !ok || strings.Contains(folder, "/") {
+		return fmt.Errorf("CodeUri is %q, want functions/<folder>", own.CodeURI)
+	}
+	timeout := own.Timeout
+	if timeout.IsZero() {
+		timeout = d.Globals.Function.Timeout
+	}
+	seconds, err := scope(t.Parameters).number(&timeout)
+	if err != nil {
+		return fmt.Errorf("property Timeout: %w", err)
+	}
+	variables := map[string]yaml.Node{}
+	maps.Copy(variables, d.Globals.Function.Environment.Variables)
+	maps.Copy(variables, own.Environment.Variables)
+	t.variables[name] = variables
+	t.Functions = append(t.Functions, Function{Name: name, Folder: folder, Timeout: time.Duration(seconds) * time.Second})
+
+	for id, e := range own.Events {
+		switch e.Type {
+		case "Api":
+			r, err := route(e, apiName)
+			if err != nil {
+				return fmt.Errorf("event %s: %w", id, err)
+			}
+			r.Function = name
+			t.Routes = append(t.Routes, r)
+		case "HttpApi":
+			return fmt.Errorf("event %s: an HttpApi event makes a second API", id)
+		}
+	}
+	return nil
+}
+
+func route(e event, apiName string) (Route, error) {
+	var properties struct {
+		RestAPI yaml.Node      `yaml:"RestApiId"`
+		Path    literal        `yaml:"Path"`
+		Method  literal        `yaml:"Method"`
+		Others  map[string]any `yaml:",inline"`
+	}
+	if err := e.Properties.Decode(&properties); err != nil {
+		return Route{}, err
+	}
+	if api := properties.RestAPI; api.Tag != "!Ref" || api.Value != apiName {
+		return Route{}, fmt.Errorf("RestApiId is not !Ref %s", apiName) // SAM would make a second API for it
+	}
+	if err := none(properties.Others); err != nil {
+		return Route{}, err
+	}
+	return Route{Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path)}, nil
+}
+
+// sortRoutes sorts routes and refuses one that is there twice.
+func sortRoutes(routes []Route) error {
+	slices.SortFunc(routes, func(a, b Route) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method), strings.Compare(a.Function, b.Function))
+	})
+	for i := 1; i < len(routes); i++ {
+		if a, b := routes[i-1], routes[i]; a.Path == b.Path && a.Method == b.Method {
+			return fmt.Errorf("%s %s leads to %s and to %s", a.Method, a.Path, a.Function, b.Function)
+		}
+	}
+	return nil
+}
+
+func (d *document) authorizer(api apiProperties, parameters map[string]string) (Authorizer, error) {
+	properties, ok := api.Auth.Authorizers[string(api.Auth.DefaultAuthorizer)]
+	if !ok {
+		return Authorizer{}, fmt.Errorf("the DefaultAuthorizer %q is not among the Authorizers", api.Auth.DefaultAuthorizer)
+	}
+	if properties.FunctionPayloadType != "TOKEN" {
+		return Authorizer{}, fmt.Errorf("FunctionPayloadType is %q, want TOKEN", properties.FunctionPayloadType)
+	}
+	function, ok := strings.CutSuffix(properties.FunctionArn.Value, ".Arn")
+	if !ok || properties.FunctionArn.Tag != "!GetAtt" || d.Resources[function].Type != "AWS::Serverless::Function" {
+		return Authorizer{}, fmt.Errorf("FunctionArn is not !GetAtt <function>.Arn")
+	}
+	validation, err := regexp.Compile(string(properties.Identity.ValidationExpression))
+	if err != nil {
+		return Authorizer{}, fmt.Errorf("ValidationExpression: %w", err)
+	}
+	seconds, err := scope(parameters).number(&properties.Identity.ReauthorizeEvery)
+	if err != nil {
+		return Authorizer{}, fmt.Errorf("ReauthorizeEvery: %w", err)
+	}
+	return Authorizer{
+		Function:     function,
+		Header:       string(properties.Identity.Header),
+		Validation:   validation,
+		CacheSeconds: seconds,
+	}, nil
+}
+
+func gatewayResponses(declared map[string]gatewayResponseProperties) (map[string]GatewayResponse, error) {
+	responses := make(map[string]GatewayResponse, len(declared))
+	for kind, properties := range declared {
+		response, err := gatewayResponse(properties)
+		if err != nil {
+			return nil, fmt.Errorf("gateway response %s: %w", kind, err)
+		}
+		responses[kind] = response
+	}
+	return responses, nil
+}
+
+func gatewayResponse(properties gatewayResponseProperties) (GatewayResponse, error) {
+	response := GatewayResponse{Headers: map[string]string{}}
+	if !properties.StatusCode.IsZero() {
+		status, err := scope{}.number(&properties.StatusCode)
+		if err != nil {
+			return GatewayResponse{}, fmt.Errorf("StatusCode: %w", err)
+		}
+		response.Status = status
+	}
+	if err := none(properties.ResponseParameters.Others); err != nil {
+		return GatewayResponse{}, err
+	}
+	for name, value := range properties.ResponseParameters.Headers {
+		fixed, opened := strings.CutPrefix(string(value), "'")
+		fixed, closed := strings.CutSuffix(fixed, "'")
+		if !opened || !closed {
+			return GatewayResponse{}, fmt.Errorf("header %s: want a fixed value in single quotes, have %s", name, value)
+		}
+		response.Headers[name] = fixed
+	}
+	body, ok := properties.ResponseTemplates["application/json"]
+	if !ok || len(properties.ResponseTemplates) != 1 {
+		return GatewayResponse{}, fmt.Errorf("want one response template, for application/json")
+	}
+	if strings.Contains(string(body), "$") {
+		return GatewayResponse{}, fmt.Errorf("variables are not supported in the body %s", body)
+	}
+	response.Body = string(body)
+	return response, nil
+}
+
+func (d *document) table() (Table, error) {
+	name, node, err := d.only("AWS::DynamoDB::Table")
+	if err != nil {
+		return Table{}, err
+	}
+	var properties struct {
+		Attributes []struct {
+			Name literal `yaml:"AttributeName"`
+			Type literal `yaml:"AttributeType"`
+		} `yaml:"AttributeDefinitions"`
+		Keys []struct {
+			Name literal `yaml:"AttributeName"`
+			Type literal `yaml:"KeyType"`
+		} `yaml:"KeySchema"`
+		Stream struct {
+			View literal `yaml:"StreamViewType"`
+		} `yaml:"StreamSpecification"`
+		TTL struct {
+			Attribute literal `yaml:"AttributeName"`
+			Enabled   bool    `yaml:"Enabled"`
+		} `yaml:"TimeToLiveSpecification"`
+		Global yaml.Node `yaml:"GlobalSecondaryIndexes"`
+		Local  yaml.Node `yaml:"LocalSecondaryIndexes"`
+	}
+	if err := node.Decode(&properties); err != nil {
+		return Table{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if !properties.Global.IsZero() || !properties.Local.IsZero() {
+		return Table{}, fmt.Errorf("%s: indexes are not supported", name)
+	}
+	table := Table{StreamView: string(properties.Stream.View)}
+	for _, a := range properties.Attributes {
+		table.Attributes = append(table.Attributes, Attribute{Name: string(a.Name), Type: string(a.Type)})
+	}
+	for _, k := range properties.Keys {
+		table.Keys = append(table.Keys, Key{Name: string(k.Name), Type: string(k.Type)})
+	}
+	if properties.TTL.Enabled {
+		table.TTLAttribute = string(properties.TTL.Attribute)
+	}
+	return table, nil
+}
+
+// none reports the properties that this package does not know, where each could change an answer.
+func none(others map[string]any) error {
+	if len(others) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not supported: %s", strings.Join(slices.Sorted(maps.Keys(others)), ", "))
+}

@@ -1,0 +1,105 @@
+package template
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// literal is a text that the template spells out. Decoding one refuses an intrinsic function,
+// which yaml would otherwise turn into its argument: !Ref StageName into "StageName".
+type literal string
+
+func (l *literal) UnmarshalYAML(n *yaml.Node) error {
+	if !spelledOut(n) {
+		return fmt.Errorf("line %d: want a plain text, have %s", n.Line, form(n))
+	}
+	*l = literal(n.Value)
+	return nil
+}
+
+// spelledOut reports whether a node is a text, number or truth value of the template itself.
+func spelledOut(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	switch n.ShortTag() {
+	case "!!str", "!!int", "!!float", "!!bool":
+		return true
+	}
+	return false
+}
+
+// form describes a node for an error, by its tag: !If, !!map.
+func form(n *yaml.Node) string {
+	if n.IsZero() {
+		return "nothing"
+	}
+	return n.ShortTag()
+}
+
+// scope holds what references stand for: a parameter under its name, a resource under its logical
+// id, a resource's attribute under Resource.Attribute.
+type scope map[string]string
+
+// text returns the value of a node, its references replaced.
+func (s scope) text(n *yaml.Node) (string, error) {
+	if spelledOut(n) {
+		return n.Value, nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		switch n.Tag {
+		case "!Ref", "!GetAtt":
+			return s.lookUp(n.Value, n.Line)
+		case "!Sub":
+			return s.substitute(n.Value, n.Line)
+		}
+	}
+	if n.IsZero() {
+		return "", fmt.Errorf("there is no value")
+	}
+	return "", fmt.Errorf("line %d: cannot resolve %s", n.Line, form(n))
+}
+
+// number returns the value of a node that stands for a whole number.
+func (s scope) number(n *yaml.Node) (int, error) {
+	text, err := s.text(n)
+	if err != nil {
+		return 0, err
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("line %d: want a whole number, have %q", n.Line, text)
+	}
+	return number, nil
+}
+
+func (s scope) lookUp(name string, line int) (string, error) {
+	value, ok := s[name]
+	if !ok {
+		return "", fmt.Errorf("line %d: cannot resolve the reference to %s", line, name)
+	}
+	return value, nil
+}
+
+var reference = regexp.MustCompile(`\$\{[^}]*\}`)
+
+// substitute replaces each ${Name} and ${Name.Attribute} of a !Sub; ${!Name} stands for ${Name} itself.
+func (s scope) substitute(text string, line int) (string, error) {
+	var failed error
+	text = reference.ReplaceAllStringFunc(text, func(r string) string {
+		name := r[len("${") : len(r)-len("}")]
+		if verbatim, ok := strings.CutPrefix(name, "!"); ok {
+			return "${" + verbatim + "}"
+		}
+		value, err := s.lookUp(name, line)
+		if err != nil && failed == nil {
+			failed = err
+		}
+		return value
+	})
+	return text, failed
+}

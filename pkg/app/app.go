@@ -1,0 +1,131 @@
+// Package app wires the product together: from the environment of a function to
+// a service that is ready to use.
+//
+//	variable                 meaning
+//	TABLE_NAME               the DynamoDB table
+//	MASTER_KEY_ARN           the KMS key that wraps data keys
+//	READ_LIMIT               reveals per user and window, 1 to 1000
+//	READ_WINDOW_SECONDS      the window, 1 to 86400
+//	AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+//	                         as Lambda sets them
+//	AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS
+//	                         where the services are, if not in AWS
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/awskms"
+	"goblins-secrets/pkg/dynamo"
+	"goblins-secrets/pkg/envelope"
+	"goblins-secrets/pkg/secrets"
+)
+
+// Must is New for the process's environment. A function that lacks a setting must
+// not serve: it panics.
+func Must() *secrets.Service {
+	svc, err := New(os.Getenv)
+	if err != nil {
+		panic("app: " + err.Error())
+	}
+	return svc
+}
+
+// New makes the service that an environment describes. Options may change how AWS
+// is called.
+func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Service, error) {
+	env := environment{getenv: getenv}
+	table := env.text("TABLE_NAME")
+	masterKey := env.text("MASTER_KEY_ARN")
+	limit := env.number("READ_LIMIT", 1, 1000)
+	window := env.number("READ_WINDOW_SECONDS", 1, 86400)
+	cfg := env.awsConfig()
+	if env.err != nil {
+		return nil, env.err
+	}
+	for _, option := range options {
+		option(&cfg)
+	}
+	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = env.endpoint("DYNAMODB") })
+	keys := kms.NewFromConfig(cfg, func(o *kms.Options) { o.BaseEndpoint = env.endpoint("KMS") })
+	return &secrets.Service{
+		Store:      dynamo.New(db, table),
+		Sealer:     envelope.Sealer{Keys: awskms.New(keys, masterKey), Rand: rand.Reader},
+		ReadLimit:  limit,
+		ReadWindow: time.Duration(window) * time.Second,
+		Now:        time.Now,
+		NewID:      func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
+		Rand:       rand.Reader,
+		Log:        slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+	}, nil
+}
+
+// environment reads settings and keeps the first that is missing or wrong.
+type environment struct {
+	getenv func(string) string
+	err    error
+}
+
+func (e *environment) text(name string) string {
+	value := e.getenv(name)
+	if value == "" && e.err == nil {
+		e.err = fmt.Errorf("%s is not set", name)
+	}
+	return value
+}
+
+func (e *environment) number(name string, low, high int) int {
+	n, err := strconv.Atoi(e.text(name))
+	if e.err == nil && (err != nil || n < low || n > high) {
+		e.err = fmt.Errorf("%s is not a number from %d to %d", name, low, high)
+	}
+	return n
+}
+
+// endpoint is the address of a service, or nil for AWS itself.
+func (e *environment) endpoint(service string) *string {
+	if url := cmp.Or(e.getenv("AWS_ENDPOINT_URL_"+service), e.getenv("AWS_ENDPOINT_URL")); url != "" {
+		return &url
+	}
+	return nil
+}
+
+// awsConfig is what config.LoadDefaultConfig finds in Lambda, without its search
+// of files and services, which takes most of a cold start of ours.
+func (e *environment) awsConfig() aws.Config {
+	credentials := aws.Credentials{
+		AccessKeyID:     e.text("AWS_ACCESS_KEY_ID"),
+		SecretAccessKey: e.text("AWS_SECRET_ACCESS_KEY"),
+		SessionToken:    e.getenv("AWS_SESSION_TOKEN"),
+		Source:          "environment",
+	}
+	return aws.Config{
+		Region: e.text("AWS_REGION"),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return credentials, nil
+		}),
+		// Answers come within milliseconds. What hangs is better tried again than
+		// waited for: a function has ten seconds.
+		HTTPClient: awshttp.NewBuildableClient().
+			WithTimeout(3 * time.Second).
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second }),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })
+		},
+	}
+}

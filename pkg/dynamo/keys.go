@@ -1,0 +1,123 @@
+package dynamo
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// The table, and every way it is read. The account is part of each partition key
+// that a caller's request can reach, so no id that a caller sends addresses
+// anything of another account.
+//
+//	row            PK                   SK                       holds
+//	account        ACCOUNT#<a>          ACCOUNT                  name, default secret, number of secrets
+//	accounts       ACCOUNTS             <a>                      nothing: the list of accounts
+//	account name   ACCOUNTNAME#<sha256> ACCOUNTNAME              its account: the name is taken
+//	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, number of items
+//	secret name    ACCOUNT#<a>          NAME#<sha256>            its secret: the name is taken
+//	item           SECRET#<a>#<s>       ITEM#<i>                 key, version, times, last access: under 1 KB
+//	item key       SECRET#<a>#<s>       KEY#<key>                its item: the key is taken
+//	value          SECRET#<a>#<s>       VALUE#<i>                version, sealed blob
+//	purge          PURGE                <a>#<s>                  a deleted secret with children left
+//	event          EVENTS#<a>           <e>                      an entry of the audit trail
+//	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
+//	read counter   USER#<a>#<u>         READS                    times of the newest reveals, newest first
+//
+// <a>, <s>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
+// ordered by creation without an index. Names are hashed because 255 characters
+// can be longer than a sort key may be (1,024 bytes).
+//
+//	access pattern                          call
+//	a key's account and user                GetItem API key
+//	a page of secrets, and their number     Query ACCOUNT#<a> from SECRET#<cursor>; GetItem account
+//	a secret                                GetItem secret
+//	a page of items, and their number       Query SECRET#<a>#<s> from ITEM#<cursor>; GetItem secret
+//	an item that can be reached             GetItem item; GetItem secret
+//	a sealed value that can be reached      GetItem value; GetItem secret
+//	charge a reveal                         UpdateItem read counter, on condition
+//	stamp a reveal                          UpdateItem item, on condition
+//	what to purge; what is left of it       Query PURGE; Query SECRET#<a>#<s>
+//
+// All reads are strongly consistent. Nothing scans the table.
+
+// key is the primary key that every row has.
+type key struct {
+	PK string `dynamodbav:"PK"`
+	SK string `dynamodbav:"SK"`
+}
+
+const (
+	secretPrefix = "SECRET#"
+	itemPrefix   = "ITEM#"
+	purgesPK     = "PURGE"
+	accountsPK   = "ACCOUNTS"
+)
+
+func accountPK(account uuid.UUID) string { return "ACCOUNT#" + account.String() }
+
+func secretPK(account, secret uuid.UUID) string {
+	return "SECRET#" + account.String() + "#" + secret.String()
+}
+
+func accountKey(account uuid.UUID) key  { return key{accountPK(account), "ACCOUNT"} }
+func accountsKey(account uuid.UUID) key { return key{accountsPK, account.String()} }
+func accountNameKey(name string) key    { return key{"ACCOUNTNAME#" + hash(name), "ACCOUNTNAME"} }
+func secretKey(account, secret uuid.UUID) key {
+	return key{accountPK(account), secretPrefix + secret.String()}
+}
+
+func secretNameKey(account uuid.UUID, name string) key {
+	return key{accountPK(account), "NAME#" + hash(name)}
+}
+
+func itemKey(account, secret, item uuid.UUID) key {
+	return key{secretPK(account, secret), itemPrefix + item.String()}
+}
+
+func itemKeyKey(account, secret uuid.UUID, text string) key {
+	return key{secretPK(account, secret), "KEY#" + text}
+}
+
+func valueKey(account, secret, item uuid.UUID) key {
+	return key{secretPK(account, secret), "VALUE#" + item.String()}
+}
+
+func purgeKey(p secrets.Purge) key {
+	return key{purgesPK, p.AccountID.String() + "#" + p.SecretID.String()}
+}
+
+func eventKey(account, event uuid.UUID) key { return key{"EVENTS#" + account.String(), event.String()} }
+
+func apiKeyKey(h secrets.KeyHash) key { return key{"APIKEY#" + hex.EncodeToString(h[:]), "APIKEY"} }
+
+func readsKey(account, user uuid.UUID) key {
+	return key{"USER#" + account.String() + "#" + user.String(), "READS"}
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+// ids reads the n UUIDs that end a key's part, such as "SECRET#<a>#<s>".
+func ids(part string, n int) ([]uuid.UUID, error) {
+	fields := strings.Split(part, "#")
+	if len(fields) < n {
+		return nil, fmt.Errorf("key %q has no %d ids", part, n)
+	}
+	found := make([]uuid.UUID, n)
+	for i, field := range fields[len(fields)-n:] {
+		id, err := uuid.Parse(field)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", part, err)
+		}
+		found[i] = id
+	}
+	return found, nil
+}

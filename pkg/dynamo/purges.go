@@ -1,0 +1,96 @@
+package dynamo
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+const batchSize = 25 // of BatchWriteItem
+
+// Purges implements secrets.Purges.
+func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
+	var found []secrets.Purge
+	pages := dynamodb.NewQueryPaginator(s.client, s.partition(purgesPK))
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, translate("Query", err)
+		}
+		for _, item := range out.Items {
+			k, err := unmarshal[key](item)
+			if err != nil {
+				return nil, err
+			}
+			var purge secrets.Purge
+			var p parser
+			p.ids(k.SK, &purge.AccountID, &purge.SecretID)
+			if p.err != nil {
+				return nil, p.err
+			}
+			found = append(found, purge)
+		}
+	}
+	return found, nil
+}
+
+// Purge implements secrets.Purges. Nothing adds children to a secret without its
+// row, so a consistent query that finds none is final.
+func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
+	pages := dynamodb.NewQueryPaginator(s.client, s.partition(secretPK(p.AccountID, p.SecretID)))
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return translate("Query", err)
+		}
+		for batch := range slices.Chunk(out.Items, batchSize) {
+			if err := s.deleteBatch(ctx, batch); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: marshal(purgeKey(p))})
+	return translate("DeleteItem", err)
+}
+
+// partition queries the keys of all rows of a partition.
+func (s *Store) partition(pk string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName:                 &s.table,
+		KeyConditionExpression:    aws.String("PK = :pk"),
+		ExpressionAttributeValues: attributes{":pk": text(pk)},
+		ProjectionExpression:      aws.String("PK, SK"),
+		ConsistentRead:            aws.Bool(true),
+	}
+}
+
+// deleteBatch deletes up to batchSize rows, and again what DynamoDB left over for load.
+func (s *Store) deleteBatch(ctx context.Context, keys []attributes) error {
+	left := make([]types.WriteRequest, len(keys))
+	for i, k := range keys {
+		left[i].DeleteRequest = &types.DeleteRequest{Key: k}
+	}
+	for backoff := 16 * time.Millisecond; ; backoff = min(2*backoff, time.Second) {
+		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{s.table: left},
+		})
+		if err != nil {
+			return translate("BatchWriteItem", err)
+		}
+		if left = out.UnprocessedItems[s.table]; len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return translate("BatchWriteItem", ctx.Err())
+		case <-time.After(rand.N(backoff)):
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// The read counter is a list "r" of the times of the newest reveals, newest
+// first, in milliseconds since 2025-01-01: that is short enough for 110 of them,
+// with the row's keys, to stay under 1 KB, so that charging a full counter of 100
+// is one write unit. The reads beyond the limit count for nothing any more.
+var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type readsRow struct {
+	Reads []int64 `dynamodbav:"r"`
+}
+
+// ChargeRead implements secrets.Reads. The condition and the append are one
+// UpdateItem, so the limit is exact however many callers there are.
+func (s *Store) ChargeRead(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) ([]time.Time, bool, error) {
+	at := now.Sub(counterEpoch).Milliseconds()
+	limiting := fmt.Sprintf("r[%d]", limit-1)
+	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           &s.table,
+		Key:                 marshal(readsKey(account, user)),
+		UpdateExpression:    aws.String("SET r = list_append(:now, if_not_exists(r, :none))"),
+		ConditionExpression: aws.String("attribute_not_exists(" + limiting + ") OR " + limiting + " <= :gone"),
+		ExpressionAttributeValues: attributes{
+			":now":  &types.AttributeValueMemberL{Value: []types.AttributeValue{number(at)}},
+			":none": &types.AttributeValueMemberL{},
+			":gone": number(at - window.Milliseconds()),
+		},
+		ReturnValues:                        types.ReturnValueUpdatedNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }) // twice sent could be twice charged
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		reads, err := readTimes(refused.Item)
+		return reads, false, err
+	}
+	if err != nil {
+		return nil, false, translate("UpdateItem", err)
+	}
+	reads, err := readTimes(out.Attributes)
+	return reads, true, err
+}
+
+func readTimes(row attributes) ([]time.Time, error) {
+	r, err := unmarshal[readsRow](row)
+	if err != nil {
+		return nil, err
+	}
+	times := make([]time.Time, len(r.Reads))
+	for i, ms := range r.Reads {
+		times[i] = counterEpoch.Add(time.Duration(ms) * time.Millisecond)
+	}
+	return times, nil
+}
+
+// TrimReads implements secrets.Reads. Reads that are charged meanwhile only push
+// those at and behind limit further back, so removing by index is safe.
+func (s *Store) TrimReads(ctx context.Context, account, user uuid.UUID, limit, have int) error {
+	var indexes []string
+	for i := have - 1; i >= limit; i-- { // descending: emulators get the other order wrong
+		indexes = append(indexes, fmt.Sprintf("r[%d]", i))
+	}
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: marshal(readsKey(account, user)),
+		UpdateExpression:    aws.String("REMOVE " + strings.Join(indexes, ", ")),
+		ConditionExpression: aws.String("attribute_exists(PK)"),
+	})
+	if err != nil {
+		return translate("UpdateItem", err)
+	}
+	return nil
+}
+
+// SealedValue implements secrets.Reads.
+func (s *Store) SealedValue(ctx context.Context, account, secret, item uuid.UUID) (secrets.SealedValue, error) {
+	row, err := get[valueRow](ctx, s, valueKey(account, secret, item))
+	if err != nil {
+		return secrets.SealedValue{}, err
+	}
+	return secrets.SealedValue{Version: row.Version, Blob: row.Sealed}, nil
+}
+
+// StampRead implements secrets.Reads.
+func (s *Store) StampRead(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (secrets.Item, error) {
+	var out *dynamodb.UpdateItemOutput
+	err := retryConflicts(ctx, func() (err error) {
+		out, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:           &s.table,
+			Key:                 marshal(itemKey(account, secret, item)),
+			UpdateExpression:    aws.String("SET last_accessed_at = :at, last_accessed_by = :by"),
+			ConditionExpression: aws.String("attribute_exists(PK)"),
+			ExpressionAttributeValues: attributes{
+				":at": text(timeText(at)), ":by": text(by.String()),
+			},
+			ReturnValues: types.ReturnValueAllNew,
+		})
+		return err
+	})
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		return secrets.Item{}, secrets.ErrNotFound
+	}
+	if err != nil {
+		return secrets.Item{}, translate("UpdateItem", err)
+	}
+	row, err := unmarshal[itemRow](out.Attributes)
+	if err != nil {
+		return secrets.Item{}, err
+	}
+	return row.item()
+}
+
+// AppendEvent implements secrets.Reads.
+func (s *Store) AppendEvent(ctx context.Context, ev secrets.Event) error {
+	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.table, Item: marshal(newEventRow(ev)), ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	})
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		return nil // its id is random: the row is ours, from an attempt whose answer was lost
+	}
+	if err != nil {
+		return translate("PutItem", err)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+// Package dynamo keeps the domain's data in one DynamoDB table. It is the ports'
+// only implementation and the only importer of the DynamoDB SDK; it holds no
+// rules. keys.go draws the table and lists every access pattern.
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// Store implements secrets.Store.
+type Store struct {
+	client *dynamodb.Client
+	table  string
+}
+
+var _ secrets.Store = (*Store)(nil)
+
+// New uses the table with this name.
+func New(client *dynamodb.Client, table string) *Store {
+	return &Store{client: client, table: table}
+}
+
+// get reads one row, or ErrNotFound.
+func get[T any](ctx context.Context, s *Store, k key) (row T, err error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.table, Key: marshal(k), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return row, translate("GetItem", err)
+	}
+	if out.Item == nil {
+		return row, secrets.ErrNotFound
+	}
+	return unmarshal[T](out.Item)
+}
+
+// page reads up to limit rows of a partition whose sort keys are prefix and an
+// id, on one side of the cursor, nearest first: one Query for each MB.
+func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.Cursor, limit int) ([]T, error) {
+	low, high := prefix+from.ID.String(), prefix+"~" // "~" is behind every id
+	if from == (secrets.Cursor{}) {
+		low = prefix
+	}
+	if from.Backward {
+		low, high = prefix, low
+	}
+	in := &dynamodb.QueryInput{
+		TableName:              &s.table,
+		KeyConditionExpression: aws.String("PK = :pk AND SK BETWEEN :low AND :high"),
+		ExpressionAttributeValues: attributes{
+			":pk": text(pk), ":low": text(low), ":high": text(high),
+		},
+		ScanIndexForward: aws.Bool(!from.Backward),
+		ConsistentRead:   aws.Bool(true),
+	}
+	// BETWEEN includes the cursor's own row, if there is one: start behind it.
+	if from != (secrets.Cursor{}) {
+		in.ExclusiveStartKey = marshal(key{pk, prefix + from.ID.String()})
+	}
+	var rows []T
+	for {
+		in.Limit = aws.Int32(int32(limit - len(rows)))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return nil, translate("Query", err)
+		}
+		for _, item := range out.Items {
+			row, err := unmarshal[T](item)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(rows) == limit || in.ExclusiveStartKey == nil {
+			return rows, nil
+		}
+	}
+}
+
+// write is one action of a transaction, and what it means when its condition fails.
+type write struct {
+	types.TransactWriteItem
+	refused error
+}
+
+// put adds a row that must not be there yet.
+func (s *Store) put(row any, refused error) write {
+	return write{types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.table, Item: marshal(row), ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	}}, refused}
+}
+
+// replace puts a row over one of which the condition holds.
+func (s *Store) replace(row any, condition string, values attributes, refused error) write {
+	return write{types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.table, Item: marshal(row),
+		ConditionExpression: &condition, ExpressionAttributeValues: values,
+	}}, refused}
+}
+
+// update changes a row of which the condition holds.
+func (s *Store) update(k key, expression, condition string, names map[string]string, values attributes, refused error) write {
+	return write{types.TransactWriteItem{Update: &types.Update{
+		TableName: &s.table, Key: marshal(k), UpdateExpression: &expression, ConditionExpression: &condition,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}, refused}
+}
+
+// count adds n to a counter of a row that must exist.
+func (s *Store) count(k key, counter string, n int, refused error) write {
+	return s.update(k, "ADD #counter :n", "attribute_exists(PK)",
+		map[string]string{"#counter": counter}, attributes{":n": number(int64(n))}, refused)
+}
+
+// remove deletes a row of which the condition holds.
+func (s *Store) remove(k key, condition string, names map[string]string, values attributes, refused error) write {
+	return write{types.TransactWriteItem{Delete: &types.Delete{
+		TableName: &s.table, Key: marshal(k), ConditionExpression: &condition,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}, refused}
+}
+
+// removeOwned deletes the marker that owner has on a name or key.
+func (s *Store) removeOwned(k key, owner uuid.UUID) write {
+	return s.remove(k, "#owner = :owner",
+		map[string]string{"#owner": "owner"}, attributes{":owner": text(owner.String())}, secrets.ErrChanged)
+}
+
+// check changes nothing: the row must exist.
+func (s *Store) check(k key, refused error) write {
+	return write{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.table, Key: marshal(k), ConditionExpression: aws.String("attribute_exists(PK)"),
+	}}, refused}
+}
+
+// transact does all the writes and appends the event, or does nothing and returns
+// the first refused error. The event's id is the ClientRequestToken of all the
+// attempts, the SDK's and ours: one whose answer was lost is not done twice, and
+// does not find its own rows in its way.
+func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
+	writes = append(writes, s.put(newEventRow(ev), errors.New("event exists")))
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(ev.ID.String())}
+	for _, w := range writes {
+		in.TransactItems = append(in.TransactItems, w.TransactWriteItem)
+	}
+	err := retryConflicts(ctx, func() error {
+		_, err := s.client.TransactWriteItems(ctx, in)
+		return err
+	})
+	var canceled *types.TransactionCanceledException
+	if errors.As(err, &canceled) {
+		for i, reason := range canceled.CancellationReasons {
+			if aws.ToString(reason.Code) == "ConditionalCheckFailed" && i < len(writes) {
+				return writes[i].refused
+			}
+		}
+	}
+	return translate("TransactWriteItems", err)
+}
+
+// Conflicts with other transactions are retried for this long: many writers of
+// one row take turns.
+const conflictPatience = 5 * time.Second
+
+// retryConflicts repeats try while it meets transactions of others, which the SDK
+// does not retry, with full jitter.
+func retryConflicts(ctx context.Context, try func() error) error {
+	deadline := time.Now().Add(conflictPatience)
+	for backoff := 8 * time.Millisecond; ; backoff = min(2*backoff, 256*time.Millisecond) {
+		err := try()
+		if !isConflict(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(backoff)):
+		}
+	}
+}
+
+// isConflict tells that nothing was done, only because another transaction was
+// under way on one of the rows or DynamoDB had no capacity for it.
+func isConflict(err error) bool {
+	var plain *types.TransactionConflictException
+	var inProgress *types.TransactionInProgressException
+	if errors.As(err, &plain) || errors.As(err, &inProgress) {
+		return true
+	}
+	var canceled *types.TransactionCanceledException
+	if !errors.As(err, &canceled) {
+		return false
+	}
+	conflict := false
+	for _, reason := range canceled.CancellationReasons {
+		switch aws.ToString(reason.Code) {
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			conflict = true
+		case "None", "":
+		default: // a condition that failed will fail again
+			return false
+		}
+	}
+	return conflict
+}
+
+// passing tells errors that the SDK itself would retry, and has.
+var passing = retry.IsErrorRetryables(retry.DefaultRetryables)
+
+// translate gives an SDK error the domain's word for it.
+func translate(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", doing, err)
+	if isConflict(err) || passing.IsErrorRetryable(err) == aws.TrueTernary ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return errors.Join(secrets.ErrUnavailable, err)
+	}
+	return err
+}
+
+func text(s string) types.AttributeValue  { return &types.AttributeValueMemberS{Value: s} }
+func number(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }

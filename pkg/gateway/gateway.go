@@ -1,0 +1,80 @@
+// Package gateway runs the product's handlers as Lambda functions: HTTP handlers
+// behind API Gateway, its authorizer, and functions without a route. It is the
+// only importer of aws-lambda-go and of the API proxy.
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
+)
+
+// Start serves h as a Lambda function behind API Gateway (REST, proxy
+// integration). It does not return.
+func Start(h http.Handler) { lambda.Start(Proxy(h)) }
+
+// Proxy makes a Lambda handler of h. Besides what the adapter converts, h finds
+// what package httpapi expects of its gateway: the path parameters, the route,
+// the URL as the client sees it, and the caller from the authorizer's context.
+func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+		adapter := httpadapter.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, complete(r, event))
+		}))
+		// The context's path begins with the stage, or a custom domain's base path:
+		// links are made of it. It comes decoded, and the adapter takes it for
+		// encoded: a lone "%" would be its 504.
+		if path := event.RequestContext.Path; path != "" {
+			event.Path = path
+		}
+		event.Path = (&url.URL{Path: event.Path}).EscapedPath()
+		return adapter.ProxyWithContext(ctx, event)
+	}
+}
+
+// complete adds to a request what the adapter leaves out.
+func complete(r *http.Request, event events.APIGatewayProxyRequest) *http.Request {
+	for name, value := range event.PathParameters {
+		r.SetPathValue(name, value)
+	}
+	r.Pattern = event.Resource
+	if r.URL.Host == "" {
+		r.URL.Host = r.Header.Get("Host")
+	}
+	if r.Header.Get("X-Forwarded-Proto") == "http" { // only a local gateway says that
+		r.URL.Scheme = "http"
+	}
+	c, ok := caller(event.RequestContext)
+	if !ok {
+		return r
+	}
+	return r.WithContext(httpapi.WithCaller(r.Context(), c))
+}
+
+// The names in the authorizer's context.
+const (
+	accountID = "account_id"
+	userID    = "user_id"
+	keyID     = "key_id"
+)
+
+// caller reads the identity that the authorizer proved. Headers have no part in it.
+func caller(rc events.APIGatewayProxyRequestContext) (secrets.Caller, bool) {
+	c := secrets.Caller{SourceIP: rc.Identity.SourceIP, RequestID: rc.RequestID}
+	for name, id := range map[string]*uuid.UUID{accountID: &c.AccountID, userID: &c.UserID, keyID: &c.KeyID} {
+		text, _ := rc.Authorizer[name].(string)
+		var err error
+		if *id, err = uuid.Parse(text); err != nil {
+			return secrets.Caller{}, false
+		}
+	}
+	return c, true
+}

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// requestError is a fault of the request that only HTTP knows of.
+type requestError struct {
+	status int
+	detail string
+}
+
+func (e requestError) Error() string { return e.detail }
+
+var errTooLarge = requestError{http.StatusRequestEntityTooLarge, "Request body too large."}
+
+func errParse(reason string) error {
+	return requestError{http.StatusBadRequest, "JSON parse error - " + reason}
+}
+
+func errMediaType(contentType string) error {
+	return requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type %q in request.", contentType)}
+}
+
+// statuses maps the domain's errors; the texts are for the client.
+var statuses = []struct {
+	err    error
+	status int
+	detail string
+}{
+	{secrets.ErrUnauthenticated, http.StatusUnauthorized, "Invalid or missing API key."},
+	{secrets.ErrNotFound, http.StatusNotFound, "Not found."},
+	{secrets.ErrInvalidCursor, http.StatusNotFound, "Invalid cursor."},
+	{secrets.ErrDefaultSecret, http.StatusConflict, "The default secret cannot be deleted."},
+	{secrets.ErrUnavailable, http.StatusServiceUnavailable, "Service temporarily unavailable, try again later."},
+}
+
+const (
+	unavailable = http.StatusServiceUnavailable
+	retryAfter  = 1 // seconds, after a 503
+)
+
+type detailBody struct {
+	Detail string `json:"detail"`
+}
+
+// fail answers with an error: the only mapping of errors to statuses. What is not
+// known here is logged and answered with a text of ours: its own never leaves.
+func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err error) {
+	var (
+		invalid   secrets.Invalid
+		throttled secrets.Throttled
+		request   requestError
+		outage    interface{ Unavailable() bool } // a port's error that may pass
+	)
+	switch {
+	case errors.As(err, &invalid):
+		write(w, http.StatusBadRequest, fieldErrors(invalid))
+		return
+	case errors.As(err, &throttled):
+		seconds := int(throttled.Wait / time.Second)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		unit := "seconds"
+		if seconds == 1 {
+			unit = "second"
+		}
+		write(w, http.StatusTooManyRequests, detailBody{
+			fmt.Sprintf("Request was throttled. Expected available in %d %s.", seconds, unit),
+		})
+		return
+	case errors.As(err, &request):
+		write(w, request.status, detailBody{request.detail})
+		return
+	case errors.As(err, &outage) && outage.Unavailable():
+		err = errors.Join(secrets.ErrUnavailable, err)
+	}
+	for _, s := range statuses {
+		if !errors.Is(err, s.err) {
+			continue
+		}
+		switch s.status {
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		case unavailable:
+			w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+			logFailure(svc, r, s.status, err)
+		}
+		write(w, s.status, detailBody{s.detail})
+		return
+	}
+	logFailure(svc, r, http.StatusInternalServerError, err)
+	write(w, http.StatusInternalServerError, detailBody{"A server error occurred."})
+}
+
+func logFailure(svc *secrets.Service, r *http.Request, status int, err error) {
+	c, _ := r.Context().Value(callerKey{}).(secrets.Caller)
+	svc.Log.ErrorContext(r.Context(), "request failed",
+		"method", r.Method, "route", r.Pattern, "status", status, "request_id", c.RequestID, "error", err)
+}
+
+// fieldErrors encodes as an object with the fields in their order.
+type fieldErrors secrets.Invalid
+
+func (f fieldErrors) MarshalJSON() ([]byte, error) {
+	object := []byte{'{'}
+	for i, fault := range f {
+		if i > 0 {
+			object = append(object, ',')
+		}
+		name, err := json.Marshal(fault.Field)
+		if err != nil {
+			return nil, err
+		}
+		messages, err := json.Marshal(fault.Messages)
+		if err != nil {
+			return nil, err
+		}
+		object = append(append(append(object, name...), ':'), messages...)
+	}
+	return append(object, '}'), nil
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Routes are the methods of each path, as an Allow header lists them.
+type Routes map[string]string
+
+// ParseRoutes reads lines such as "GET,POST /api/secrets".
+func ParseRoutes(lines string) (Routes, error) {
+	routes := make(Routes)
+	for line := range strings.Lines(lines) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			return nil, fmt.Errorf("route %q: want methods and a path", line)
+		}
+		routes[fields[1]] = strings.ReplaceAll(fields[0], ",", ", ") + ", OPTIONS"
+	}
+	return routes, nil
+}
+
+// Fallback answers what no other route does: OPTIONS, a method that the path does
+// not have, and paths that nobody has. It needs no caller and touches no data.
+func Fallback(routes Routes) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allow, exists := routes[r.Pattern]
+		switch {
+		case !exists:
+			write(w, http.StatusNotFound, detailBody{"Not found."})
+		case r.Method == http.MethodOptions:
+			w.Header().Set("Allow", allow)
+			write(w, http.StatusOK, nil)
+		default:
+			w.Header().Set("Allow", allow)
+			write(w, http.StatusMethodNotAllowed, detailBody{fmt.Sprintf("Method %q not allowed.", r.Method)})
+		}
+	})
+}

@@ -1,0 +1,170 @@
+// Package httpapi is the documented HTTP API: one constructor for each route, the
+// shapes of requests and answers, and the mapping of errors to statuses.
+//
+// A handler does what is about HTTP and leaves every decision to the domain. It
+// contains no path and no identity: whoever serves it, the Lambda adapter or the
+// local gateway, has routed the request and proven its caller, and hands over
+//
+//   - the path's parameters by r.SetPathValue and the route by r.Pattern;
+//   - the URL as the client sees it, absolute, in r.URL: links are built from it;
+//   - the caller by [WithCaller]. Without one every route answers 401.
+//
+// The manners are those of Django REST framework, which the API's clients know:
+// list pages {count, next, previous, results}, field errors {"name": ["…"]}, and
+// {"detail": "…"} for everything else.
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+type callerKey struct{}
+
+// WithCaller adds the proven caller of a request to its context. Only what stands
+// behind an authorizer may call it.
+func WithCaller(ctx context.Context, c secrets.Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// answer is what a route answers besides an error. Its header goes out beside an
+// error too.
+type answer struct {
+	status int
+	header http.Header
+	body   any // nil: none
+}
+
+// handle makes a handler of an operation. It is the only place that finds the
+// caller, and that encodes answers and errors.
+func handle(svc *secrets.Service, operation func(r *http.Request, c secrets.Caller) (answer, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				// What panicked may hold a value: only its type and the stack are logged.
+				fail(svc, w, r, fmt.Errorf("panic with %T at %s", p, debug.Stack()))
+			}
+		}()
+		c, ok := r.Context().Value(callerKey{}).(secrets.Caller)
+		if !ok {
+			fail(svc, w, r, secrets.ErrUnauthenticated)
+			return
+		}
+		a, err := operation(r, c)
+		for name, values := range a.header {
+			w.Header()[name] = values
+		}
+		if err != nil {
+			fail(svc, w, r, err)
+			return
+		}
+		write(w, a.status, a.body)
+	})
+}
+
+// write sends an answer. The body is compact JSON, with <, > and & as they are.
+func write(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Cache-Control", "no-store")
+	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	var encoded bytes.Buffer
+	enc := json.NewEncoder(&encoded)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		panic(fmt.Sprintf("httpapi: encode %T", body)) // unreachable: bodies are plain structs
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(bytes.TrimSuffix(encoded.Bytes(), []byte("\n"))) // a failure: nobody is left to tell
+}
+
+// created is the answer to a POST, with the new thing's own address.
+func created(r *http.Request, id fmt.Stringer, body any) answer {
+	u := *r.URL
+	u.Path, u.RawPath, u.RawQuery = strings.TrimSuffix(u.Path, "/")+"/"+id.String()+"/", "", ""
+	return answer{status: http.StatusCreated, header: http.Header{"Location": {u.String()}}, body: body}
+}
+
+func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
+
+func noContent() answer { return answer{status: http.StatusNoContent} }
+
+const (
+	defaultPageSize = 100
+	maxPageSize     = 1000
+)
+
+// pageBody is a page of a list.
+type pageBody[T any] struct {
+	Count    int     `json:"count"`
+	Next     *string `json:"next"`
+	Previous *string `json:"previous"`
+	Results  []T     `json:"results"`
+}
+
+// listPage reads which page the request is for, and answers with it.
+func listPage[T, B any](r *http.Request, list func(from secrets.Cursor, size int) (secrets.Page[T], error), body func(T) B) (answer, error) {
+	var from secrets.Cursor
+	query := r.URL.Query()
+	if text := query.Get("cursor"); text != "" {
+		var err error
+		if from, err = secrets.ParseCursor(text); err != nil {
+			return answer{}, err
+		}
+	}
+	page, err := list(from, pageSize(query.Get("page_size")))
+	if err != nil {
+		return answer{}, err
+	}
+	b := pageBody[B]{
+		Count: page.Count, Next: link(r, page.Next), Previous: link(r, page.Previous), Results: make([]B, len(page.Results)),
+	}
+	for i, x := range page.Results {
+		b.Results[i] = body(x)
+	}
+	return ok(b), nil
+}
+
+// pageSize reads ?page_size=: what is no positive number counts as not given.
+func pageSize(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil && n < maxPageSize || n < 1 { // out of range, Atoi returns the nearest int
+		return defaultPageSize
+	}
+	return min(n, maxPageSize)
+}
+
+// link is the request's URL with another cursor.
+func link(r *http.Request, to *secrets.Cursor) *string {
+	if to == nil {
+		return nil
+	}
+	u := *r.URL
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/")+"/", ""
+	query := u.Query()
+	query.Set("cursor", to.String())
+	u.RawQuery = query.Encode()
+	text := u.String()
+	return &text
+}
+
+// timeBody shows a time, or null for none.
+type timeBody time.Time
+
+func (t timeBody) MarshalJSON() ([]byte, error) {
+	if time.Time(t).IsZero() {
+		return []byte("null"), nil
+	}
+	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
+}

@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// itemBody is an item as the API shows it.
+type itemBody struct {
+	ID             uuid.UUID  `json:"id"`
+	Secret         uuid.UUID  `json:"secret"`
+	Key            string     `json:"key"`
+	Value          string     `json:"value"`
+	LastAccessedAt timeBody   `json:"last_accessed_at"`
+	LastAccessedBy *uuid.UUID `json:"last_accessed_by"`
+	CreatedAt      timeBody   `json:"created_at"`
+	UpdatedAt      timeBody   `json:"updated_at"`
+}
+
+// newItemBody shows an item with its value masked.
+func newItemBody(it secrets.Item) itemBody {
+	b := itemBody{
+		ID: it.ID, Secret: it.SecretID, Key: it.Key, Value: secrets.Mask,
+		LastAccessedAt: timeBody(it.LastAccessedAt), CreatedAt: timeBody(it.CreatedAt), UpdatedAt: timeBody(it.UpdatedAt),
+	}
+	if !it.LastAccessedAt.IsZero() {
+		b.LastAccessedBy = &it.LastAccessedBy
+	}
+	return b
+}
+
+// itemInput reads what a request says of an item, when first asked.
+func itemInput(r *http.Request) func() (secrets.ItemInput, error) {
+	return sync.OnceValues(func() (secrets.ItemInput, error) {
+		b, err := readBody(r)
+		return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value")}, err
+	})
+}
+
+// ListItems is GET /api/secrets/{secret_id}/items/. Values are masked.
+func ListItems(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
+			return svc.ListItems(r.Context(), c, r.PathValue("secret_id"), from, size)
+		}, newItemBody)
+	})
+}
+
+// CreateItem is POST /api/secrets/{secret_id}/items/.
+func CreateItem(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		it, err := svc.CreateItem(r.Context(), c, r.PathValue("secret_id"), itemInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		return created(r, it.ID, newItemBody(it)), nil
+	})
+}
+
+// GetItem is GET /api/secrets/{secret_id}/items/{item_id}/: the reveal, the only
+// answer with a value. It carries the budget, whenever one was charged.
+func GetItem(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		revealed, err := svc.RevealItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"))
+		a := answer{status: http.StatusOK, header: budgetHeader(revealed.Budget)}
+		if err != nil {
+			return a, err
+		}
+		b := newItemBody(revealed.Item)
+		b.Value = revealed.Value.Reveal()
+		a.body = b
+		return a, nil
+	})
+}
+
+// budgetHeader is the budget in the fields of draft-ietf-httpapi-ratelimit-headers-10.
+func budgetHeader(b secrets.Budget) http.Header {
+	if b.Limit == 0 { // nothing was charged
+		return nil
+	}
+	h := make(http.Header)
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"reveals";q=%d;w=%d`, b.Limit, b.Window/time.Second))
+	h.Set("RateLimit", fmt.Sprintf(`"reveals";r=%d;t=%d`, b.Left, b.Reset/time.Second))
+	return h
+}
+
+// UpdateItem is PATCH /api/secrets/{secret_id}/items/{item_id}/.
+func UpdateItem(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		it, err := svc.UpdateItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), itemInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(newItemBody(it)), nil
+	})
+}
+
+// DeleteItem is DELETE /api/secrets/{secret_id}/items/{item_id}/.
+func DeleteItem(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		if err := svc.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id")); err != nil {
+			return answer{}, err
+		}
+		return noContent(), nil
+	})
+}

@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// secretBody is a secret as the API shows it.
+type secretBody struct {
+	ID               uuid.UUID `json:"id"`
+	Name             string    `json:"name"`
+	IsDefault        bool      `json:"is_default"`
+	Status           string    `json:"status"`
+	DeploySuccessful bool      `json:"deploy_successful"`
+	CreatedAt        timeBody  `json:"created_at"`
+}
+
+func newSecretBody(s secrets.Secret) secretBody {
+	return secretBody{
+		ID: s.ID, Name: s.Name, IsDefault: s.IsDefault,
+		Status: "ready", DeploySuccessful: true, // secrets are read through the API: none waits for a delivery
+		CreatedAt: timeBody(s.CreatedAt),
+	}
+}
+
+// secretInput reads what a request says of a secret, when first asked.
+func secretInput(r *http.Request) func() (secrets.SecretInput, error) {
+	return sync.OnceValues(func() (secrets.SecretInput, error) {
+		b, err := readBody(r)
+		return secrets.SecretInput{Name: b.text("name")}, err
+	})
+}
+
+// ListSecrets is GET /api/secrets/.
+func ListSecrets(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
+			return svc.ListSecrets(r.Context(), c, from, size)
+		}, newSecretBody)
+	})
+}
+
+// CreateSecret is POST /api/secrets/.
+func CreateSecret(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := svc.CreateSecret(r.Context(), c, secretInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		return created(r, s.ID, newSecretBody(s)), nil
+	})
+}
+
+// GetSecret is GET /api/secrets/{secret_id}/.
+func GetSecret(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := svc.Secret(r.Context(), c, r.PathValue("secret_id"))
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(newSecretBody(s)), nil
+	})
+}
+
+// UpdateSecret is PATCH /api/secrets/{secret_id}/.
+func UpdateSecret(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := svc.UpdateSecret(r.Context(), c, r.PathValue("secret_id"), secretInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(newSecretBody(s)), nil
+	})
+}
+
+// DeleteSecret is DELETE /api/secrets/{secret_id}/.
+func DeleteSecret(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		if err := svc.DeleteSecret(r.Context(), c, r.PathValue("secret_id")); err != nil {
+			return answer{}, err
+		}
+		return noContent(), nil
+	})
+}

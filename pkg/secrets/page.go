@@ -1,0 +1,90 @@
+package secrets
+
+import (
+	"encoding/base64"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Cursor is a place in a list that is ordered by id, and the way to go from
+// there: to larger ids, or backward to smaller ones. The id itself is left out.
+// The zero Cursor is the start of the list, going forward. A cursor carries no
+// account: what it points into is always the caller's own.
+type Cursor struct {
+	Backward bool
+	ID       uuid.UUID
+}
+
+// String is the cursor's text: 17 bytes, a direction and an id, in base64url.
+func (c Cursor) String() string {
+	b := append([]byte{0}, c.ID[:]...)
+	if c.Backward {
+		b[0] = 1
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// ParseCursor reads what String wrote; anything else is ErrInvalidCursor.
+func ParseCursor(text string) (Cursor, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != 17 || b[0] > 1 {
+		return Cursor{}, ErrInvalidCursor
+	}
+	return Cursor{Backward: b[0] == 1, ID: uuid.UUID(b[1:])}, nil
+}
+
+// Page is one page of a list, in the list's order.
+type Page[T any] struct {
+	Count    int // of the whole list
+	Next     *Cursor
+	Previous *Cursor
+	Results  []T
+}
+
+// newPage makes a page of at most size of what was found from a cursor on,
+// nearest first. One more than size tells that the list goes on that way.
+// The other way it goes on wherever the cursor is not the start.
+func newPage[T any](found []T, count int, from Cursor, size int, id func(T) uuid.UUID) Page[T] {
+	more := len(found) > size
+	if more {
+		found = found[:size]
+	}
+	if from.Backward {
+		slices.Reverse(found)
+	}
+	p := Page[T]{Count: count, Results: found}
+	// An empty page lies beside its cursor's id, so the way back from it begins with that id.
+	first, last := successor(from.ID), from.ID
+	if from.Backward {
+		first, last = from.ID, predecessor(from.ID)
+	}
+	if len(found) > 0 {
+		first, last = id(found[0]), id(found[len(found)-1])
+	}
+	if from.Backward || more {
+		p.Next = &Cursor{ID: last}
+	}
+	if from.Backward && more || !from.Backward && from != (Cursor{}) {
+		p.Previous = &Cursor{Backward: true, ID: first}
+	}
+	return p
+}
+
+func successor(id uuid.UUID) uuid.UUID {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i]++; id[i] != 0 {
+			break
+		}
+	}
+	return id
+}
+
+func predecessor(id uuid.UUID) uuid.UUID {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i]--; id[i] != 0xff {
+			break
+		}
+	}
+	return id
+}

@@ -1,0 +1,177 @@
+// Package secrets is the domain: accounts that keep secrets, secrets that hold
+// items, and the rules and the order of steps of every operation on them.
+//
+// It knows no HTTP, no DynamoDB and no KMS. What it needs of the world it names
+// as ports ([Store], [Sealer]) and fields (time, ids, randomness); package app
+// fills them in. Words have one meaning each, here and everywhere else:
+//
+//	account   the tenant; sees nothing of another account
+//	user      who; a UUID
+//	key       an API key, "gob_…", of one user of one account
+//	secret    a named bundle of items
+//	item      one key and its value; the value has versions
+//	reveal    a read of one value: charged, recorded, then answered
+//	caller    account, user and key behind a request
+//	event     an entry of the audit trail
+//	budget    the reveals a user has left
+package secrets
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Service holds every operation of the product. Its methods are safe for
+// concurrent use. All fields are required.
+type Service struct {
+	Store  Store
+	Sealer Sealer
+
+	ReadLimit  int           // reveals a user may make in any ReadWindow
+	ReadWindow time.Duration // whole seconds
+
+	Now   func() time.Time
+	NewID func() uuid.UUID // version 7, so that ids sort by creation
+	Rand  io.Reader        // cryptographic: API keys come from it
+	Log   *slog.Logger
+}
+
+// Caller is the proven identity behind a request, and where it came from.
+type Caller struct {
+	AccountID uuid.UUID
+	UserID    uuid.UUID
+	KeyID     uuid.UUID
+	SourceIP  string
+	RequestID string
+}
+
+// Sealer encrypts values. What it seals under a set of facts opens under the
+// same facts only, so a blob that was moved to another place stays shut.
+type Sealer interface {
+	Seal(ctx context.Context, facts map[string]string, plaintext []byte) (blob []byte, err error)
+	Open(ctx context.Context, facts map[string]string, blob []byte) (plaintext []byte, err error)
+}
+
+// Store keeps everything durably. It holds no rules: it does what it is told,
+// each write whole or not at all, and reads what was last written.
+//
+// Missing things are [ErrNotFound], outages wrap [ErrUnavailable]. A write that
+// rests on something read earlier (its "old") answers [ErrChanged] when that is
+// no longer so. Writes append their event in the same transaction.
+type Store interface {
+	Accounts
+	Secrets
+	Items
+	Reads
+	Purges
+}
+
+// Accounts is the part of a [Store] that keeps accounts and their API keys.
+type Accounts interface {
+	// CreateAccount adds an account with its default secret and first key.
+	// ErrExists: the name is taken.
+	CreateAccount(ctx context.Context, a Account, def Secret, k APIKey, ev Event) error
+	// APIKey finds a key by the SHA-256 of its text.
+	APIKey(ctx context.Context, hash KeyHash) (APIKey, error)
+}
+
+// Secrets is the part of a [Store] that keeps secrets.
+type Secrets interface {
+	Secret(ctx context.Context, account, secret uuid.UUID) (Secret, error)
+	// Secrets reads up to limit secrets of the account on one side of from,
+	// nearest first, and the number of all of them.
+	Secrets(ctx context.Context, account uuid.UUID, from Cursor, limit int) (found []Secret, count int, err error)
+	// CreateSecret: ErrExists when the name is taken.
+	CreateSecret(ctx context.Context, s Secret, ev Event) error
+	// RenameSecret: ErrExists when the new name is taken.
+	RenameSecret(ctx context.Context, old, renamed Secret, ev Event) error
+	// DeleteSecret removes the secret and leaves a purge for its children.
+	DeleteSecret(ctx context.Context, old Secret, ev Event) error
+}
+
+// Items is the part of a [Store] that keeps items and their sealed values.
+type Items interface {
+	// Item: ErrNotFound also when its secret is gone.
+	Item(ctx context.Context, account, secret, item uuid.UUID) (Item, error)
+	// Items is to items what Secrets is to secrets. ErrNotFound: no such secret.
+	Items(ctx context.Context, account, secret uuid.UUID, from Cursor, limit int) (found []Item, count int, err error)
+	// CreateItem: ErrExists when the key is taken, ErrNotFound when the secret is gone.
+	CreateItem(ctx context.Context, it Item, sealed []byte, ev Event) error
+	// UpdateItem replaces old by updated, and the value's blob too when the
+	// version has moved. ErrExists: the key is taken. ErrNotFound: the secret is gone.
+	UpdateItem(ctx context.Context, old, updated Item, sealed []byte, ev Event) error
+	// DeleteItem: ErrNotFound when the secret is gone.
+	DeleteItem(ctx context.Context, old Item, ev Event) error
+}
+
+// Reads is the part of a [Store] that a reveal needs.
+type Reads interface {
+	// ChargeRead adds now to the user's reads unless the limit-th newest of them
+	// is younger than the window. It returns the reads that are kept, newest first,
+	// and whether now is among them. One attempt only: after an error the read may
+	// or may not have been charged.
+	ChargeRead(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (reads []time.Time, charged bool, err error)
+	// TrimReads drops all but the newest limit of have reads, whatever is added meanwhile.
+	TrimReads(ctx context.Context, account, user uuid.UUID, limit, have int) error
+	SealedValue(ctx context.Context, account, secret, item uuid.UUID) (SealedValue, error)
+	// StampRead records who read the item last, and returns it as it then is.
+	StampRead(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (Item, error)
+	// AppendEvent is for what changes nothing else; writes bring their own.
+	AppendEvent(ctx context.Context, ev Event) error
+}
+
+// Purges is the part of a [Store] that removes what deleted secrets left behind.
+type Purges interface {
+	// Purges lists secrets that are deleted but whose children may remain.
+	Purges(ctx context.Context) ([]Purge, error)
+	// Purge removes the children, then the purge itself. It may be interrupted
+	// and called again at any time, also concurrently.
+	Purge(ctx context.Context, p Purge) error
+}
+
+// patience is for how long an operation starts over when others keep changing
+// what it has read.
+const patience = 5 * time.Second
+
+// untilUnchanged calls try until it returns anything but ErrChanged. Each call
+// reads afresh; one of several rivals always gets through.
+func (s *Service) untilUnchanged(try func() error) error {
+	for start := s.Now(); ; {
+		err := try()
+		if !errors.Is(err, ErrChanged) {
+			return err
+		}
+		if s.Now().Sub(start) > patience {
+			return errors.Join(ErrUnavailable, err)
+		}
+	}
+}
+
+// now is the time of an operation, in the resolution that is stored and shown.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// parseID accepts a UUID's canonical text, in either case, and nothing else.
+func parseID(text string) (uuid.UUID, error) {
+	if len(text) != 36 { // the other forms that uuid.Parse takes are not ids here
+		return uuid.UUID{}, ErrNotFound
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.UUID{}, ErrNotFound
+	}
+	return id, nil
+}
+
+// parseIDs is parseID for a secret and an item of it.
+func parseIDs(secret, item string) (secretID, itemID uuid.UUID, err error) {
+	if secretID, err = parseID(secret); err != nil {
+		return
+	}
+	itemID, err = parseID(item)
+	return
+}
