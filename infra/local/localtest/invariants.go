@@ -1,0 +1,205 @@
+package localtest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// Row is a row of the table as it is, read without the product's own code.
+type Row map[string]any
+
+func (r Row) text(name string) string { s, _ := r[name].(string); return s }
+
+func (r Row) number(name string) int { n, _ := r[name].(float64); return int(n) }
+
+// Rows reads the whole table.
+func (tb *Table) Rows(t testing.TB) []Row {
+	t.Helper()
+	var rows []Row
+	pages := dynamodb.NewScanPaginator(tb.Client, &dynamodb.ScanInput{TableName: &tb.Name, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range out.Items {
+			var row Row
+			if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// Check walks the table and reports every contradiction in it: a counter that does
+// not count, a name or key that is taken by nobody or not taken by its owner, an
+// item without its value or the other way round, a version that no event tells of,
+// anything that belongs to nothing. A purge excuses the children that it names,
+// and nothing else.
+func (tb *Table) Check(t testing.TB) {
+	t.Helper()
+	for _, contradiction := range Contradictions(tb.Rows(t)) {
+		t.Error(contradiction)
+	}
+}
+
+// Contradictions is Check on rows that were read.
+func Contradictions(rows []Row) (found []string) {
+	c := &checker{rows: make(map[string]Row), children: make(map[string][]Row)}
+	for _, row := range rows {
+		pk, sk := row.text("PK"), row.text("SK")
+		c.rows[pk+"|"+sk] = row
+		c.children[pk] = append(c.children[pk], row)
+	}
+	for _, row := range rows {
+		c.check(row.text("PK"), row.text("SK"), row)
+	}
+	return c.found
+}
+
+type checker struct {
+	rows     map[string]Row   // by PK|SK
+	children map[string][]Row // by PK
+	found    []string
+}
+
+func (c *checker) report(row Row, format string, args ...any) {
+	c.found = append(c.found, fmt.Sprintf("%s | %s: ", row.text("PK"), row.text("SK"))+fmt.Sprintf(format, args...))
+}
+
+// must reports a row that should exist, and returns it.
+func (c *checker) must(row Row, pk, sk string) Row {
+	other, ok := c.rows[pk+"|"+sk]
+	if !ok {
+		c.report(row, "there is no %s | %s", pk, sk)
+	}
+	return other
+}
+
+func (c *checker) count(pk, prefix string) (n int) {
+	for _, row := range c.children[pk] {
+		if strings.HasPrefix(row.text("SK"), prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *checker) check(pk, sk string, row Row) {
+	kind, rest, _ := strings.Cut(pk, "#")
+	switch kind {
+	case "ACCOUNT":
+		c.checkAccount(pk, sk, rest, row)
+	case "SECRET":
+		account, secret, _ := strings.Cut(rest, "#")
+		if _, purged := c.rows["PURGE|"+rest]; !purged {
+			c.checkChild(pk, sk, account, secret, row)
+		}
+	case "ACCOUNTS":
+		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
+	case "ACCOUNTNAME":
+		if account := c.must(row, "ACCOUNT#"+row.text("owner"), "ACCOUNT"); hash(account.text("name")) != rest {
+			c.report(row, "its account has another name")
+		}
+	case "APIKEY":
+		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
+	case "PURGE":
+		account, secret, _ := strings.Cut(sk, "#")
+		if _, exists := c.rows["ACCOUNT#"+account+"|SECRET#"+secret]; exists {
+			c.report(row, "its secret is there")
+		}
+	case "EVENTS":
+		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
+	case "USER":
+		account, _, _ := strings.Cut(rest, "#")
+		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+func (c *checker) checkAccount(pk, sk, account string, row Row) {
+	kind, rest, _ := strings.Cut(sk, "#")
+	switch kind {
+	case "ACCOUNT":
+		if n := c.count(pk, "SECRET#"); n != row.number("secrets") {
+			c.report(row, "counts %d secrets, there are %d", row.number("secrets"), n)
+		}
+		if def := c.must(row, pk, "SECRET#"+row.text("default_secret_id")); def["is_default"] != true {
+			c.report(row, "its default secret does not say so")
+		}
+		c.must(row, "ACCOUNTS", account)
+		if name := c.must(row, "ACCOUNTNAME#"+hash(row.text("name")), "ACCOUNTNAME"); name.text("owner") != account {
+			c.report(row, "its name belongs to another")
+		}
+	case "SECRET":
+		parent := c.must(row, pk, "ACCOUNT")
+		if isDefault := row["is_default"] == true; isDefault != (parent.text("default_secret_id") == rest) {
+			c.report(row, "is_default is %v", isDefault)
+		}
+		if n := c.count("SECRET#"+account+"#"+rest, "ITEM#"); n != row.number("items") {
+			c.report(row, "counts %d items, there are %d", row.number("items"), n)
+		}
+		if name := c.must(row, pk, "NAME#"+hash(row.text("name"))); name.text("owner") != rest {
+			c.report(row, "its name belongs to another")
+		}
+	case "NAME":
+		if secret := c.must(row, pk, "SECRET#"+row.text("owner")); hash(secret.text("name")) != rest {
+			c.report(row, "its secret has another name")
+		}
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
+	c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
+	kind, rest, _ := strings.Cut(sk, "#")
+	switch kind {
+	case "ITEM":
+		if key := c.must(row, pk, "KEY#"+row.text("key")); key.text("owner") != rest {
+			c.report(row, "its key belongs to another")
+		}
+		if value := c.must(row, pk, "VALUE#"+rest); value.number("version") != row.number("version") {
+			c.report(row, "is at version %d, its value at %d", row.number("version"), value.number("version"))
+		}
+		c.checkWritten(account, rest, row)
+	case "KEY":
+		if item := c.must(row, pk, "ITEM#"+row.text("owner")); item.text("key") != rest {
+			c.report(row, "its item has another key")
+		}
+	case "VALUE":
+		c.must(row, pk, "ITEM#"+rest)
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+// checkWritten finds the event of each version that was written of an item.
+func (c *checker) checkWritten(account, item string, row Row) {
+	written := make(map[int]bool)
+	for _, ev := range c.children["EVENTS#"+account] {
+		if kind := ev.text("type"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
+			written[ev.number("version")] = true
+		}
+	}
+	for version := 1; version <= row.number("version"); version++ {
+		if !written[version] {
+			c.report(row, "no event tells of version %d", version)
+		}
+	}
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
