@@ -39,9 +39,9 @@ func Text(text string) Field { return Field{given: true, text: text} }
 // NoText is a field that was given but is no text; fault says why, to the caller.
 func NoText(fault string) Field { return Field{given: true, fault: fault} }
 
-func (Field) String() string       { return redacted }
-func (Field) GoString() string     { return redacted }
-func (Field) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Field) String() string             { return redacted }
+func (Field) Format(f fmt.State, _ rune) { redact(f) }
+func (Field) LogValue() slog.Value       { return slog.StringValue(redacted) }
 
 // check lists what is wrong with the field: what every field must be first, then
 // what rules find.
@@ -79,7 +79,7 @@ func (f Field) key() (string, []string) {
 
 // value checks the value of an item, which is opaque: nothing of it is trimmed.
 func (f Field) value() (Value, []string) {
-	return Value{f.text}, f.check(func(text string) []string {
+	return NewValue(f.text), f.check(func(text string) []string {
 		switch {
 		case text == Mask: // a listed item, sent back, would destroy its value
 			return []string{msgMask}

@@ -108,7 +108,7 @@ func (s *Service) openRecorded(ctx context.Context, c Caller, now time.Time, sec
 	if stamped.Version != sealed.Version {
 		return Item{}, Value{}, ErrChanged
 	}
-	return stamped, Value{string(plaintext)}, nil
+	return stamped, NewValue(string(plaintext)), nil
 }
 
 // trimAfter is how many reads more than the limit a counter may hold: enough that

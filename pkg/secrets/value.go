@@ -1,6 +1,10 @@
 package secrets
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
 const redacted = "[redacted]"
 
@@ -9,18 +13,28 @@ const Mask = "********"
 
 // Value is the plaintext of an item. However it is printed, logged or encoded it
 // says "[redacted]": only Reveal gives it away, so its callers can be counted.
-type Value struct{ text string }
+type Value struct {
+	text *string // behind a pointer: fmt prints unexported fields without asking their type
+}
 
 // NewValue wraps a plaintext.
-func NewValue(text string) Value { return Value{text} }
+func NewValue(text string) Value { return Value{&text} }
 
-// Reveal returns the plaintext.
-func (v Value) Reveal() string { return v.text }
+// Reveal returns the plaintext; of the zero Value it is empty.
+func (v Value) Reveal() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
 
 func (Value) String() string               { return redacted }
-func (Value) GoString() string             { return redacted }
+func (Value) Format(f fmt.State, _ rune)   { redact(f) }
 func (Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (Value) LogValue() slog.Value         { return slog.StringValue(redacted) }
+
+// redact prints what stands for a secret text, whatever the verb.
+func redact(f fmt.State) { _, _ = io.WriteString(f, redacted) } // fmt reports failures itself
 
 // SealedValue is a value as it is stored.
 type SealedValue struct {
