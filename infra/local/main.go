@@ -10,8 +10,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -32,9 +34,12 @@ func main() {
 
 func run() error {
 	config := stack.Config{Set: make(map[string]string), Progress: os.Stderr}
-	flag.StringVar(&config.Addr, "addr", "127.0.0.1:8080", "`host:port` of the API")
-	flag.StringVar(&config.Data, "data", ".local", "`folder` that keeps everything")
-	flag.Func("set", "template parameter, as `Name=value`; may be repeated", func(text string) error {
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.Usage = func() {} // an error is one sentence
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&config.Addr, "addr", "127.0.0.1:8080", "`host:port` of the API")
+	flags.StringVar(&config.Data, "data", ".local", "`folder` that keeps everything")
+	flags.Func("set", "template parameter, as `Name=value`; may be repeated", func(text string) error {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
 			return fmt.Errorf("%q is not Name=value", text)
@@ -42,15 +47,23 @@ func run() error {
 		config.Set[name] = value
 		return nil
 	})
-	flag.Parse()
+	switch err := flags.Parse(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(os.Stdout)
+		fmt.Println("Usage: local [flags] [account [name]]")
+		flags.PrintDefaults()
+		return nil
+	case err != nil:
+		return err
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch flag.Arg(0) {
+	switch flags.Arg(0) {
 	case "":
 		return serve(ctx, config)
 	case "account":
-		name := flag.Arg(1)
+		name := flags.Arg(1)
 		if name == "" {
 			name = "account-" + uuid.NewString()[:8]
 		}
@@ -58,7 +71,7 @@ func run() error {
 		fmt.Print(env)
 		return err
 	default:
-		return fmt.Errorf("there is no command %q, only account", flag.Arg(0))
+		return fmt.Errorf("there is no command %s, only account", flags.Arg(0))
 	}
 }
 

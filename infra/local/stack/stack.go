@@ -77,27 +77,29 @@ type Endpoints struct {
 
 // Start runs a stack, and returns when all of it answers. On an error nothing of
 // it is left running.
-func Start(ctx context.Context, c Config) (s *Stack, err error) {
-	s = &Stack{data: c.Data, failed: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
+func Start(ctx context.Context, c Config) (*Stack, error) {
+	s := &Stack{data: c.Data, failed: make(chan error, 1)}
+	if err := s.start(ctx, c); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context, c Config) error {
 	path, err := checkout.Path("template.yaml")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tmpl, err := template.Read(path, c.Set)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.takeFolder(); err != nil {
-		return nil, err
+		return err
 	}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
-		return nil, listenError(c.Addr, err)
+		return listenError(c.Addr, err)
 	}
 	s.closeLater(func() error { // when it was not served, which closes it too
 		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
@@ -109,44 +111,44 @@ func Start(ctx context.Context, c Config) (s *Stack, err error) {
 
 	db, err := emulator.Dynoxide(ctx, filepath.Join(c.Data, "dynamodb.sqlite"), c.Progress)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.closeLater(db.Close)
 	if err := db.CreateTable(ctx, tableName, tmpl.Table); err != nil {
-		return nil, err
+		return err
 	}
 	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, Table: tableName}
 	if endpoints.KMS, endpoints.MasterKey, err = s.startKMS(); err != nil {
-		return nil, err
+		return err
 	}
 
 	functions, err := Functions(tmpl, func(function string) (func(string) string, error) {
 		return endpoints.Environment(tmpl, function)
 	}, c.Options...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	svc, err := endpoints.Service(tmpl, "Authorizer", c.Options...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.serve(listener, apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
 	s.sweep(svc)
 	if s.APIKey, err = firstKey(ctx, svc, filepath.Join(c.Data, "key")); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.probe(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	s.closeLater(s.forget)
 	state, err := json.Marshal(endpoints)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := writeFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
-		return nil, err
+		return err
 	}
-	return s, writeFile(filepath.Join(c.Data, "env"), []byte(Env(s.URL, s.APIKey)))
+	return writeFile(filepath.Join(c.Data, "env"), []byte(Env(s.URL, s.APIKey)))
 }
 
 // Env is the text of an env file.

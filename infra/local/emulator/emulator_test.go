@@ -1,0 +1,65 @@
+package emulator_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"goblins-secrets/infra/local/emulator"
+	"goblins-secrets/infra/local/template"
+)
+
+var table = template.Table{
+	Attributes: []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
+	Keys:       []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
+	StreamView: "NEW_AND_OLD_IMAGES",
+}
+
+func TestDynoxide(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	for range 2 { // the second finds the table of the first
+		e, err := emulator.Dynoxide(t.Context(), path, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.CreateTable(t.Context(), "rows", table); err != nil {
+			t.Error(err)
+		}
+		out, err := e.Client().ListTables(t.Context(), &dynamodb.ListTablesInput{})
+		if err != nil || len(out.TableNames) != 1 || out.TableNames[0] != "rows" {
+			t.Errorf("ListTables = %v, %v, want rows", out, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		client := http.Client{Timeout: time.Second}
+		if response, err := client.Get(e.URL); err == nil {
+			response.Body.Close()
+			t.Error("it answers after Close")
+		}
+	}
+}
+
+// Without the package manager it says what is needed and what to do.
+func TestMissingTool(t *testing.T) {
+	checkout := t.TempDir()
+	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(checkout)
+	t.Setenv("PATH", "")
+	_, err := emulator.Dynoxide(t.Context(), "", io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "npm is needed to install the DynamoDB emulator") {
+		t.Errorf("Dynoxide without npm: %v, want a hint", err)
+	}
+	_, err = emulator.DynamoDBLocal(t.Context(), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "mvn is needed to install Amazon's DynamoDB Local") {
+		t.Errorf("DynamoDBLocal without Maven: %v, want a hint", err)
+	}
+}

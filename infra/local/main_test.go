@@ -1,0 +1,355 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var build = sync.OnceValues(func() (binary string, err error) {
+	dir, err := os.MkdirTemp("", "goblins-secrets-local")
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "local")
+	if output, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, output)
+	}
+	return binary, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary, err := build(); err == nil {
+		os.RemoveAll(filepath.Dir(binary))
+	}
+	os.Exit(code)
+}
+
+// command is the program, with these arguments.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, binary, args...)
+}
+
+// running is a stack in a process of its own.
+type running struct {
+	t      *testing.T
+	data   string
+	cmd    *exec.Cmd
+	log    string // the file that gets its output
+	url    string
+	key    string
+}
+
+func start(t *testing.T, data string, args ...string) *running {
+	t.Helper()
+	// After kill -9 the last env is still there, until the next stack removes it.
+	if err := os.Remove(filepath.Join(data, "env")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	r := &running{t: t, data: data, log: log.Name()}
+	r.cmd = command(t, append([]string{"-addr", "127.0.0.1:0", "-data", data}, args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = r.cmd.Process.Kill() // it may have ended
+		<-ended
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		env, err := os.ReadFile(filepath.Join(data, "env"))
+		if err == nil {
+			r.url, r.key = parseEnv(t, string(env))
+			return r
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the stack ended: %v\n%s", err, r.output())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the stack is not ready\n%s", r.output())
+		}
+	}
+}
+
+// output is what the stack has printed.
+func (r *running) output() string {
+	r.t.Helper()
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// signal ends the stack and waits until it and all that it started are gone.
+func (r *running) signal(s os.Signal) {
+	r.t.Helper()
+	children := childrenOf(r.t, r.cmd.Process.Pid)
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		left := 0
+		for _, pid := range append(children, r.cmd.Process.Pid) {
+			if alive(pid) {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%d processes are left after %v", left, s)
+		}
+	}
+}
+
+// childrenOf lists the descendants of a process.
+func childrenOf(t *testing.T, pid int) (found []int) {
+	t.Helper()
+	output, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parents := make(map[int]int)
+	for line := range strings.Lines(string(output)) {
+		var child, parent int
+		if _, err := fmt.Sscan(line, &child, &parent); err != nil {
+			t.Fatal(err)
+		}
+		parents[child] = parent
+	}
+	for child := range parents {
+		for p := parents[child]; p > 1; p = parents[p] {
+			if p == pid {
+				found = append(found, child)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// alive tells whether a process runs; one that nobody has waited for does not.
+func alive(pid int) bool {
+	output, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output()
+	return err == nil && !strings.HasPrefix(string(output), "Z")
+}
+
+func parseEnv(t *testing.T, env string) (url, key string) {
+	t.Helper()
+	m := regexp.MustCompile(`^API_URL=(http://\S+[^/\s])\nAPI_KEY=(gob_[0-9A-Za-z]{49})\n$`).FindStringSubmatch(env)
+	if m == nil {
+		t.Fatalf("env = %q, want lines with API_URL and API_KEY", env)
+	}
+	return m[1], m[2]
+}
+
+// call sends a request and decodes its answer, which must have this status.
+func (r *running) call(key, method, path, body string, status int) map[string]any {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatalf("%v\n%s", err, r.output())
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if response.StatusCode != status {
+		r.t.Errorf("%s %s = %d %s, want %d", method, path, response.StatusCode, raw, status)
+	}
+	var answer map[string]any
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &answer); err != nil {
+			r.t.Errorf("%s %s = %s: %v", method, path, raw, err)
+		}
+	}
+	return answer
+}
+
+// The whole life of a stack: what is written is there after any end, the key stays,
+// nothing is left running, and no plaintext is ever in a file or a log.
+func TestStack(t *testing.T) {
+	t.Parallel()
+	const canary, rotated = "canary-in-the-coal-mine", "canary-the-second"
+	data := filepath.Join(t.TempDir(), "data")
+
+	r := start(t, data)
+	key := r.key
+	secret := r.call(key, "POST", "/api/secrets/", `{"name": "my-app-secrets"}`, 201)
+	items := fmt.Sprintf("/api/secrets/%s/items/", secret["id"])
+	item := items + r.call(key, "POST", items, `{"key": "DATABASE_PASSWORD", "value": "`+canary+`"}`, 201)["id"].(string) + "/"
+	r.signal(syscall.SIGKILL)
+	if !strings.Contains(r.output(), fmt.Sprintf(`curl -H "Authorization: Bearer %s" %s/api/secrets/`, key, r.url)) {
+		t.Errorf("it printed no curl command that works:\n%s", r.output())
+	}
+	logs := r.output()
+
+	r = start(t, data, "-set", "ReadLimit=2")
+	if r.key != key {
+		t.Errorf("the key is another one after a restart")
+	}
+	if got := r.call(key, "GET", item, "", 200); got["value"] != canary {
+		t.Errorf("the value is not what was written before kill -9")
+	}
+	r.call(key, "PATCH", item, `{"value": "`+rotated+`"}`, 200)
+	if got := r.call(key, "GET", item, "", 200); got["value"] != rotated {
+		t.Errorf("the value is not what was written last")
+	}
+	r.call(key, "GET", item, "", 429)
+	r.call(key, "POST", items, `{"key": "DATABASE_PASSWORD", "value": "`+canary+`"}`, 400)
+	r.call(key, "POST", items, `{"key": "X", "value": "`+canary+`"`, 400)
+
+	// One more account, which sees nothing of the first.
+	output, err := command(t, "-data", data, "account").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, other := parseEnv(t, string(output))
+	if url != r.url || other == key {
+		t.Errorf("account printed %s", output)
+	}
+	r.call(other, "GET", item, "", 404)
+
+	// Its data folder is taken.
+	second, err := command(t, "-addr", "127.0.0.1:0", "-data", data).CombinedOutput()
+	if err == nil || !strings.Contains(string(second), "another stack is running on the data folder") {
+		t.Errorf("a second stack on the folder: %v, %s", err, second)
+	}
+	r.call(key, "GET", "/api/secrets/", "", 200)
+
+	// A failure that is logged: the table's emulator goes away.
+	for _, pid := range childrenOf(t, r.cmd.Process.Pid) {
+		if name, _ := exec.Command("ps", "-o", "comm=", "-p", fmt.Sprint(pid)).Output(); strings.HasPrefix(string(name), "dynoxide") {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.call(key, "GET", item, "", 503)
+	r.call(key, "POST", items, `{"key": "NEW", "value": "`+canary+`"}`, 503)
+	r.signal(syscall.SIGTERM)
+	if _, err := os.Stat(filepath.Join(data, "env")); err == nil {
+		t.Error("env is there though nothing answers")
+	}
+	if !strings.Contains(r.output(), "request failed") {
+		t.Errorf("the failures were not logged:\n%s", r.output())
+	}
+	logs += r.output()
+
+	files := map[string][]byte{"the logs": []byte(logs)}
+	err = filepath.WalkDir(data, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files[path], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(files[filepath.Join(data, "dynamodb.sqlite")], []byte("DATABASE_PASSWORD")) {
+		t.Error("the key is not in the emulator's file: the search below would find nothing anyway")
+	}
+	for name, content := range files {
+		for _, value := range []string{canary, rotated} {
+			if bytes.Contains(content, []byte(value)) {
+				t.Errorf("%s holds a plaintext value", name)
+			}
+		}
+		if name != filepath.Join(data, "key") && name != "the logs" && bytes.Contains(content, []byte(key)) {
+			t.Errorf("%s holds the API key", name)
+		}
+	}
+
+	output, err = command(t, "-data", data, "account").CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "no stack is running on the data folder") {
+		t.Errorf("account without a stack: %v, %s", err, output)
+	}
+}
+
+// Whatever is in its way, it says so in one sentence and leaves nothing running.
+func TestCantStart(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() }) // behind the parallel cases
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	corrupt := t.TempDir()
+	if err := os.WriteFile(filepath.Join(corrupt, "kms.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"port in use", []string{"-addr", taken.Addr().String()}, "the address " + taken.Addr().String() + " is in use: choose another with ADDR=host:port"},
+		{"no address", []string{"-addr", "nonsense"}, "can't listen on nonsense"},
+		{"data is a file", []string{"-data", file}, "the data folder " + file + " can't be written (not a directory): choose another with DATA=folder"},
+		{"data below a file", []string{"-data", file + "/x"}, "can't be written (not a directory)"},
+		{"keys are corrupt", []string{"-data", corrupt}, "kms.json"},
+		{"unknown parameter", []string{"-set", "Nonsense=1"}, "there is no parameter Nonsense"},
+		{"parameter out of range", []string{"-set", "ReadLimit=1001"}, "parameter ReadLimit must be at most 1000"},
+		{"parameter without value", []string{"-set", "ReadLimit"}, `"ReadLimit" is not Name=value`},
+		{"unknown command", []string{"serve"}, "there is no command serve"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "data")}, tt.args...)
+			output, err := command(t, args...).CombinedOutput()
+			if err == nil || !strings.Contains(string(output), tt.want) {
+				t.Errorf("%v = %v, %s, want a failure with %q", args, err, output, tt.want)
+			}
+			if text := strings.TrimSpace(string(output)); strings.Contains(text, "\n") {
+				t.Errorf("%v said more than one sentence:\n%s", args, text)
+			}
+		})
+	}
+}
