@@ -55,12 +55,12 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 
 // running is a stack in a process of its own.
 type running struct {
-	t      *testing.T
-	data   string
-	cmd    *exec.Cmd
-	log    string // the file that gets its output
-	url    string
-	key    string
+	t    *testing.T
+	data string
+	cmd  *exec.Cmd
+	log  string // the file that gets its output
+	url  string
+	key  string
 }
 
 func start(t *testing.T, data string, args ...string) *running {

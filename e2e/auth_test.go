@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"hash/crc32"
+	"math/big"
+	"strings"
+	"testing"
+)
+
+// strangerKey is a key as it should be, that nobody has.
+func strangerKey() string {
+	key := "gob_" + strings.Repeat("0", 43-len("stranger")) + "stranger"
+	check := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(key)))).Text(62)
+	return key + strings.Repeat("0", 6-len(check)) + check
+}
+
+// broken is a key with its nth character changed.
+func broken(key string, n int) string {
+	other := "a"
+	if key[n] == 'a' {
+		other = "b"
+	}
+	return key[:n] + other + key[n+1:]
+}
+
+// TestNoAccess: without a key that is somebody's every route answers the same,
+// before anything else is looked at.
+func TestNoAccess(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		headers := []string{
+			"", // none at all
+			"Bearer", c.key, "Token " + c.key, "Basic " + c.key, "ApiKey " + c.key, "Bearer: " + c.key, "Bearer=" + c.key, "Bearer\t" + c.key,
+			"Bearer " + strangerKey(), "Bearer " + broken(c.key, 10), "Bearer " + broken(c.key, len(c.key)-1), "Bearer " + c.key[:len(c.key)-1],
+			"Bearer " + c.key + "0", "Bearer " + c.key + " " + c.key, "Bearer " + c.key + ",", "Bearer \"" + c.key + "\"", "Bearer gob_", "Bearer gob_x",
+			"Bearer " + strings.TrimPrefix(c.key, "gob_"), "Bearer GOB_" + strings.TrimPrefix(c.key, "gob_"), "Bearer gob-" + strings.TrimPrefix(c.key, "gob_"),
+			"Bearer gob_" + strings.Repeat("0", 49), "Bearer gob_" + strings.Repeat("A", 5000), "Bearer gob_ключ", "Bearer null", "Bearer Bearer " + c.key,
+		}
+		all := make(map[string][]string, len(paths)+2)
+		for path := range paths {
+			all[path] = methods
+		}
+		all["/api/unknown/"], all["/favicon.ico"] = methods, methods
+		for i, header := range headers {
+			for _, path := range sorted(all) {
+				for _, method := range all[path] {
+					if i > 1 && method != "GET" && i%len(methods) != strings.Index("GHOPUTDX", method[:1])%len(methods) {
+						continue // the first two with all methods, the others with some
+					}
+					r := c.do(t, method, known.fill(path), "", "Authorization: "+header)
+					body := unauthenticated
+					if method == "HEAD" {
+						body = ""
+					}
+					r.want(t, 401, body)
+					r.wantHeader(t, "WWW-Authenticate: Bearer", "Allow:", "RateLimit:", "RateLimit-Policy:", "Retry-After:")
+				}
+			}
+		}
+		// Before the method, the type and the body.
+		for _, method := range []string{"POST", "PUT", "PATCH"} {
+			r := c.do(t, method, known.fill("/api/secrets/{S}/items/{I}/"), "{bad", "Authorization: Bearer "+strangerKey(), "Content-Type: text/plain")
+			r.want(t, 401, unauthenticated)
+		}
+		// Not in the query, not in a cookie.
+		r := c.do(t, "GET", "/api/secrets/?api_key="+c.key+"&access_token="+c.key, "", "Authorization:", "Cookie: Authorization=Bearer "+c.key, "X-Api-Key: "+c.key)
+		r.want(t, 401, unauthenticated)
+		// Nothing of all that was charged.
+		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`)
+	})
+}
+
+func TestAccess(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		want := known.fill(secretObject("{S}", `"mine"`, "false"))
+		for range 2 { // the second answer may come from a cache
+			for _, header := range []string{"Bearer " + c.key, "bearer " + c.key, "BEARER " + c.key, "bEaReR " + c.key, "Bearer    " + c.key, "Bearer " + c.key + "   "} {
+				c.do(t, "GET", known.fill("/api/secrets/{S}/"), "", "Authorization: "+header).want(t, 200, want)
+			}
+		}
+		c.do(t, "GET", known.fill("/api/secrets/{S}/"), "", "Authorization: Bearer "+broken(c.key, 20)).want(t, 401, unauthenticated)
+	})
+}
+
+// TestIdentityInHeaders: who is calling is nothing that a header can say.
+func TestIdentityInHeaders(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		other, theirs := withItem(t, tg)
+		claims := []string{
+			"account_id: " + unknownID, "Account-Id: " + unknownID, "X-Account-Id: " + unknownID, "X-User-Id: " + other.user, "user_id: " + other.user,
+			"X-Key-Id: " + unknownID, "X-Forwarded-User: " + other.user, "X-Remote-User: " + other.user, "X-Amzn-Principal-Id: " + other.user,
+			"X-Golambdaproxy-Apigw-Context: {\"authorizer\":{\"user_id\":\"" + other.user + "\"}}", "X-Http-Method-Override: DELETE",
+		}
+		r := c.do(t, "GET", known.fill("/api/secrets/{S}/items/{I}/"), "", claims...)
+		r.want(t, 200, known.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
+		r.wantHeader(t, `RateLimit: "reveals";r=99;t=3600`)
+		c.do(t, "GET", theirs.fill("/api/secrets/{S}/"), "", claims...).want(t, 404, notFound)
+		c.do(t, "GET", "/api/secrets/", "", append(claims, "Authorization:")...).want(t, 401, unauthenticated)
+		c.do(t, "GET", "/api/secrets/", "", claims...).want(t, 200, known.fill(page("2",
+			secretObject("<uuid>", `"Default"`, "true")+","+secretObject("{S}", `"mine"`, "false"))))
+	})
+}
+
+// TestOtherAccounts: what another account has can't be told from what nobody has, on
+// any route, with any body.
+func TestOtherAccounts(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, mine := withItem(t, tg)
+		other, theirs := withItem(t, tg)
+		before := other.get(t, theirs.fill("/api/secrets/{S}/items/")).body
+
+		foreign := map[string][]string{} // pattern of a path -> its methods
+		for path, known := range paths {
+			if strings.Contains(path, "{S}") {
+				foreign[path] = known
+			}
+		}
+		bodies := map[string][]string{
+			"POST":  {`{"key":"KEY","value":"PLANTED"}`, `{"key":"NEW","value":"PLANTED"}`, `{}`, `{bad`, `null`, `[]`, ""},
+			"PATCH": {`{"name":"taken"}`, `{"key":"NEW","value":"PLANTED"}`, `{"name":""}`, `{}`, `{bad`, `null`, ""},
+			"GET":   {""}, "DELETE": {"", "{bad"},
+		}
+		for _, path := range sorted(foreign) {
+			for _, method := range foreign[path] {
+				for i, body := range bodies[method] {
+					for _, contentType := range []string{"application/json", "text/plain"} {
+						if i > 0 && contentType == "text/plain" {
+							continue
+						}
+						ask := func(s, i string) response {
+							at := vars{"S": s, "I": i}.fill(path)
+							return c.do(t, method, at, body, "Content-Type: "+contentType)
+						}
+						missing := ask(unknownID, unknownID)
+						missing.want(t, 404, notFound)
+						// Theirs; their secret with my item and none; my secret with their item; no UUIDs.
+						ids := [][2]string{{theirs["S"], theirs["I"]}, {theirs["S"], mine["I"]}, {theirs["S"], unknownID}, {"x", "y"}}
+						if strings.Contains(path, "{I}") {
+							ids = append(ids, [2]string{mine["S"], theirs["I"]}, [2]string{mine["S"], "y"}, [2]string{mine["S"], unknownID})
+						}
+						for _, id := range ids {
+							r := ask(id[0], id[1])
+							if got, want := seen(r), seen(missing); got != want {
+								t.Fatalf("%v = %s, want %s as for what is missing", r, got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+		other.get(t, theirs.fill("/api/secrets/{S}/items/")).want(t, 200, before)
+		other.get(t, theirs.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`)
+	})
+}
+
+// seen is all that an answer shows, but for the time and the budget that passes.
+func seen(r response) string {
+	tr := newTranscript("-")
+	tr.add(response{status: r.status, header: r.header, body: r.body})
+	return remaining.ReplaceAllString(tr.answers[0], "r=<left>")
+}

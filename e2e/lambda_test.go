@@ -1,0 +1,280 @@
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/uuid"
+	"go.yaml.in/yaml/v3"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/secrets"
+)
+
+const (
+	lambdaDomain = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
+	lambdaStage  = "prod"
+
+	maxPayload = 10 << 20 // API Gateway's limit for a body
+	maxEvent   = 6 << 20  // Lambda's for an event
+)
+
+// lambdaGateway is API Gateway in front of the Lambda functions, as far as they can
+// tell: it makes of each request the event that they would get, in JSON, and of what
+// they return, in JSON too, the answer. It shares no code with the local gateway.
+type lambdaGateway struct {
+	template  *template.Template
+	functions map[string]http.Handler
+	timeouts  map[string]time.Duration
+	svc       *secrets.Service
+	binary    bool // bodies come to the functions as bytes, not as text
+	t         *testing.T
+}
+
+func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[string]http.Handler, svc *secrets.Service) *lambdaGateway {
+	t.Helper()
+	g := &lambdaGateway{
+		template: tmpl, functions: functions, timeouts: map[string]time.Duration{}, svc: svc, binary: binaryMedia(t), t: t,
+	}
+	for _, f := range tmpl.Functions {
+		g.timeouts[f.Name] = f.Timeout
+	}
+	return g
+}
+
+// binaryMedia reports whether the template makes all bodies binary.
+func binaryMedia(t *testing.T) bool {
+	t.Helper()
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Resources struct {
+			API struct {
+				Properties struct {
+					BinaryMediaTypes []string `yaml:"BinaryMediaTypes"`
+				} `yaml:"Properties"`
+			} `yaml:"Api"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	types := doc.Resources.API.Properties.BinaryMediaTypes
+	return slices.Contains(types, "*~1*") || slices.Contains(types, "*/*")
+}
+
+func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client is gone
+	}
+	if len(body) > maxPayload {
+		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
+		return
+	}
+	resource, function, params := g.route(r.Method, r.URL.EscapedPath())
+	if function == "" {
+		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)
+		return
+	}
+	identity, failure := g.authorize(r.Context(), r.Method, r.URL.Path, r.Header.Get(g.template.Authorizer.Header))
+	if failure != "" {
+		status := http.StatusInternalServerError
+		if failure == "UNAUTHORIZED" {
+			status = http.StatusUnauthorized
+		}
+		g.respond(w, failure, status)
+		return
+	}
+	event, err := json.Marshal(g.event(r, resource, params, identity, body))
+	if err != nil {
+		g.t.Errorf("event of %s %s: %v", r.Method, r.URL.Path, err)
+		return
+	}
+	if len(event) > maxEvent {
+		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), g.timeouts[function])
+	defer cancel()
+	// A handler of its own, as if each request met a fresh instance: one serves one event at a time.
+	out, err := lambda.NewHandler(gateway.Proxy(g.functions[function])).Invoke(ctx, event)
+	if err != nil {
+		g.t.Errorf("%s %s: function %s failed: %v", r.Method, r.URL.Path, function, err)
+		g.respond(w, "INTEGRATION_FAILURE", http.StatusBadGateway)
+		return
+	}
+	g.answer(w, out)
+}
+
+// route finds a request's resource and function. Routes come sorted by path, where
+// a parameter's brace is behind every letter: the first that fits is the closest.
+func (g *lambdaGateway) route(method, escaped string) (resource, function string, params map[string]string) {
+	for _, route := range g.template.Routes {
+		found, ok := fits(route.Path, escaped)
+		if !ok || resource != "" && route.Path != resource {
+			continue
+		}
+		resource = route.Path
+		if route.Method == method || route.Method == "ANY" && function == "" {
+			function, params = route.Function, found
+		}
+	}
+	return resource, function, params
+}
+
+// fits matches a path, with or without a slash at its end, with a route's.
+func fits(route, escaped string) (params map[string]string, ok bool) {
+	want := strings.Split(strings.Trim(route, "/"), "/")
+	have := strings.Split(strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/"), "/")
+	params = map[string]string{}
+	for i, part := range want {
+		if i >= len(have) || have[i] == "" {
+			return nil, false
+		}
+		text, err := url.PathUnescape(have[i])
+		if err != nil {
+			text = have[i]
+		}
+		switch {
+		case strings.HasSuffix(part, "+}"):
+			params[strings.Trim(part, "{+}")] = strings.Join(have[i:], "/")
+			return params, true
+		case strings.HasPrefix(part, "{"):
+			params[strings.Trim(part, "{}")] = text
+		case part != text:
+			return nil, false
+		}
+	}
+	return params, len(have) == len(want)
+}
+
+// authorize asks the authorizer, and holds its policy against the method. It returns
+// the context that it gave, or the kind of gateway response.
+func (g *lambdaGateway) authorize(ctx context.Context, method, path, token string) (map[string]any, string) {
+	if !g.template.Authorizer.Validation.MatchString(token) {
+		return nil, "UNAUTHORIZED"
+	}
+	arn := "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/" + lambdaStage + "/" + method + strings.TrimSuffix(path, "/")
+	event, err := json.Marshal(events.APIGatewayCustomAuthorizerRequest{Type: "TOKEN", AuthorizationToken: token, MethodArn: arn})
+	if err != nil {
+		g.t.Error(err)
+		return nil, "AUTHORIZER_FAILURE"
+	}
+	out, err := lambda.NewHandler(gateway.Authorizer(g.svc)).Invoke(ctx, event)
+	if err != nil && err.Error() == "Unauthorized" {
+		return nil, "UNAUTHORIZED"
+	}
+	var answer events.APIGatewayCustomAuthorizerResponse
+	if err == nil {
+		err = json.Unmarshal(out, &answer)
+	}
+	if err != nil {
+		g.t.Errorf("authorizer: %v", err)
+		return nil, "AUTHORIZER_FAILURE"
+	}
+	for _, statement := range answer.PolicyDocument.Statement {
+		for _, resource := range statement.Resource {
+			pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(resource), `\*`, ".*") + "$"
+			if statement.Effect == "Allow" && slices.Contains(statement.Action, "execute-api:Invoke") && regexp.MustCompile(pattern).MatchString(arn) {
+				return answer.Context, ""
+			}
+		}
+	}
+	return nil, "ACCESS_DENIED"
+}
+
+func (g *lambdaGateway) event(r *http.Request, resource string, params map[string]string, identity map[string]any, body []byte) events.APIGatewayProxyRequest {
+	header := r.Header.Clone()
+	header.Set("Host", lambdaDomain)
+	header.Set("X-Forwarded-Proto", "https")
+	header.Set("X-Forwarded-Port", "443")
+	header.Set("X-Forwarded-For", "203.0.113.7")
+	event := events.APIGatewayProxyRequest{
+		Resource: resource, Path: r.URL.Path, HTTPMethod: r.Method,
+		Headers: last(header), MultiValueHeaders: header,
+		QueryStringParameters: last(r.URL.Query()), MultiValueQueryStringParameters: r.URL.Query(),
+		PathParameters: params,
+		RequestContext: events.APIGatewayProxyRequestContext{
+			AccountID: "123456789012", APIID: "a1b2c3d4e5", Stage: lambdaStage, ResourcePath: resource,
+			Path: "/" + lambdaStage + r.URL.Path, HTTPMethod: r.Method, Protocol: "HTTP/1.1",
+			DomainName: lambdaDomain, DomainPrefix: "a1b2c3d4e5",
+			RequestID: uuid.NewString(), ExtendedRequestID: uuid.NewString(),
+			Identity:   events.APIGatewayRequestIdentity{SourceIP: "203.0.113.7", UserAgent: r.UserAgent()},
+			Authorizer: identity,
+		},
+	}
+	if g.binary {
+		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), len(body) > 0
+	} else {
+		event.Body = strings.ToValidUTF8(string(body), "\ufffd") // as API Gateway does with text
+	}
+	return event
+}
+
+func last(values map[string][]string) map[string]string {
+	one := make(map[string]string, len(values))
+	for name, all := range values {
+		one[name] = all[len(all)-1]
+	}
+	return one
+}
+
+// answer turns what a function returned into HTTP.
+func (g *lambdaGateway) answer(w http.ResponseWriter, out []byte) {
+	var answer events.APIGatewayProxyResponse
+	if err := json.Unmarshal(out, &answer); err != nil {
+		g.t.Errorf("a function's answer: %v", err)
+		return
+	}
+	body := []byte(answer.Body)
+	if answer.IsBase64Encoded {
+		g.t.Error("a function's answer is binary, want text")
+	}
+	for name, values := range answer.MultiValueHeaders {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	for name, value := range answer.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(answer.StatusCode)
+	_, _ = w.Write(body) // a failure: the client is gone
+}
+
+// respond gives a gateway response of the template; status is API Gateway's own.
+func (g *lambdaGateway) respond(w http.ResponseWriter, kind string, status int) {
+	response, ok := g.template.GatewayResponses[kind]
+	if !ok {
+		response = g.template.GatewayResponses[fmt.Sprintf("DEFAULT_%dXX", status/100)]
+	}
+	if response.Status != 0 {
+		status = response.Status
+	}
+	w.Header().Set("Content-Type", "application/json")
+	for name, value := range response.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, response.Body) // a failure: the client is gone
+}

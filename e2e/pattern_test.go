@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// vars are the names that a scenario has learnt, mostly ids.
+//
+// Requests and expectations are written as patterns:
+//
+//	{NAME}           what NAME stands for; where it is new in an expectation, a UUID,
+//	                 which it stands for from then on
+//	{NAME:upper}     the same in upper case
+//	<uuid>           a UUID
+//	<datetime>       a time in UTC with six digits after the point
+//	<reason>         words, without a double quote
+//	<number>         digits
+//	<...>            anything
+//	<repeat:x:N>     x, N times
+type vars map[string]string
+
+const (
+	uuidPattern     = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
+	datetimePattern = `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z`
+)
+
+var (
+	namePattern   = regexp.MustCompile(`\{[A-Z][A-Z0-9_]*(:upper)?\}`)
+	repeatPattern = regexp.MustCompile(`<repeat:(.+?):([0-9]+)>`)
+)
+
+// fill replaces what can be said beforehand: known names and repetitions.
+func (v vars) fill(pattern string) string {
+	pattern = repeatPattern.ReplaceAllStringFunc(pattern, func(text string) string {
+		parts := repeatPattern.FindStringSubmatch(text)
+		n, _ := strconv.Atoi(parts[2])
+		return strings.Repeat(parts[1], n)
+	})
+	return namePattern.ReplaceAllStringFunc(pattern, func(text string) string {
+		name, upper := strings.CutSuffix(strings.Trim(text, "{}"), ":upper")
+		value, ok := v[name]
+		switch {
+		case !ok:
+			return text
+		case upper:
+			return strings.ToUpper(value)
+		}
+		return value
+	})
+}
+
+// match holds a text against a pattern, and returns what new names stand for.
+func (v vars) match(pattern, text string) (found vars, ok bool) {
+	// What is long stands for itself: a regular expression of it would be slow.
+	for _, parts := range repeatPattern.FindAllStringSubmatch(pattern, -1) {
+		if long := v.fill(parts[0]); len(long) > 1000 {
+			text = strings.Replace(text, long, "<long>", 1)
+			pattern = strings.Replace(pattern, parts[0], "<long>", 1)
+		}
+	}
+	pattern = v.fill(pattern)
+	if pattern == text {
+		return nil, true
+	}
+	expression := regexp.QuoteMeta(pattern)
+	for placeholder, class := range map[string]string{
+		"<uuid>": uuidPattern, "<datetime>": datetimePattern, "<reason>": `[^"]+`, "<number>": `[0-9]+`, "<...>": `(?s:.*)`,
+	} {
+		expression = strings.ReplaceAll(expression, regexp.QuoteMeta(placeholder), class)
+	}
+	names := namePattern.FindAllString(pattern, -1)
+	for _, name := range names {
+		expression = strings.Replace(expression, regexp.QuoteMeta(name), "("+uuidPattern+")", 1)
+	}
+	groups := regexp.MustCompile(`^` + expression + `$`).FindStringSubmatch(text)
+	if groups == nil {
+		return nil, false
+	}
+	found = vars{}
+	for i, name := range names {
+		found[strings.Trim(name, "{}")] = groups[i+1]
+	}
+	return found, true
+}
+
+// quote is the JSON string of a text, escaped no more than it must be.
+func quote(text string) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(text); err != nil {
+		panic(err) // unreachable: any string can be encoded
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// step is one request of a story and its expected answer.
+type step struct {
+	name    string
+	as      string // who; A when empty
+	request string // method and path
+	body    string
+	header  []string // of the request
+	status  int
+	want    string
+	answers []string // headers of the answer
+}
+
+// story plays steps in order: they share one state and the names they learn.
+func story(t *testing.T, clients map[string]*client, known vars, steps []step) {
+	t.Helper()
+	known = maps.Clone(known)
+	if known == nil {
+		known = vars{}
+	}
+	for _, s := range steps {
+		who := s.as
+		if who == "" {
+			who = "A"
+		}
+		ok := t.Run(s.name, func(t *testing.T) {
+			method, path, _ := strings.Cut(s.request, " ")
+			r := clients[who].do(t, method, known.fill(path), known.fill(s.body), s.header...)
+			r.wantVars(t, s.status, s.want, known)
+			r.wantHeader(t, s.answers...)
+		})
+		if !ok && len(namePattern.FindAllString(known.fill(s.want), -1)) > 0 {
+			t.FailNow() // later steps need what this one should have learnt
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestRaces: of rivals exactly one wins, and the others are told as if they had come later.
+func TestRaces(t *testing.T) {
+	const rivals = 16
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		quiet := c.unrecorded()
+		secret := known.fill("/api/secrets/{S}/")
+		items := secret + "items/"
+		type race struct {
+			name    string
+			call    func(i int) response
+			won     int
+			lost    int
+			refusal string
+		}
+		taken, keyTaken := `{"name":["secret with this name already exists."]}`, `{"key":["secret item with this key already exists."]}`
+		run := func(r race) {
+			t.Helper()
+			got := concurrently(rivals, r.call)
+			if len(got[r.won]) != 1 || len(got[r.lost]) != rivals-1 {
+				for status, answers := range got {
+					t.Errorf("%d rivals, %s = %d × %d %s", rivals, r.name, len(answers), status, short(answers[0].body))
+				}
+				t.Fatalf("want 1 × %d and %d × %d", r.won, rivals-1, r.lost)
+			}
+			for _, lost := range got[r.lost] {
+				lost.want(t, r.lost, r.refusal)
+			}
+		}
+		run(race{"create a secret", func(int) response { return quiet.post(t, "/api/secrets/", `{"name":"raced"}`) }, 201, 400, taken})
+		run(race{"create an item", func(int) response { return quiet.post(t, items, `{"key":"RACED","value":"PLANTED"}`) }, 201, 400, keyTaken})
+
+		var secrets, keys []string
+		for i := range rivals {
+			secrets = append(secrets, c.secret(t, fmt.Sprint("rival ", i)))
+			keys = append(keys, c.item(t, secret, fmt.Sprint("rival", i), "PLANTED"))
+		}
+		run(race{"rename to one name", func(i int) response { return quiet.do(t, "PATCH", secrets[i], `{"name":"one name"}`) }, 200, 400, taken})
+		run(race{"rename to one key", func(i int) response { return quiet.do(t, "PATCH", keys[i], `{"key":"ONE"}`) }, 200, 400, keyTaken})
+		run(race{"delete an item", func(int) response { return quiet.do(t, "DELETE", keys[0], "") }, 204, 404, notFound})
+		run(race{"delete a secret", func(int) response { return quiet.do(t, "DELETE", secrets[0], "") }, 204, 404, notFound})
+
+		// Those that are no rivals all succeed, and each counts once.
+		got := concurrently(32, func(i int) response {
+			return quiet.post(t, items, fmt.Sprintf(`{"key":"OTHER%d","value":"PLANTED"}`, i))
+		})
+		if len(got[201]) != 32 {
+			t.Errorf("32 × POST %s = %d × 201, want 32", items, len(got[201]))
+		}
+		list := quiet.get(t, items).page(t)
+		if want := 1 + 1 + rivals - 1 + 32; list.Count != want || len(list.Results) != want {
+			t.Errorf("GET %s = count %d and %d items, want %d", items, list.Count, len(list.Results), want)
+		}
+		all := quiet.get(t, "/api/secrets/").page(t)
+		if want := 2 + 1 + rivals - 1; all.Count != want || len(all.Results) != want {
+			t.Errorf("GET /api/secrets/ = count %d and %d secrets, want %d", all.Count, len(all.Results), want)
+		}
+
+		// Updates of one item at once all succeed, and what remains is one of theirs.
+		got = concurrently(rivals, func(i int) response { return quiet.do(t, "PATCH", keys[1], fmt.Sprintf(`{"value":"PLANTED %d"}`, i)) })
+		if len(got[200]) != rivals {
+			t.Errorf("%d × PATCH %s = %d × 200, want all", rivals, keys[1], len(got[200]))
+		}
+		if value := quiet.get(t, keys[1]).item(t).Value; !strings.HasPrefix(value, "PLANTED ") {
+			t.Errorf("GET %s = value %q, want one of those written", keys[1], value)
+		}
+
+		// Reads while the value changes give the old one or the new one, whole.
+		value := "PLANTED " + strings.Repeat("new", 1000)
+		got = concurrently(rivals, func(i int) response {
+			if i == rivals/2 {
+				return quiet.do(t, "PATCH", keys[2], `{"value":"`+value+`"}`)
+			}
+			return quiet.get(t, keys[2])
+		})
+		if len(got[200]) != rivals {
+			t.Errorf("PATCH among %d × GET %s = %d × 200, want all", rivals-1, keys[2], len(got[200]))
+		}
+		for _, r := range got[200] {
+			if it := r.item(t); r.method == "GET" && it.Value != "PLANTED" && it.Value != value {
+				t.Errorf("%v = value %s, want the old one or the new one", r, short(it.Value))
+			}
+		}
+		if got := quiet.get(t, keys[2]).item(t).Value; got != value {
+			t.Errorf("GET %s = value %s, want the new one", keys[2], short(got))
+		}
+	})
+}
+
+// TestRacedDeletion: an item that is made while its secret is deleted is either
+// gone with it or was refused, and never left behind.
+func TestRacedDeletion(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c := tg.client(t)
+		secret := c.secret(t, "doomed")
+		quiet := c.unrecorded()
+		got := concurrently(16, func(i int) response {
+			if i == 8 {
+				return quiet.do(t, "DELETE", secret, "")
+			}
+			return quiet.post(t, secret+"items/", fmt.Sprintf(`{"key":"K%d","value":"PLANTED"}`, i))
+		})
+		if len(got[204]) != 1 || len(got[201])+len(got[404]) != 15 {
+			t.Errorf("DELETE among 15 × POST items = %d × 204, %d × 201, %d × 404, want 1 and 15 together", len(got[204]), len(got[201]), len(got[404]))
+		}
+		for _, r := range got[201] {
+			quiet.get(t, secret+"items/"+r.item(t).ID+"/").want(t, 404, notFound)
+		}
+		quiet.get(t, secret+"items/").want(t, 404, notFound)
+		c.get(t, "/api/secrets/").want(t, 200, `{"count":1,<...>`)
+		again := c.secret(t, "doomed") // the name is free again
+		c.get(t, again+"items/").want(t, 200, emptyPage)
+	})
+}

@@ -1,0 +1,205 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// paths are the API's four paths, in terms of {S}, a secret, and {I}, an item of it.
+var paths = map[string][]string{
+	"/api/secrets/":               {"GET", "POST"},
+	"/api/secrets/{S}/":           {"GET", "PATCH", "DELETE"},
+	"/api/secrets/{S}/items/":     {"GET", "POST"},
+	"/api/secrets/{S}/items/{I}/": {"GET", "PATCH", "DELETE"},
+}
+
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// withItem is a client with the names that paths need.
+func withItem(t *testing.T, tg *target) (*client, vars) {
+	t.Helper()
+	c := tg.client(t)
+	secret := c.secret(t, "mine")
+	item := c.item(t, secret, "KEY", "PLANTED")
+	ids := strings.Split(strings.Trim(item, "/"), "/")
+	return c, vars{"S": ids[2], "I": ids[4], "USER": c.user}
+}
+
+func TestMethods(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		for _, path := range sorted(paths) {
+			allow := strings.Join(paths[path], ", ") + ", OPTIONS"
+			for _, form := range []string{path, strings.TrimSuffix(path, "/")} {
+				for _, method := range methods {
+					if slices.Contains(paths[path], method) {
+						continue
+					}
+					r := c.do(t, method, known.fill(form), "")
+					switch method {
+					case "OPTIONS":
+						r.want(t, 200, "")
+					case "HEAD":
+						r.want(t, 405, "")
+					default:
+						r.want(t, 405, `{"detail":"Method \"`+method+`\" not allowed."}`)
+					}
+					r.wantHeader(t, "Allow: "+allow, "Location:", "RateLimit:")
+				}
+			}
+		}
+		// What the path does not have is said before anything about the thing or the body.
+		for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/x/items/y/"} {
+			r := c.do(t, "PUT", path, "{bad", "Content-Type: text/plain")
+			r.want(t, 405, `{"detail":"Method \"PUT\" not allowed."}`)
+		}
+		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`) // nothing was charged
+	})
+}
+
+func TestUnknownPaths(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		for _, path := range []string{
+			"/", "/api", "/api/", "/favicon.ico", "/api/secret/", "/API/SECRETS/", "/api/secrets.json",
+			"/api/secrets/{S}/values/", "/api/secrets/{S}/items/{I}/value/", "/api/secrets/{S}/items/{I}/x/y",
+			"/v1/api/secrets/", "/prod/api/secrets/", "/api/secrets/{S}/items//", "/api/secrets//items/", "//",
+		} {
+			for _, method := range methods {
+				r := c.do(t, method, known.fill(path), "")
+				body := notFound
+				if method == "HEAD" {
+					body = ""
+				}
+				if strings.HasSuffix(path, "//") || strings.Contains(path, "//items") {
+					// How an empty part of a path is read is the gateway's affair; nothing is found there.
+					if r.status != 404 && r.status != 405 && method != "OPTIONS" {
+						t.Errorf("%v = %d %s, want 404 or 405", r, r.status, r.body)
+					}
+					continue
+				}
+				r.want(t, 404, body)
+				r.wantHeader(t, "Allow:", "WWW-Authenticate:")
+			}
+		}
+	})
+}
+
+// TestSlash goes through all ten routes with and without the slash at the end.
+func TestSlash(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		for _, form := range []struct{ name, slash string }{{"with", "/"}, {"without", ""}} {
+			t.Run(form.name, func(t *testing.T) {
+				c := tg.client(t)
+				known := vars{"USER": c.user}
+				c.get(t, "/api/secrets"+form.slash).wantVars(t, 200, page("1", secretObject("{DEF}", `"Default"`, "true")), known)
+
+				made := c.post(t, "/api/secrets"+form.slash, `{"name":"a"}`)
+				made.wantVars(t, 201, secretObject("{S}", `"a"`, "false"), known)
+				secret := known.fill("/api/secrets/{S}")
+				made.wantHeader(t, "Location: "+tg.public+secret+"/")
+				c.follow(t, made.header.Get("Location")).want(t, 200, made.body)
+				c.get(t, secret+form.slash).want(t, 200, made.body)
+				c.do(t, "PATCH", secret+form.slash, `{"name":"b"}`).wantVars(t, 200, secretObject("{S}", `"b"`, "false"), known)
+
+				made = c.post(t, secret+"/items"+form.slash, `{"key":"K","value":"PLANTED"}`)
+				made.wantVars(t, 201, itemObject("{I}", "{S}", "K"), known)
+				item := secret + known.fill("/items/{I}")
+				made.wantHeader(t, "Location: "+tg.public+item+"/")
+				c.get(t, secret+"/items"+form.slash).want(t, 200, page("1", made.body))
+				c.follow(t, made.header.Get("Location")).wantVars(t, 200, readItemObject("{I}", "{S}", "K", `"PLANTED"`, "{USER}"), known)
+				c.get(t, item+form.slash).wantVars(t, 200, readItemObject("{I}", "{S}", "K", `"PLANTED"`, "{USER}"), known)
+				c.do(t, "PATCH", item+form.slash, `{"key":"L"}`).wantVars(t, 200, readItemObject("{I}", "{S}", "L", `"********"`, "{USER}"), known)
+				c.do(t, "DELETE", item+form.slash, "").want(t, 204, "")
+				c.do(t, "DELETE", secret+form.slash, "").want(t, 204, "")
+				c.get(t, "/api/secrets"+form.slash).wantVars(t, 200, page("1", secretObject("{DEF}", `"Default"`, "true")), known)
+			})
+		}
+	})
+}
+
+// TestLocationWithOddRequests: the address of what was made holds nothing else that
+// the request happened to say.
+func TestLocationWithOddRequests(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		r := c.post(t, "/api/secrets/?cursor=x&name=y#z", `{"name":"q"}`)
+		r.wantVars(t, 201, secretObject("{Q}", `"q"`, "false"), known)
+		r.wantHeader(t, "Location: "+tg.public+known.fill("/api/secrets/{Q}/"))
+		r = c.post(t, known.fill("/api/secrets/{S:upper}/items"), `{"key":"q","value":"PLANTED"}`)
+		r.wantVars(t, 201, itemObject("{J}", "{S}", "q"), known)
+		c.follow(t, r.header.Get("Location")).want(t, 200, known.fill(readItemObject("{J}", "{S}", "q", `"PLANTED"`, "{USER}")))
+	})
+}
+
+func TestAcceptAndFormatAreIgnored(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		want := secretObject("{S}", `"mine"`, "false")
+		for _, accept := range []string{"text/html", "application/xml;q=1, */*;q=0", "image/png", "nonsense"} {
+			c.do(t, "GET", known.fill("/api/secrets/{S}/"), "", "Accept: "+accept).want(t, 200, known.fill(want))
+		}
+		for _, query := range []string{"?format=api", "?format=json", "?format=xml", "?q=%20%26&q=2&%3F=%E2%82%AC", "?"} {
+			c.get(t, known.fill("/api/secrets/{S}/"+query)).want(t, 200, known.fill(want))
+		}
+		c.get(t, "/api/secrets/?page=2&search=zzz&ordering=-name&format=api&limit=1&offset=1&CURSOR=x").want(t, 200,
+			known.fill(page("2", secretObject("<uuid>", `"Default"`, "true")+","+want)))
+	})
+}
+
+// TestIDs holds every form of an id that is none against every route that takes one.
+func TestIDs(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		s := known["S"]
+		for _, id := range []string{
+			"{" + s + "}", strings.ReplaceAll(s, "-", ""), "urn:uuid:" + s, "100%25", "a%2Fb", s + "%2Fitems", s + "%20", "%20" + s[1:],
+			"%00", "%FF%FE", "%E2%98%83", "null", "undefined", "-1", "0", ".", "*", "default", s[:35], s + "0", s[:35] + "g",
+			strings.Repeat("x", 4000), strings.Repeat("%25", 500), "SECRET%23" + s, s[:8] + "_" + s[9:],
+		} {
+			for _, path := range sorted(paths) {
+				for _, method := range paths[path] {
+					for _, name := range []string{"{S}", "{I}"} {
+						if !strings.Contains(path, name) || name == "{I}" && len(id) > 100 {
+							continue
+						}
+						body := ""
+						if method == "POST" || method == "PATCH" {
+							body = `{"name":"n","key":"k","value":"PLANTED"}`
+						}
+						at := known.fill(strings.Replace(path, name, id, 1))
+						c.do(t, method, at, body).want(t, 404, notFound)
+						if method == "GET" {
+							c.do(t, method, strings.TrimSuffix(at, "/"), "").want(t, 404, notFound)
+						}
+					}
+				}
+			}
+		}
+		c.get(t, "/api/secrets/").wantVars(t, 200, `{"count":2,<...>`, known) // nothing was made, nothing deleted
+	})
+}
+
+// TestHostOfLinks: links lead to the API, whatever the client claims about itself.
+func TestHostOfLinks(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c := tg.client(t)
+		c.secret(t, "a")
+		r := c.do(t, "GET", "/api/secrets/?page_size=1", "", "X-Forwarded-Host: evil.example", "Forwarded: host=evil.example",
+			"X-Original-URL: /evil", "X-Forwarded-Prefix: /evil", "Origin: https://evil.example", "Referer: https://evil.example/")
+		r.want(t, 200, `{"count":2,"next":"`+tg.public+`/api/secrets/?cursor=<...>","previous":null,"results":[<...>]}`)
+		if strings.Contains(r.body, "evil") {
+			t.Errorf("%v = %s, want nothing of the client's headers in it", r, r.body)
+		}
+	})
+}
+
+func sorted(m map[string][]string) []string {
+	var keys []string
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,326 @@
+// Package e2e tests the product through HTTP, as its clients meet it.
+//
+// Every scenario is played against each target, a way to run the product behind a
+// URL: the local gateway, and the Lambda functions behind API Gateway. What a scenario
+// sees is recorded, and all targets must have given the same answers. A target is no
+// more than an address and a source of fresh accounts, so a deployed stack can be one.
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/apigw"
+	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/pkg/secrets"
+)
+
+// target is one way to run the product.
+type target struct {
+	name    string
+	url     string // where requests go; no slash at the end
+	public  string // what links in answers begin with: the API's own idea of url
+	account func(t *testing.T) account
+	log     *transcript
+}
+
+// account is what a scenario may know of an account beforehand.
+type account struct {
+	key  string
+	user string
+}
+
+// settings are variables that functions have instead of the template's.
+type settings map[string]string
+
+// parts are what the targets of one scenario run on: one table for all.
+type parts struct {
+	table     *localtest.Table
+	svc       *secrets.Service
+	functions map[string]http.Handler
+}
+
+func newParts(t *testing.T, override settings) parts {
+	t.Helper()
+	table := localtest.NewTable(t)
+	functions, err := stack.Functions(table.Template(), func(function string) (func(string) string, error) {
+		getenv := table.Environment(t, function)
+		return func(name string) string {
+			if value, ok := override[name]; ok {
+				return value
+			}
+			return getenv(name)
+		}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts{table: table, svc: table.Service(t), functions: functions}
+}
+
+// targets are all ways to run the product on the same parts.
+func (p parts) targets(t *testing.T) []*target {
+	t.Helper()
+	tmpl := p.table.Template()
+	local := httptest.NewServer(apigw.New(tmpl, p.functions, p.svc.Authenticate, slog.Default()))
+	t.Cleanup(local.Close)
+	lambda := httptest.NewServer(newLambdaGateway(t, tmpl, p.functions, p.svc))
+	t.Cleanup(lambda.Close)
+	fresh := func(t *testing.T) account {
+		made, _ := p.table.Account(t, uuid.NewString())
+		return account{key: made.Key, user: made.UserID.String()}
+	}
+	return []*target{
+		{name: "local gateway", url: local.URL, public: local.URL, account: fresh},
+		{name: "lambda", url: lambda.URL, public: "https://" + lambdaDomain + "/" + lambdaStage, account: fresh},
+	}
+}
+
+// eachTarget plays a scenario against every target and compares what they answered.
+func eachTarget(t *testing.T, scenario func(t *testing.T, tg *target)) {
+	t.Helper()
+	eachTargetWith(t, nil, scenario)
+}
+
+func eachTargetWith(t *testing.T, override settings, scenario func(t *testing.T, tg *target)) {
+	t.Helper()
+	t.Parallel()
+	play(t, newParts(t, override).targets(t), scenario)
+}
+
+func play(t *testing.T, targets []*target, scenario func(t *testing.T, tg *target)) {
+	t.Helper()
+	passed := true
+	for _, tg := range targets {
+		tg.log = newTranscript(tg.public)
+		passed = t.Run(tg.name, func(t *testing.T) { scenario(t, tg) }) && passed
+	}
+	if !passed {
+		return // the transcripts end at different places
+	}
+	first := targets[0]
+	for _, other := range targets[1:] {
+		if diff := first.log.difference(other.log); diff != "" {
+			t.Errorf("%s (-) and %s (+) answer differently: %s", first.name, other.name, diff)
+		}
+	}
+}
+
+// client is an account's client of a target.
+type client struct {
+	target *target
+	account
+}
+
+func (tg *target) client(t *testing.T) *client {
+	t.Helper()
+	return &client{target: tg, account: tg.account(t)}
+}
+
+// unrecorded is a client whose answers come in no order that targets could share.
+func (c *client) unrecorded() *client {
+	tg := *c.target
+	tg.log = nil
+	return &client{target: &tg, account: c.account}
+}
+
+// response is an answer, with what was asked.
+type response struct {
+	method, path string
+
+	status int
+	header http.Header
+	body   string
+}
+
+func (r response) String() string { return r.method + " " + short(r.path) }
+
+var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+
+// do sends a request with the client's key, and JSON as the type of a body. Headers
+// are lines such as "Content-Type: text/plain"; one without a value is not sent.
+func (c *client) do(t *testing.T, method, path, body string, headers ...string) response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, c.target.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.key)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ":")
+		if value = strings.TrimPrefix(value, " "); value == "" {
+			request.Header.Del(name)
+		} else {
+			request.Header.Set(name, value)
+		}
+	}
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, short(path), err)
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, short(path), err)
+	}
+	r := response{method, path, answer.StatusCode, answer.Header, string(content)}
+	r.check(t)
+	c.target.log.add(r)
+	return r
+}
+
+func (c *client) get(t *testing.T, path string) response { return c.do(t, "GET", path, "") }
+
+func (c *client) post(t *testing.T, path, body string) response { return c.do(t, "POST", path, body) }
+
+// follow asks for what a link of an answer leads to.
+func (c *client) follow(t *testing.T, link string) response {
+	t.Helper()
+	path, ok := strings.CutPrefix(link, c.target.public)
+	if !ok || !strings.HasPrefix(path, "/api/") {
+		t.Fatalf("link = %s, want it to begin with %s/api/", link, c.target.public)
+	}
+	return c.get(t, path)
+}
+
+// secret makes a secret and returns its path.
+func (c *client) secret(t *testing.T, name string) string {
+	t.Helper()
+	r := c.post(t, "/api/secrets/", fmt.Sprintf(`{"name":%q}`, name))
+	return "/api/secrets/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
+}
+
+// item makes an item of the secret at this path, and returns its path.
+func (c *client) item(t *testing.T, secret, key, value string) string {
+	t.Helper()
+	r := c.post(t, secret+"items/", fmt.Sprintf(`{"key":%q,"value":%s}`, key, quote(value)))
+	return secret + "items/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
+}
+
+// planted stands in every value that tests keep: it may leave in a reveal only.
+var planted = []string{"PLANTED", "super-secret", "sk_live_", "new-secret-password", "new-rotated-password"}
+
+var revealPath = regexp.MustCompile(`^/api/secrets/[^/]+/items/[^/?]+/?(\?|$)`)
+
+// isReveal reports whether the answer may hold a value.
+func (r response) isReveal() bool {
+	return r.method == "GET" && r.status == http.StatusOK && revealPath.MatchString(r.path)
+}
+
+// check tests what holds for every answer.
+func (r response) check(t *testing.T) {
+	t.Helper()
+	if r.status >= 500 {
+		t.Errorf("%v = %d %s, want no failure", r, r.status, short(r.body))
+	}
+	if got := r.header.Values("Cache-Control"); !slices.Equal(got, []string{"no-store"}) {
+		t.Errorf("%v = %d with Cache-Control %q, want no-store", r, r.status, got)
+	}
+	want := []string{"application/json"}
+	if r.body == "" && r.method != http.MethodHead {
+		want = nil
+	}
+	if got := r.header.Values("Content-Type"); !slices.Equal(got, want) {
+		t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
+	}
+	if r.isReveal() {
+		return
+	}
+	for _, canary := range planted {
+		if strings.Contains(r.body, canary) || strings.Contains(fmt.Sprint(r.header), canary) {
+			t.Errorf("%v = %d with a value in it: %s", r, r.status, short(r.body))
+		}
+	}
+}
+
+// want tests an answer against a status and a pattern of the body, and returns what
+// the pattern's {NAMES} stand for. See pattern.
+func (r response) want(t *testing.T, status int, body string) vars {
+	t.Helper()
+	found := vars{}
+	r.wantVars(t, status, body, found)
+	return found
+}
+
+// wantVars is want with names that are known before; it adds the new ones.
+func (r response) wantVars(t *testing.T, status int, body string, known vars) {
+	t.Helper()
+	if r.status != status {
+		t.Fatalf("%v = %d %s, want %d %s", r, r.status, short(r.body), status, short(body))
+	}
+	found, ok := known.match(body, r.body)
+	if !ok {
+		t.Fatalf("%v = %d %s, want %s", r, r.status, short(r.body), short(known.fill(body)))
+	}
+	maps.Copy(known, found)
+}
+
+// wantHeader tests headers against lines such as "Allow: GET, OPTIONS"; one without a
+// value must be missing.
+func (r response) wantHeader(t *testing.T, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		name, want, _ := strings.Cut(line, ":")
+		if got := strings.Join(r.header.Values(name), "|"); got != strings.TrimSpace(want) {
+			t.Errorf("%v = %d with %s %q, want %q", r, r.status, name, got, strings.TrimSpace(want))
+		}
+	}
+}
+
+// concurrently runs n calls at once and returns their answers, by status.
+func concurrently(n int, call func(i int) response) map[int][]response {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		found = make(map[int][]response)
+		start = make(chan struct{})
+	)
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			r := call(i)
+			mu.Lock()
+			defer mu.Unlock()
+			found[r.status] = append(found[r.status], r)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return found
+}
+
+// short is a text that is fit for a failure's message.
+func short(text string) string {
+	const most = 400
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s … (%d bytes)", bytes.ToValidUTF8([]byte(text[:most]), nil), len(text))
+}
+
+// eventually tries until it succeeds.
+func eventually(t *testing.T, patience time.Duration, what string, try func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !try(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s", patience, what)
+		}
+	}
+}

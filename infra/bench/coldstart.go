@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// coldStarts are the starts of get-item and of the smallest function there is, up
+// to the first request for work, and get-item's up to its first answer.
+type coldStarts struct {
+	function, hello           []time.Duration // sorted
+	answer                    []time.Duration
+	functionBytes, helloBytes int64
+}
+
+// startPatience is how long a function may take to start and answer.
+const startPatience = 10 * time.Second
+
+// measureColdStarts starts both functions in turn.
+func measureColdStarts(ctx context.Context, size size, dir string, r *report) (err error) {
+	w, err := newWorld(ctx, dir, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	svc, err := w.service()
+	if err != nil {
+		return err
+	}
+	made, c, err := account(ctx, svc, "cold")
+	if err != nil {
+		return err
+	}
+	secret := made.Account.DefaultSecretID.String()
+	item, err := createItem(ctx, svc, c, secret, "KEY")
+	if err != nil {
+		return err
+	}
+	environment, err := w.environment()
+	if err != nil {
+		return err
+	}
+
+	// As sam build makes them, but for this machine.
+	flags := []string{"-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc"}
+	function, err := build(ctx, dir, "get-item", "./functions/get-item", flags...)
+	if err != nil {
+		return err
+	}
+	hello, err := build(ctx, dir, "hello", "./infra/bench/hello", flags...)
+	if err != nil {
+		return err
+	}
+	for binary, bytes := range map[string]*int64{function: &r.cold.functionBytes, hello: &r.cold.helloBytes} {
+		info, err := os.Stat(binary)
+		if err != nil {
+			return err
+		}
+		*bytes = info.Size()
+	}
+
+	for i := range size.starts + 2 { // the first two read the binaries into memory
+		c.UserID = uuid.New() // with a full budget
+		event, err := revealEvent(c, secret, item)
+		if err != nil {
+			return err
+		}
+		for _, start := range []struct {
+			binary string
+			event  []byte
+			times  *[]time.Duration
+		}{
+			{function, nil, &r.cold.function},
+			{hello, nil, &r.cold.hello},
+			{function, event, &r.cold.answer},
+		} {
+			took, err := coldStart(ctx, start.binary, environment, start.event)
+			if err != nil {
+				return err
+			}
+			if i >= 2 {
+				*start.times = append(*start.times, took)
+			}
+		}
+	}
+	slices.Sort(r.cold.function)
+	slices.Sort(r.cold.hello)
+	slices.Sort(r.cold.answer)
+	return nil
+}
+
+// environment is what Lambda gives the functions, and nothing else.
+func (w *world) environment() ([]string, error) {
+	getenv, err := w.endpoints.Environment(w.template, "GetItem")
+	if err != nil {
+		return nil, err
+	}
+	var environment []string
+	for _, name := range []string{
+		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS",
+		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
+	} {
+		environment = append(environment, name+"="+getenv(name))
+	}
+	return environment, nil
+}
+
+// coldStart starts a function and returns how long it takes to ask for work, or,
+// given an event, to answer it. It stands in for Lambda's runtime API:
+//
+//	GET  /2018-06-01/runtime/invocation/next          the next event; waits for one
+//	POST /2018-06-01/runtime/invocation/<id>/response the function's answer
+func coldStart(ctx context.Context, binary string, environment []string, event []byte) (time.Duration, error) {
+	type result struct {
+		at  time.Time
+		err error
+	}
+	results := make(chan result, 2)
+	var once sync.Once
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		if event == nil {
+			results <- result{at: now}
+			<-r.Context().Done()
+			return
+		}
+		first := false
+		once.Do(func() { first = true })
+		if !first {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Lambda-Runtime-Aws-Request-Id", uuid.NewString())
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(now.Add(startPatience).UnixMilli()))
+		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:bench")
+		_, _ = w.Write(event)
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		now := time.Now()
+		var answer struct {
+			StatusCode int    `json:"statusCode"`
+			Body       string `json:"body"`
+		}
+		if err == nil {
+			err = json.Unmarshal(body, &answer)
+		}
+		if err == nil && (answer.StatusCode != http.StatusOK || !strings.Contains(answer.Body, plaintext)) {
+			err = fmt.Errorf("the function answers %d: %s", answer.StatusCode, answer.Body)
+		}
+		results <- result{now, err}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	cmd := exec.CommandContext(ctx, binary)
+	cmd.Env = append(slices.Clone(environment), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"))
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	defer func() { // the server waits for its connections: the process goes first
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	select {
+	case r := <-results:
+		return r.at.Sub(start), r.err
+	case <-time.After(startPatience):
+		return 0, fmt.Errorf("%s does not answer: %s", cmd.Path, stderr.String())
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// revealEvent is what API Gateway sends to get-item.
+func revealEvent(c secrets.Caller, secret, item string) ([]byte, error) {
+	path := "/api/secrets/" + secret + "/items/" + item + "/"
+	type object = map[string]any
+	return json.Marshal(object{
+		"resource": "/api/secrets/{secret_id}/items/{item_id}", "path": path, "httpMethod": "GET",
+		"headers":        object{"Host": "api.example.com", "X-Forwarded-Proto": "https"},
+		"pathParameters": object{"secret_id": secret, "item_id": item},
+		"requestContext": object{
+			"path": "/prod" + path, "stage": "prod", "domainName": "api.example.com", "httpMethod": "GET",
+			"requestId": c.RequestID, "identity": object{"sourceIp": c.SourceIP},
+			"authorizer": object{
+				"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String(),
+			},
+		},
+	})
+}

@@ -1,0 +1,36 @@
+package main
+
+// Prices in US dollars, in us-east-1, without free tiers.
+const (
+	priceWriteUnit = 0.625 / 1e6 // DynamoDB, on demand
+	priceReadUnit  = 0.125 / 1e6
+	priceKMS       = 0.03 / 10_000 // a request
+	priceLambda    = 0.20 / 1e6    // a request
+	priceLambdaGBs = 0.0000133334  // a GB and second, arm64
+	priceGateway   = 3.50 / 1e6    // a request to a REST API
+)
+
+// What a reveal is assumed to take of Lambda.
+const (
+	lambdaGB      = 0.25 // the template's default
+	lambdaSeconds = 0.020
+)
+
+// costLine is what a million reveals cost of one service.
+type costLine struct {
+	service, quantity string
+	dollars           float64
+}
+
+// revealCost is for users with full read counters: the dearest, and in time the most.
+func (c counts) revealCost() []costLine {
+	const million = 1e6
+	calls := float64(c.reveal.kms())
+	return []costLine{
+		{"DynamoDB writes", number2(c.writes) + " units", million * c.writes * priceWriteUnit},
+		{"DynamoDB reads", number2(c.reveal.reads) + " units", million * c.reveal.reads * priceReadUnit},
+		{"KMS", number2(calls) + " request", million * calls * priceKMS},
+		{"Lambda", "1 request, 20 ms of 256 MB", million * (priceLambda + lambdaGB*lambdaSeconds*priceLambdaGBs)},
+		{"API Gateway", "1 request", million * priceGateway},
+	}
+}

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// floor is the least that can do the product's work: the same AWS calls, at once
+// where the product makes them at once, with the same expressions and rows of the
+// same size, and AES-GCM where the product seals. It checks no input, maps no
+// error, builds no answer. What the product takes longer is its own overhead.
+//
+// That the calls are the same is checked in each run, see counts.go.
+type floor struct {
+	db        *dynamodb.Client
+	kms       *kms.Client
+	table     string
+	masterKey string
+}
+
+// newFloor makes clients from the very configuration that the product has.
+func (w *world) newFloor(options ...func(*aws.Config)) (*floor, error) {
+	var cfg aws.Config
+	if _, err := w.service(append(options, func(c *aws.Config) { cfg = *c })...); err != nil {
+		return nil, err
+	}
+	return &floor{
+		db:        dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &w.endpoints.DynamoDB }),
+		kms:       kms.NewFromConfig(cfg, func(o *kms.Options) { o.BaseEndpoint = &w.endpoints.KMS }),
+		table:     w.endpoints.Table,
+		masterKey: w.endpoints.MasterKey,
+	}, nil
+}
+
+type row = map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+func rowKey(pk, sk string) row { return row{"PK": text(pk), "SK": text(sk)} }
+
+func accountPK(c secrets.Caller) string { return "ACCOUNT#" + c.AccountID.String() }
+func secretPK(c secrets.Caller, secret string) string {
+	return "SECRET#" + c.AccountID.String() + "#" + secret
+}
+func readsPK(c secrets.Caller) string {
+	return "USER#" + c.AccountID.String() + "#" + c.UserID.String()
+}
+
+func timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+const (
+	readLimit  = 100 // the template's default
+	readWindow = time.Hour
+	trimAfter  = 10
+)
+
+// reveal reads one value.
+func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item string) ([]byte, error) {
+	var charge *dynamodb.UpdateItemOutput
+	var value *dynamodb.GetItemOutput
+	var first, second errgroup.Group
+	first.Go(func() (err error) { charge, err = f.charge(ctx, c); return err })
+	first.Go(func() (err error) { value, err = f.get(ctx, secretPK(c, secret), "VALUE#"+item); return err })
+	first.Go(func() error { _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
+	if err := first.Wait(); err != nil {
+		return nil, err
+	}
+	sealed := value.Item["sealed"].(*types.AttributeValueMemberB).Value
+	version := value.Item["version"].(*types.AttributeValueMemberN).Value
+	if have := len(charge.Attributes["r"].(*types.AttributeValueMemberL).Value); have > readLimit+trimAfter {
+		second.Go(func() error { return f.trim(ctx, c, have) })
+	}
+	var opened []byte
+	second.Go(func() (err error) { opened, err = f.open(ctx, facts(c, secret, item, version), sealed); return err })
+	second.Go(func() error {
+		_, err := f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
+			UpdateExpression:    aws.String("SET last_accessed_at = :at, last_accessed_by = :by"),
+			ConditionExpression: aws.String("attribute_exists(PK)"),
+			ExpressionAttributeValues: row{
+				":at": text(timestamp()), ":by": text(c.UserID.String()),
+			},
+			ReturnValues: types.ReturnValueAllNew,
+		})
+		return err
+	})
+	second.Go(func() error {
+		_, err := f.db.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &f.table, Item: event(c, "item.revealed", secret, item, version, ""),
+			ConditionExpression: aws.String("attribute_not_exists(PK)"),
+		})
+		return err
+	})
+	return opened, second.Wait()
+}
+
+func (f *floor) charge(ctx context.Context, c secrets.Caller) (*dynamodb.UpdateItemOutput, error) {
+	now := time.Since(counterEpoch).Milliseconds()
+	return f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &f.table, Key: rowKey(readsPK(c), "READS"),
+		UpdateExpression:    aws.String("SET r = list_append(:now, if_not_exists(r, :none))"),
+		ConditionExpression: aws.String("attribute_not_exists(r[99]) OR r[99] <= :gone"),
+		ExpressionAttributeValues: row{
+			":now":  &types.AttributeValueMemberL{Value: []types.AttributeValue{number(now)}},
+			":none": &types.AttributeValueMemberL{},
+			":gone": number(now - readWindow.Milliseconds()),
+		},
+		ReturnValues:                        types.ReturnValueUpdatedNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+}
+
+func (f *floor) trim(ctx context.Context, c secrets.Caller, have int) error {
+	var indexes []string
+	for i := have - 1; i >= readLimit; i-- {
+		indexes = append(indexes, "r["+strconv.Itoa(i)+"]")
+	}
+	_, err := f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &f.table, Key: rowKey(readsPK(c), "READS"),
+		UpdateExpression:    aws.String("REMOVE " + strings.Join(indexes, ", ")),
+		ConditionExpression: aws.String("attribute_exists(PK)"),
+	})
+	return err
+}
+
+// list reads a page of 100 items and their number.
+func (f *floor) list(ctx context.Context, c secrets.Caller, secret string) ([]row, error) {
+	var found *dynamodb.QueryOutput
+	var g errgroup.Group
+	g.Go(func() error { _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
+	g.Go(func() (err error) {
+		found, err = f.db.Query(ctx, &dynamodb.QueryInput{
+			TableName:              &f.table,
+			KeyConditionExpression: aws.String("PK = :pk AND SK BETWEEN :low AND :high"),
+			ExpressionAttributeValues: row{
+				":pk": text(secretPK(c, secret)), ":low": text("ITEM#"), ":high": text("ITEM#~"),
+			},
+			ScanIndexForward: aws.Bool(true),
+			ConsistentRead:   aws.Bool(true),
+			Limit:            aws.Int32(101),
+		})
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return found.Items, nil
+}
+
+// create adds an item and returns its id.
+func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value string) (string, error) {
+	item := uuid.Must(uuid.NewV7()).String()
+	sealed, err := f.seal(ctx, facts(c, secret, item, "1"), value)
+	if err != nil {
+		return "", err
+	}
+	now := timestamp()
+	return item, f.transact(ctx,
+		types.TransactWriteItem{Update: &types.Update{
+			TableName: &f.table, Key: rowKey(accountPK(c), "SECRET#"+secret),
+			UpdateExpression: aws.String("ADD #counter :n"), ConditionExpression: aws.String("attribute_exists(PK)"),
+			ExpressionAttributeNames:  map[string]string{"#counter": "items"},
+			ExpressionAttributeValues: row{":n": number(1)},
+		}},
+		f.put(row{"PK": text(secretPK(c, secret)), "SK": text("KEY#" + key), "owner": text(item)}),
+		f.put(row{
+			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),
+			"created_at": text(now), "updated_at": text(now),
+		}),
+		f.put(valueRow(c, secret, item, "1", sealed)),
+		f.put(event(c, "item.created", secret, item, "1", key)),
+	)
+}
+
+// update replaces an item's value.
+func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, value string) error {
+	var old *dynamodb.GetItemOutput
+	var g errgroup.Group
+	g.Go(func() error { _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
+	g.Go(func() (err error) { old, err = f.get(ctx, secretPK(c, secret), "ITEM#"+item); return err })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	key := old.Item["key"].(*types.AttributeValueMemberS).Value
+	read, err := strconv.Atoi(old.Item["version"].(*types.AttributeValueMemberN).Value)
+	if err != nil {
+		return err
+	}
+	version := strconv.Itoa(read + 1)
+	sealed, err := f.seal(ctx, facts(c, secret, item, version), value)
+	if err != nil {
+		return err
+	}
+	replaced := f.put(valueRow(c, secret, item, version, sealed))
+	replaced.Put.ConditionExpression = aws.String("version = :read")
+	replaced.Put.ExpressionAttributeValues = row{":read": number(int64(read))}
+	return f.transact(ctx,
+		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: &f.table, Key: rowKey(accountPK(c), "SECRET#"+secret),
+			ConditionExpression: aws.String("attribute_exists(PK)"),
+		}},
+		types.TransactWriteItem{Update: &types.Update{
+			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
+			UpdateExpression:         aws.String("SET #key = :key, version = :version, updated_at = :at"),
+			ConditionExpression:      aws.String("#key = :old AND version = :read"),
+			ExpressionAttributeNames: map[string]string{"#key": "key"},
+			ExpressionAttributeValues: row{
+				":old": text(key), ":read": number(int64(read)),
+				":key": text(key), ":version": number(int64(read + 1)), ":at": text(timestamp()),
+			},
+		}},
+		replaced,
+		f.put(event(c, "item.updated", secret, item, version, key)),
+	)
+}
+
+func (f *floor) get(ctx context.Context, pk, sk string) (*dynamodb.GetItemOutput, error) {
+	return f.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &f.table, Key: rowKey(pk, sk), ConsistentRead: aws.Bool(true),
+	})
+}
+
+func (f *floor) put(r row) types.TransactWriteItem {
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &f.table, Item: r, ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	}}
+}
+
+func (f *floor) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
+	_, err := f.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+		ClientRequestToken: aws.String(uuid.Must(uuid.NewV7()).String()), TransactItems: writes,
+	})
+	return err
+}
+
+func valueRow(c secrets.Caller, secret, item, version string, sealed []byte) row {
+	return row{
+		"PK": text(secretPK(c, secret)), "SK": text("VALUE#" + item),
+		"version": &types.AttributeValueMemberN{Value: version}, "sealed": &types.AttributeValueMemberB{Value: sealed},
+	}
+}
+
+// event is a row of the audit trail. The name of a revealed item is not known to
+// its reveal.
+func event(c secrets.Caller, kind, secret, item, version, name string) row {
+	r := row{
+		"PK": text("EVENTS#" + c.AccountID.String()), "SK": text(uuid.Must(uuid.NewV7()).String()),
+		"at": text(timestamp()), "type": text(kind),
+		"user_id": text(c.UserID.String()), "key_id": text(c.KeyID.String()),
+		"source_ip": text(c.SourceIP), "request_id": text(c.RequestID),
+		"secret_id": text(secret), "item_id": text(item), "version": &types.AttributeValueMemberN{Value: version},
+	}
+	if name != "" {
+		r["name"] = text(name)
+	}
+	return r
+}
+
+func facts(c secrets.Caller, secret, item, version string) map[string]string {
+	return map[string]string{"account": c.AccountID.String(), "secret": secret, "item": item, "version": version}
+}
+
+// seal makes a blob of the size of an envelope: 3 bytes, of which the last two are
+// the length of the wrapped key, the wrapped key, a nonce, the ciphertext.
+func (f *floor) seal(ctx context.Context, facts map[string]string, value string) ([]byte, error) {
+	key, err := f.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
+		KeyId: &f.masterKey, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: facts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	aead, err := gcm(key.Plaintext)
+	if err != nil {
+		return nil, err
+	}
+	blob := binary.BigEndian.AppendUint16([]byte{0}, uint16(len(key.CiphertextBlob)))
+	blob = append(blob, key.CiphertextBlob...)
+	nonce := make([]byte, aead.NonceSize())
+	rand.Read(nonce)
+	return aead.Seal(append(blob, nonce...), nonce, []byte(value), nil), nil
+}
+
+func (f *floor) open(ctx context.Context, facts map[string]string, blob []byte) ([]byte, error) {
+	if len(blob) < 3 {
+		return nil, errors.New("no blob")
+	}
+	wrapped := blob[3:][:binary.BigEndian.Uint16(blob[1:])]
+	key, err := f.kms.Decrypt(ctx, &kms.DecryptInput{
+		KeyId: &f.masterKey, CiphertextBlob: wrapped, EncryptionContext: facts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	aead, err := gcm(key.Plaintext)
+	if err != nil {
+		return nil, err
+	}
+	rest := blob[3+len(wrapped):]
+	opened, err := aead.Open(nil, rest[:aead.NonceSize()], rest[aead.NonceSize():], nil)
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	return opened, nil
+}
+
+func gcm(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"goblins-secrets/infra/local/checkout"
+)
+
+// localStack is how the local stack, once built, starts and what memory it takes.
+type localStack struct {
+	fresh, again []time.Duration // until it is ready, on an empty data folder and on one that was used; sorted
+	memory       int64           // bytes, of all its processes after requests
+	processes    int
+}
+
+// stackRequests are made before the memory is measured.
+const stackRequests = 500
+
+// measureStack starts the local stack, uses it, and starts it again.
+func measureStack(ctx context.Context, size size, dir string, r *report) error {
+	binary, err := build(ctx, dir, "local", "./infra/local")
+	if err != nil {
+		return err
+	}
+	for i := range size.stackRuns {
+		data := filepath.Join(dir, fmt.Sprint("data-", i))
+		for _, times := range []*[]time.Duration{&r.stack.fresh, &r.stack.again} {
+			s, took, err := startStack(ctx, binary, data)
+			if err != nil {
+				return err
+			}
+			*times = append(*times, took)
+			if i == 0 && times == &r.stack.again {
+				if err = s.use(stackRequests); err == nil {
+					r.stack.memory, r.stack.processes, err = memory(s.cmd.Process.Pid)
+				}
+			}
+			if err := errors.Join(err, s.stop()); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Sort(r.stack.fresh)
+	slices.Sort(r.stack.again)
+	return nil
+}
+
+// runningStack is the local stack as a process.
+type runningStack struct {
+	cmd      *exec.Cmd
+	url, key string
+}
+
+// startStack starts it and waits until it is ready.
+func startStack(ctx context.Context, binary, data string) (*runningStack, time.Duration, error) {
+	root, err := checkout.Path()
+	if err != nil {
+		return nil, 0, err
+	}
+	cmd := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-data", data, "-set", "ReadLimit=1000")
+	cmd.Dir = root
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	s := &runningStack{cmd: cmd}
+	for time.Since(start) < 30*time.Second {
+		env, err := os.ReadFile(filepath.Join(data, "env"))
+		if err == nil {
+			took := time.Since(start)
+			for line := range strings.Lines(string(env)) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				switch name {
+				case "API_URL":
+					s.url = value
+				case "API_KEY":
+					s.key = value
+				}
+			}
+			return s, took, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, errors.Join(err, s.stop())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil, 0, errors.Join(fmt.Errorf("the local stack is not ready: %s", stderr.String()), s.stop())
+}
+
+func (s *runningStack) stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
+}
+
+// use makes n requests: creates, reveals and lists in turn.
+func (s *runningStack) use(n int) error {
+	var secretsPage struct{ Results []struct{ ID string } }
+	if err := s.do("GET", "/api/secrets/", "", &secretsPage); err != nil {
+		return err
+	}
+	items := "/api/secrets/" + secretsPage.Results[0].ID + "/items/"
+	var item struct{ ID string }
+	for i := 1; i < n; i++ {
+		var err error
+		switch i % 5 {
+		case 1:
+			err = s.do("POST", items, fmt.Sprintf(`{"key":"KEY_%d","value":%q}`, i, plaintext), &item)
+		case 0:
+			err = s.do("GET", items, "", nil)
+		default:
+			err = s.do("GET", items+item.ID+"/", "", nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *runningStack) do(method, path, body string, into any) error {
+	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.key)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, into)
+}
+
+// memory sums the memory of a process and all that it started: what is shared
+// counts once. It reads Linux's /proc.
+func memory(pid int) (bytes int64, processes int, err error) {
+	children := make(map[int][]int)
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil { // it has ended
+			continue
+		}
+		// pid (command) state parent …; the command may hold anything.
+		fields := strings.Fields(string(stat[strings.LastIndex(string(stat), ")")+1:]))
+		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		parent, _ := strconv.Atoi(fields[1])
+		children[parent] = append(children[parent], child)
+	}
+	family := []int{pid}
+	for i := 0; i < len(family); i++ {
+		family = append(family, children[family[i]]...)
+		own, err := proportionalSize(family[i])
+		if err != nil {
+			return 0, 0, err
+		}
+		bytes += own
+	}
+	return bytes, len(family), nil
+}
+
+func proportionalSize(pid int) (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kilobytes int64
+		if n, _ := fmt.Sscanf(lines.Text(), "Pss: %d kB", &kilobytes); n == 1 {
+			return kilobytes << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("process %d: no memory figure", pid)
+}
