@@ -349,6 +349,33 @@ func recorded(t *testing.T, w world) (charges, events int) {
 	return charges, events
 }
 
+// An item that is updated between the reads of a reveal gives its newer value; one
+// that is updated again gives none. An older value never comes out beside a newer item.
+func TestRevealDuringUpdates(t *testing.T) {
+	table := localtest.NewTable(t)
+	for _, updates := range []int{1, 2} {
+		w := newWorld(t, table)
+		rival := table.Service(t)
+		svc := table.Service(t, localtest.Inject(func(c localtest.Call) localtest.Fault {
+			if c.What == "UpdateItem ITEM" && c.Nth < updates {
+				value := fmt.Sprintf("rotated %d", c.Nth+1)
+				if _, err := rival.UpdateItem(context.Background(), w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput(value)); err != nil {
+					t.Errorf("update: %v", err)
+				}
+			}
+			return localtest.None
+		}))
+		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		if updates == 1 && (err != nil || r.Value.Reveal() != "rotated 1" || r.Item.Version != 2) {
+			t.Errorf("reveal during an update = version %d, %v, want the newer value", r.Item.Version, err)
+		}
+		if updates == 2 && (!errors.Is(err, secrets.ErrUnavailable) || r.Value.Reveal() != "") {
+			t.Errorf("reveal during two updates = version %d, %v, want ErrUnavailable and no value", r.Item.Version, err)
+		}
+	}
+	table.Check(t)
+}
+
 // Without its event, its stamp, its charge or its data key no value leaves, and
 // the error says nothing of it.
 func TestRevealFailsClosed(t *testing.T) {

@@ -364,12 +364,13 @@ func TestAppendEvent(t *testing.T) {
 }
 
 // Nothing is done twice though DynamoDB did it and its answer was lost, and nothing
-// trips over what the first attempt left.
+// trips over what the first attempt left, not even when the second meets a conflict
+// and the third is a retry of ours.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	lose := localtest.Inject(func(c localtest.Call) localtest.Fault {
-		if c.What == "TransactWriteItems" && c.Nth%2 == 0 {
-			return localtest.LostAfter
+		if c.What == "TransactWriteItems" {
+			return []localtest.Fault{localtest.LostAfter, localtest.Conflict, localtest.None}[c.Nth%3]
 		}
 		return localtest.None
 	})

@@ -84,10 +84,10 @@ func budgetHeader(b secrets.Budget) http.Header {
 	if b.Limit == 0 { // nothing was charged
 		return nil
 	}
-	h := make(http.Header)
-	h.Set("RateLimit-Policy", fmt.Sprintf(`"reveals";q=%d;w=%d`, b.Limit, b.Window/time.Second))
-	h.Set("RateLimit", fmt.Sprintf(`"reveals";r=%d;t=%d`, b.Left, b.Reset/time.Second))
-	return h
+	return http.Header{ // spelled as in the draft, not as net/http would
+		"RateLimit-Policy": {fmt.Sprintf(`"reveals";q=%d;w=%d`, b.Limit, b.Window/time.Second)},
+		"RateLimit":        {fmt.Sprintf(`"reveals";r=%d;t=%d`, b.Left, b.Reset/time.Second)},
+	}
 }
 
 // UpdateItem is PATCH /api/secrets/{secret_id}/items/{item_id}/.
