@@ -27,9 +27,9 @@ func (c counts) revealCost() []costLine {
 	const million = 1e6
 	calls := float64(c.reveal.kms())
 	return []costLine{
-		{"DynamoDB writes", number2(c.writes) + " units", million * c.writes * priceWriteUnit},
-		{"DynamoDB reads", number2(c.reveal.reads) + " units", million * c.reveal.reads * priceReadUnit},
-		{"KMS", number2(calls) + " request", million * calls * priceKMS},
+		{"DynamoDB writes", units(c.writes) + " units", million * c.writes * priceWriteUnit},
+		{"DynamoDB reads", units(c.reveal.reads) + " units", million * c.reveal.reads * priceReadUnit},
+		{"KMS", units(calls) + " request", million * calls * priceKMS},
 		{"Lambda", "1 request, 20 ms of 256 MB", million * (priceLambda + lambdaGB*lambdaSeconds*priceLambdaGBs)},
 		{"API Gateway", "1 request", million * priceGateway},
 	}

@@ -58,7 +58,8 @@ func measureLarge(ctx context.Context, size size, dir string, r *report) (err er
 
 // seed gives a secret n items. Ten of them, spread over all, are made by the
 // product and can be revealed: their ids are returned. The rest are rows of the
-// same shape, written in bulk.
+// same shape, written in bulk. The secret's number of items stays behind: no reveal
+// reads it.
 func (w *world) seed(ctx context.Context, svc *secrets.Service, c secrets.Caller, secret string, n int) (known []string, err error) {
 	const knownItems, writers, perBatch = 10, 4, 8 // 8 items are 24 rows, a batch takes 25
 	for part := range knownItems {

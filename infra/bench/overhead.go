@@ -164,7 +164,7 @@ func measureFloor(ctx context.Context, size size, dir string, r *report) (err er
 			if err != nil {
 				return err
 			}
-			progress("  %s, %d clients: %.2f", name, clients, c.ratio())
+			progress("  %s, %s: %.2f", name, clientsText(clients), c.ratio())
 			r.overheads = append(r.overheads, c)
 		}
 	}

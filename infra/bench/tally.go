@@ -93,7 +93,7 @@ func (c count) kms() int {
 	return n
 }
 
-// String lists the calls, DynamoDB's first.
+// String lists the calls by name.
 func (c count) String() string {
 	var calls []string
 	for operation, times := range c.calls {

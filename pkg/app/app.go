@@ -17,8 +17,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -121,11 +123,25 @@ func (e *environment) awsConfig() aws.Config {
 		}),
 		// Answers come within milliseconds. What hangs is better tried again than
 		// waited for: a function has ten seconds.
-		HTTPClient: awshttp.NewBuildableClient().
+		HTTPClient: plainBodies{awshttp.NewBuildableClient().
 			WithTimeout(3 * time.Second).
-			WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second }),
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })
 		},
 	}
+}
+
+// plainBodies hides that the SDK's request bodies implement io.WriterTo. net/http
+// would copy with it; where the answer overtakes the end of that copy the SDK has
+// closed the body already, its WriteTo fails, and net/http drops the connection
+// while the answer is read: "use of closed network connection", after the write
+// was done. (aws-sdk-go-v2 issue 2737)
+type plainBodies struct{ aws.HTTPClient }
+
+func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.HTTPClient.Do(r)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -105,19 +104,16 @@ func hash(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ids reads the n UUIDs that end a key's part, such as "SECRET#<a>#<s>".
-func ids(part string, n int) ([]uuid.UUID, error) {
-	fields := strings.Split(part, "#")
-	if len(fields) < n {
-		return nil, fmt.Errorf("key %q has no %d ids", part, n)
+// lastID reads the UUID that ends a part of a key, and returns what is before it
+// and its "#".
+func lastID(part string) (id uuid.UUID, before string, err error) {
+	const size = 36
+	if len(part) < size+1 {
+		return id, "", fmt.Errorf("key %q ends in no id", part)
 	}
-	found := make([]uuid.UUID, n)
-	for i, field := range fields[len(fields)-n:] {
-		id, err := uuid.Parse(field)
-		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", part, err)
-		}
-		found[i] = id
+	cut := len(part) - size
+	if id, err = uuid.Parse(part[cut:]); err != nil {
+		return id, "", fmt.Errorf("key %q: %w", part, err)
 	}
-	return found, nil
+	return id, part[:cut-1], nil
 }

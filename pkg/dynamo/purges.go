@@ -31,7 +31,7 @@ func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
 			}
 			var purge secrets.Purge
 			var p parser
-			p.ids(k.SK, &purge.AccountID, &purge.SecretID)
+			p.lastIDs("#"+k.SK, &purge.AccountID, &purge.SecretID)
 			if p.err != nil {
 				return nil, p.err
 			}

@@ -86,8 +86,8 @@ func newSecretRow(s secrets.Secret) secretRow {
 func (r secretRow) secret() (secrets.Secret, error) {
 	var p parser
 	s := secrets.Secret{Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt)}
-	p.ids(r.PK, &s.AccountID)
-	p.ids(r.SK, &s.ID)
+	p.lastIDs(r.PK, &s.AccountID)
+	p.lastIDs(r.SK, &s.ID)
 	return s, p.err
 }
 
@@ -106,8 +106,8 @@ func (r itemRow) item() (secrets.Item, error) {
 	if r.LastAccessedAt != "" {
 		it.LastAccessedAt, it.LastAccessedBy = p.time(r.LastAccessedAt), p.id(r.LastAccessedBy)
 	}
-	p.ids(r.PK, &it.AccountID, &it.SecretID)
-	p.ids(r.SK, &it.ID)
+	p.lastIDs(r.PK, &it.AccountID, &it.SecretID)
+	p.lastIDs(r.SK, &it.ID)
 	return it, p.err
 }
 
@@ -157,7 +157,7 @@ func idText(id uuid.UUID) string {
 type parser struct{ err error }
 
 func (p *parser) time(text string) time.Time {
-	t, err := time.Parse(timeLayout, text)
+	t, err := time.Parse(time.RFC3339Nano, text) // which has a fast path
 	if p.err == nil {
 		p.err = err
 	}
@@ -172,16 +172,13 @@ func (p *parser) id(text string) uuid.UUID {
 	return id
 }
 
-func (p *parser) ids(part string, into ...*uuid.UUID) {
-	found, err := ids(part, len(into))
-	if err != nil {
-		if p.err == nil {
+// lastIDs reads the UUIDs that end a part of a key, such as "SECRET#<a>#<s>".
+func (p *parser) lastIDs(part string, into ...*uuid.UUID) {
+	for i := len(into) - 1; i >= 0; i-- {
+		var err error
+		if *into[i], part, err = lastID(part); err != nil && p.err == nil {
 			p.err = err
 		}
-		return
-	}
-	for i, id := range found {
-		*into[i] = id
 	}
 }
 

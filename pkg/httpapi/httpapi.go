@@ -159,12 +159,5 @@ func link(r *http.Request, to *secrets.Cursor) *string {
 	return &text
 }
 
-// timeBody shows a time, or null for none.
-type timeBody time.Time
-
-func (t timeBody) MarshalJSON() ([]byte, error) {
-	if time.Time(t).IsZero() {
-		return []byte("null"), nil
-	}
-	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
-}
+// timeText shows a time as the API does, always with six digits of a fraction.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

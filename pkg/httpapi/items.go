@@ -6,31 +6,29 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"goblins-secrets/pkg/secrets"
 )
 
 // itemBody is an item as the API shows it.
 type itemBody struct {
-	ID             uuid.UUID  `json:"id"`
-	Secret         uuid.UUID  `json:"secret"`
-	Key            string     `json:"key"`
-	Value          string     `json:"value"`
-	LastAccessedAt timeBody   `json:"last_accessed_at"`
-	LastAccessedBy *uuid.UUID `json:"last_accessed_by"`
-	CreatedAt      timeBody   `json:"created_at"`
-	UpdatedAt      timeBody   `json:"updated_at"`
+	ID             string  `json:"id"`
+	Secret         string  `json:"secret"`
+	Key            string  `json:"key"`
+	Value          string  `json:"value"`
+	LastAccessedAt *string `json:"last_accessed_at"`
+	LastAccessedBy *string `json:"last_accessed_by"`
+	CreatedAt      string  `json:"created_at"`
+	UpdatedAt      string  `json:"updated_at"`
 }
 
 // newItemBody shows an item with its value masked.
 func newItemBody(it secrets.Item) itemBody {
 	b := itemBody{
-		ID: it.ID, Secret: it.SecretID, Key: it.Key, Value: secrets.Mask,
-		LastAccessedAt: timeBody(it.LastAccessedAt), CreatedAt: timeBody(it.CreatedAt), UpdatedAt: timeBody(it.UpdatedAt),
+		ID: it.ID.String(), Secret: it.SecretID.String(), Key: it.Key, Value: secrets.Mask,
+		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt),
 	}
 	if !it.LastAccessedAt.IsZero() {
-		b.LastAccessedBy = &it.LastAccessedBy
+		b.LastAccessedAt, b.LastAccessedBy = new(timeText(it.LastAccessedAt)), new(it.LastAccessedBy.String())
 	}
 	return b
 }

@@ -18,7 +18,6 @@ import (
 var table = template.Table{
 	Attributes: []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
 	Keys:       []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
-	StreamView: "NEW_AND_OLD_IMAGES",
 }
 
 func TestDynoxide(t *testing.T) {
