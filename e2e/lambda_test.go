@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -42,14 +43,14 @@ type lambdaGateway struct {
 	functions map[string]http.Handler
 	timeouts  map[string]time.Duration
 	svc       *secrets.Service
-	binary    bool // bodies come to the functions as bytes, not as text
+	binary    []string // media types whose bodies come to the functions as bytes, not as text
 	t         *testing.T
 }
 
 func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[string]http.Handler, svc *secrets.Service) *lambdaGateway {
 	t.Helper()
 	g := &lambdaGateway{
-		template: tmpl, functions: functions, timeouts: map[string]time.Duration{}, svc: svc, binary: binaryMedia(t), t: t,
+		template: tmpl, functions: functions, timeouts: map[string]time.Duration{}, svc: svc, binary: binaryMediaTypes(t), t: t,
 	}
 	for _, f := range tmpl.Functions {
 		g.timeouts[f.Name] = f.Timeout
@@ -57,8 +58,8 @@ func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[strin
 	return g
 }
 
-// binaryMedia reports whether the template makes all bodies binary.
-func binaryMedia(t *testing.T) bool {
+// binaryMediaTypes are those of the template.
+func binaryMediaTypes(t *testing.T) []string {
 	t.Helper()
 	path, err := checkout.Path("template.yaml")
 	if err != nil {
@@ -81,7 +82,18 @@ func binaryMedia(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	types := doc.Resources.API.Properties.BinaryMediaTypes
-	return slices.Contains(types, "*~1*") || slices.Contains(types, "*/*")
+	for i, text := range types {
+		types[i] = strings.ReplaceAll(text, "~1", "/")
+	}
+	return types
+}
+
+// isBinary reports whether API Gateway takes a body of this type as bytes. Parameters
+// don't count, and a body without a type is JSON.
+func (g *lambdaGateway) isBinary(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = cmp.Or(strings.ToLower(strings.TrimSpace(media)), "application/json")
+	return slices.Contains(g.binary, media) || slices.Contains(g.binary, "*/*")
 }
 
 func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -225,8 +237,8 @@ func (g *lambdaGateway) event(r *http.Request, resource string, params map[strin
 			Authorizer: identity,
 		},
 	}
-	if g.binary {
-		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), len(body) > 0
+	if len(body) > 0 && g.isBinary(r.Header.Get("Content-Type")) {
+		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	} else {
 		event.Body = strings.ToValidUTF8(string(body), "\ufffd") // as API Gateway does with text
 	}
