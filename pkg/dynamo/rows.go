@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -46,6 +47,44 @@ type itemRow struct {
 	UpdatedAt      string `dynamodbav:"updated_at"`
 	LastAccessedAt string `dynamodbav:"last_accessed_at,omitempty"`
 	LastAccessedBy string `dynamodbav:"last_accessed_by,omitempty"`
+}
+
+// UnmarshalDynamoDBAttributeValue reads a row without reflection: a list has many
+// of these, and reading them was half of what it cost beside its query.
+func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error {
+	row, ok := av.(*types.AttributeValueMemberM)
+	if !ok {
+		return fmt.Errorf("an item row can't be a %T", av)
+	}
+	for name, value := range row.Value {
+		switch value := value.(type) {
+		case *types.AttributeValueMemberS:
+			switch name {
+			case "PK":
+				r.PK = value.Value
+			case "SK":
+				r.SK = value.Value
+			case "key":
+				r.Key = value.Value
+			case "created_at":
+				r.CreatedAt = value.Value
+			case "updated_at":
+				r.UpdatedAt = value.Value
+			case "last_accessed_at":
+				r.LastAccessedAt = value.Value
+			case "last_accessed_by":
+				r.LastAccessedBy = value.Value
+			}
+		case *types.AttributeValueMemberN:
+			if name == "version" {
+				var err error
+				if r.Version, err = strconv.ParseInt(value.Value, 10, 64); err != nil {
+					return fmt.Errorf("version: %w", err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 type valueRow struct {
