@@ -56,7 +56,7 @@ vulncheck:
 test-dynamodb-local:
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./pkg/dynamo/...
 
-bench: local
+bench:
 	go run ./infra/bench
 
 $(SAM):

@@ -181,7 +181,7 @@ func TestCounterStaysSmall(t *testing.T) {
 		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, svc.ReadLimit, svc.ReadLimit+11)
 	}
 	// DynamoDB counts a number as one byte for two digits and one more, and one for
-	// its place in a list; the times have 11 digits, and will until 2028.
+	// its place in a list; the times have 11 or 12 digits, until 2056.
 	key := len("PK") + len("SK") + len(fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)) + len("READS")
 	if size := key + len("r") + 3 + longest*(1+6+1); size > 1024 {
 		t.Errorf("a full counter takes %d bytes, want at most 1024", size)
