@@ -25,7 +25,7 @@ run: local
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
 
 account: local
-	@exec $(LOCAL) -data '$(DATA)' account $(NAME)
+	@exec $(LOCAL) -data '$(DATA)' account $(if $(NAME),'$(NAME)')
 
 # Go caches builds: what takes long is the first one.
 local:
@@ -38,7 +38,7 @@ test: lint validate
 	@$(MAKE) --no-print-directory vulncheck
 
 lint:
-	@unformatted=$$(gofmt -l functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l e2e functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 

@@ -63,6 +63,9 @@ func run() error {
 	case "":
 		return serve(ctx, config)
 	case "account":
+		if flags.NArg() > 2 {
+			return fmt.Errorf("account takes one name, not %q", flags.Args()[1:])
+		}
 		name := flags.Arg(1)
 		if name == "" {
 			name = "account-" + uuid.NewString()[:8]

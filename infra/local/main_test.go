@@ -8,17 +8,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"goblins-secrets/infra/local/checkout"
 )
 
 var build = sync.OnceValues(func() (binary string, err error) {
@@ -76,30 +80,37 @@ func start(t *testing.T, data string, args ...string) *running {
 	defer log.Close()
 	r := &running{t: t, data: data, log: log.Name()}
 	r.cmd = command(t, append([]string{"-addr", "127.0.0.1:0", "-data", data}, args...)...)
+	r.begin(log)
+	return r
+}
+
+// begin starts the command and waits until its stack is ready.
+func (r *running) begin(log *os.File) {
+	r.t.Helper()
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.cmd.Wait() }()
-	t.Cleanup(func() {
+	r.t.Cleanup(func() {
 		_ = r.cmd.Process.Kill() // it may have ended
 		<-ended
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		env, err := os.ReadFile(filepath.Join(data, "env"))
+		env, err := os.ReadFile(filepath.Join(r.data, "env"))
 		if err == nil {
-			r.url, r.key = parseEnv(t, string(env))
-			return r
+			r.url, r.key = parseEnv(r.t, string(env))
+			return
 		}
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("the stack ended: %v\n%s", err, r.output())
+			r.t.Fatalf("the stack ended: %v\n%s", err, r.output())
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the stack is not ready\n%s", r.output())
+			r.t.Fatalf("the stack is not ready\n%s", r.output())
 		}
 	}
 }
@@ -121,18 +132,15 @@ func (r *running) signal(s os.Signal) {
 	if err := r.cmd.Process.Signal(s); err != nil {
 		r.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		left := 0
-		for _, pid := range append(children, r.cmd.Process.Pid) {
-			if alive(pid) {
-				left++
-			}
-		}
-		if left == 0 {
-			return
-		}
+	r.awaitEnd(append(children, r.cmd.Process.Pid)...)
+}
+
+// awaitEnd waits until these processes are gone.
+func (r *running) awaitEnd(pids ...int) {
+	r.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); slices.ContainsFunc(pids, alive); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%d processes are left after %v", left, s)
+			r.t.Fatalf("of the processes %v some are left\n%s", pids, r.output())
 		}
 	}
 }
@@ -259,19 +267,29 @@ func TestStack(t *testing.T) {
 	}
 	r.call(key, "GET", "/api/secrets/", "", 200)
 
-	// A failure that is logged: the table's emulator goes away.
+	// Failures that are logged: the emulator stands still.
+	emulator := 0
 	for _, pid := range childrenOf(t, r.cmd.Process.Pid) {
 		if name, _ := exec.Command("ps", "-o", "comm=", "-p", fmt.Sprint(pid)).Output(); strings.HasPrefix(string(name), "dynoxide") {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
+			emulator = pid
 		}
+	}
+	if err := syscall.Kill(emulator, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
 	}
 	r.call(key, "GET", item, "", 503)
 	r.call(key, "POST", items, `{"key": "NEW", "value": "`+canary+`"}`, 503)
-	r.signal(syscall.SIGTERM)
+
+	// Then it ends, and the stack with it, which says so.
+	if err := syscall.Kill(emulator, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitEnd(r.cmd.Process.Pid)
 	if _, err := os.Stat(filepath.Join(data, "env")); err == nil {
 		t.Error("env is there though nothing answers")
+	}
+	if !strings.Contains(r.output(), "goblins-secrets: the DynamoDB emulator has ended") {
+		t.Errorf("it did not say why it ended:\n%s", r.output())
 	}
 	if !strings.Contains(r.output(), "request failed") {
 		t.Errorf("the failures were not logged:\n%s", r.output())
@@ -289,8 +307,10 @@ func TestStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(files[filepath.Join(data, "dynamodb.sqlite")], []byte("DATABASE_PASSWORD")) {
-		t.Error("the key is not in the emulator's file: the search below would find nothing anyway")
+	if !slices.ContainsFunc(slices.Collect(maps.Values(files)), func(content []byte) bool {
+		return bytes.Contains(content, []byte("DATABASE_PASSWORD"))
+	}) {
+		t.Error("the item's key is in no file: the search below would find nothing anyway")
 	}
 	for name, content := range files {
 		for _, value := range []string{canary, rotated} {
@@ -321,6 +341,10 @@ func TestCantStart(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	notADatabase := t.TempDir()
+	if err := os.WriteFile(filepath.Join(notADatabase, "dynamodb.sqlite"), bytes.Repeat([]byte("x"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	corrupt := t.TempDir()
 	if err := os.WriteFile(filepath.Join(corrupt, "kms.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
@@ -335,6 +359,8 @@ func TestCantStart(t *testing.T) {
 		{"data is a file", []string{"-data", file}, "the data folder " + file + " can't be written (not a directory): choose another with DATA=folder"},
 		{"data below a file", []string{"-data", file + "/x"}, "can't be written (not a directory)"},
 		{"keys are corrupt", []string{"-data", corrupt}, "kms.json"},
+		{"table is corrupt", []string{"-data", notADatabase}, "the DynamoDB emulator has ended"},
+		{"two names", []string{"account", "my", "team"}, "account takes one name"},
 		{"unknown parameter", []string{"-set", "Nonsense=1"}, "there is no parameter Nonsense"},
 		{"parameter out of range", []string{"-set", "ReadLimit=1001"}, "parameter ReadLimit must be at most 1000"},
 		{"parameter without value", []string{"-set", "ReadLimit"}, `"ReadLimit" is not Name=value`},
@@ -352,4 +378,44 @@ func TestCantStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the README says works as it is printed: make run, its session, make account.
+// A make that is killed leaves nothing running.
+func TestMake(t *testing.T) {
+	t.Parallel()
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	r := &running{t: t, data: data, log: log.Name(), cmd: exec.Command("make", "run", "ADDR=127.0.0.1:0", "DATA="+data, "ARGS=-set ReadLimit=7")}
+	r.cmd.Dir = root
+	r.begin(log)
+
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, session, _ := strings.Cut(string(readme), "```sh\n. .local/env")
+	session, _, _ = strings.Cut(session, "```")
+	shell := exec.Command("sh", "-euc", ". "+data+"/env"+session)
+	output, err := shell.CombinedOutput()
+	if text := string(output); err != nil || strings.Count(text, "super-secret-db-password") != 1 ||
+		!strings.Contains(text, `"value":"********"`) || !strings.Contains(text, `"reveals";r=6;t=3600`) {
+		t.Errorf("the README's session: %v\n%s", err, output)
+	}
+	account := exec.Command("make", "account", "DATA="+data, "NAME=my team")
+	account.Dir = root
+	output, err = account.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parseEnv(t, string(output))
+	r.signal(syscall.SIGKILL)
 }

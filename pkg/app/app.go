@@ -124,7 +124,7 @@ func (e *environment) awsConfig() aws.Config {
 		// Answers come within milliseconds. What hangs is better tried again than
 		// waited for: a function has ten seconds.
 		HTTPClient: plainBodies{awshttp.NewBuildableClient().
-			WithTimeout(3 * time.Second).
+			WithTimeout(2 * time.Second).
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })

@@ -67,11 +67,14 @@ func readTimes(row attributes) ([]time.Time, error) {
 	return times, nil
 }
 
+// maxTrim is how many reads one TrimReads drops: an expression may have 4 KB.
+const maxTrim = 200
+
 // TrimReads implements secrets.Reads. Reads that are charged meanwhile only push
 // those at and behind limit further back, so removing by index is safe.
 func (s *Store) TrimReads(ctx context.Context, account, user uuid.UUID, limit, have int) error {
 	var indexes []string
-	for i := have - 1; i >= limit; i-- { // descending: emulators get the other order wrong
+	for i := have - 1; i >= max(limit, have-maxTrim); i-- { // descending: emulators get the other order wrong
 		indexes = append(indexes, fmt.Sprintf("r[%d]", i))
 	}
 	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{

@@ -84,6 +84,9 @@ func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error
 			}
 		}
 	}
+	if r.Version < 1 {
+		return fmt.Errorf("item row %s | %s has no version", r.PK, r.SK)
+	}
 	return nil
 }
 

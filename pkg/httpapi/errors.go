@@ -26,7 +26,7 @@ func errParse(reason string) error {
 }
 
 func errMediaType(contentType string) error {
-	return requestError{http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type %q in request.", contentType)}
+	return requestError{http.StatusUnsupportedMediaType, `Unsupported media type "` + contentType + `" in request.`}
 }
 
 // statuses maps the domain's errors; the texts are for the client.

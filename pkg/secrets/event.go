@@ -34,7 +34,7 @@ type Event struct {
 	SecretID  uuid.UUID
 	ItemID    uuid.UUID
 	Version   int64  // of the value that was revealed or written
-	Name      string // of the secret or the key of the item, as it was then
+	Name      string // of the account or secret, or the item's key, where it was written
 }
 
 // event begins an event by the caller about a secret.

@@ -98,7 +98,7 @@ func (s *Service) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 	if err != nil {
 		return Item{}, err
 	}
-	err = s.untilUnchanged(func() error {
+	err = untilUnchanged(ctx, func() error {
 		old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
 		if err != nil {
 			return fmt.Errorf("read item: %w", err)
@@ -142,7 +142,7 @@ func (s *Service) DeleteItem(ctx context.Context, c Caller, secretID, itemID str
 	if err != nil {
 		return err
 	}
-	return s.untilUnchanged(func() error {
+	return untilUnchanged(ctx, func() error {
 		old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
 		if err != nil {
 			return fmt.Errorf("read item: %w", err)

@@ -59,6 +59,7 @@ func (s *Service) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	}
 	budget := s.budget(reads, now)
 	if !charged {
+		budget.Left, budget.Reset = 0, s.wait(reads[s.ReadLimit-1], now)
 		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
 	}
 	for _, err := range []error{missing, secretErr, valueErr} {
@@ -124,21 +125,23 @@ func (s *Service) trimReads(ctx context.Context, c Caller, have int) {
 	}
 }
 
-// budget tells what is left at now, given the newest reads, newest first.
+// budget tells what is left at now, given the newest reads. They are in the order
+// in which they were charged, and functions' clocks differ: of two, the one that
+// was charged first may have the later time.
 func (s *Service) budget(reads []time.Time, now time.Time) Budget {
 	b := Budget{Limit: s.ReadLimit, Window: s.ReadWindow, Left: s.ReadLimit}
-	for _, at := range reads {
-		left := at.Add(s.ReadWindow).Sub(now)
-		if left <= 0 || b.Left == 0 {
-			break
+	for _, at := range reads[:min(len(reads), s.ReadLimit)] {
+		if at.Add(s.ReadWindow).After(now) {
+			b.Left--
+			b.Reset = s.wait(at, now)
 		}
-		b.Left--
-		// Clocks of other functions may be ahead: never more than the window.
-		b.Reset = min(ceilSeconds(left), s.ReadWindow)
 	}
 	return b
 }
 
-func ceilSeconds(d time.Duration) time.Duration {
-	return (d + time.Second - 1).Truncate(time.Second)
+// wait is how long a read still counts, in whole seconds from 1 to the window.
+func (s *Service) wait(at, now time.Time) time.Duration {
+	left := at.Add(s.ReadWindow).Sub(now)
+	seconds := (left + time.Second - 1).Truncate(time.Second)
+	return min(max(seconds, time.Second), s.ReadWindow)
 }

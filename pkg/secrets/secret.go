@@ -72,7 +72,7 @@ func (s *Service) CreateSecret(ctx context.Context, c Caller, input func() (Secr
 // before a faulty input: input is asked for once the secret is known. What is
 // not given stays; when nothing changes nothing is written.
 func (s *Service) UpdateSecret(ctx context.Context, c Caller, secretID string, input func() (SecretInput, error)) (updated Secret, err error) {
-	err = s.untilUnchanged(func() error {
+	err = untilUnchanged(ctx, func() error {
 		old, err := s.Secret(ctx, c, secretID)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ const purgeTime = 2 * time.Second
 // default secret stays.
 func (s *Service) DeleteSecret(ctx context.Context, c Caller, secretID string) error {
 	var deleted Secret
-	err := s.untilUnchanged(func() error {
+	err := untilUnchanged(ctx, func() error {
 		old, err := s.Secret(ctx, c, secretID)
 		if err != nil {
 			return err

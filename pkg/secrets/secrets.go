@@ -21,6 +21,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -116,7 +117,8 @@ type Reads interface {
 	// and whether now is among them. One attempt only: after an error the read may
 	// or may not have been charged.
 	ChargeRead(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (reads []time.Time, charged bool, err error)
-	// TrimReads drops all but the newest limit of have reads, whatever is added meanwhile.
+	// TrimReads drops reads behind the newest limit, of have that there were, whatever
+	// is added meanwhile: all of them, or of very many the oldest.
 	TrimReads(ctx context.Context, account, user uuid.UUID, limit, have int) error
 	SealedValue(ctx context.Context, account, secret, item uuid.UUID) (SealedValue, error)
 	// StampRead records who read the item last, and returns it as it then is.
@@ -135,20 +137,21 @@ type Purges interface {
 }
 
 // patience is for how long an operation starts over when others keep changing
-// what it has read.
-const patience = 5 * time.Second
+// what it has read. A function's timeout has room for it and for the store's own.
+const patience = 3 * time.Second
 
 // untilUnchanged calls try until it returns anything but ErrChanged. Each call
 // reads afresh; one of several rivals always gets through.
-func (s *Service) untilUnchanged(try func() error) error {
-	for start := s.Now(); ; {
+func untilUnchanged(ctx context.Context, try func() error) error {
+	for deadline := time.Now().Add(patience); ; {
 		err := try()
 		if !errors.Is(err, ErrChanged) {
 			return err
 		}
-		if s.Now().Sub(start) > patience {
+		if time.Now().After(deadline) || ctx.Err() != nil {
 			return errors.Join(ErrUnavailable, err)
 		}
+		time.Sleep(rand.N(10 * time.Millisecond))
 	}
 }
 

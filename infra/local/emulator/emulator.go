@@ -4,6 +4,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,8 +30,9 @@ import (
 type Emulator struct {
 	URL string
 
-	process *exec.Cmd
-	leash   io.Closer
+	process *os.Process
+	ended   chan struct{} // closed when the process has ended
+	output  *tail
 }
 
 // Dynoxide starts dynoxide, with its data in the SQLite file at path, or in memory
@@ -61,10 +66,6 @@ func DynamoDBLocal(ctx context.Context, progress io.Writer) (*Emulator, error) {
 	})
 }
 
-// leashed runs a command and ends it when standard input closes: when we close
-// it, or end ourselves in whatever way, kill -9 included.
-const leashed = `"$@" >/dev/null & cat; kill $! 2>/dev/null; wait`
-
 // start runs the command, which listens on the port of 127.0.0.1 that it is given,
 // and waits until it does.
 func start(ctx context.Context, command func(port string) []string) (*Emulator, error) {
@@ -72,16 +73,26 @@ func start(ctx context.Context, command func(port string) []string) (*Emulator, 
 	if err != nil {
 		return nil, err
 	}
-	process := exec.Command("/bin/sh", append([]string{"-c", leashed, "sh"}, command(port)...)...)
-	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: the emulator ends after us
-	leash, err := process.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := process.Start(); err != nil {
+	args := command(port)
+	e := &Emulator{URL: "http://127.0.0.1:" + port, ended: make(chan struct{}), output: new(tail)}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = e.output, e.output
+	cmd.SysProcAttr = leashed()
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the leash is tied to the thread that starts the process
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // what it says is in the output
+			close(e.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start the DynamoDB emulator: %w", err)
 	}
-	e := &Emulator{URL: "http://127.0.0.1:" + port, process: process, leash: leash}
+	e.process = cmd.Process
 	if err := e.await(ctx, 30*time.Second); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -109,17 +120,62 @@ func (e *Emulator) await(ctx context.Context, patience time.Duration) error {
 			return nil
 		}
 		select {
+		case <-e.ended:
+			return e.Failure()
 		case <-ctx.Done():
-			return fmt.Errorf("the DynamoDB emulator does not answer: %w", err)
+			return errors.New("the DynamoDB emulator does not answer")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// Close ends the emulator and waits until it has ended.
+// Ended is closed when the emulator has ended, by Close or by itself.
+func (e *Emulator) Ended() <-chan struct{} { return e.ended }
+
+// Failure says why an emulator that ended by itself did.
+func (e *Emulator) Failure() error {
+	return fmt.Errorf("the DynamoDB emulator has ended (%s)", cmp.Or(e.output.lastLine(), "it said nothing"))
+}
+
+// Close ends the emulator and waits until it has ended. Each of its writes was
+// durable before it was answered.
 func (e *Emulator) Close() error {
-	err := e.leash.Close()
-	return errors.Join(err, e.process.Wait())
+	if err := e.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-e.ended:
+		return nil
+	case <-time.After(3 * time.Second):
+	}
+	if err := e.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-e.ended
+	return nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - 4096; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) lastLine() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(t.text)), "\n")
+	return lines[len(lines)-1]
 }
 
 // Client calls the emulator.

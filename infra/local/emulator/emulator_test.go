@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -42,6 +43,18 @@ func TestDynoxide(t *testing.T) {
 			response.Body.Close()
 			t.Error("it answers after Close")
 		}
+	}
+}
+
+// A file that is no database is told at once, with the emulator's own reason.
+func TestCorrupt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage "), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := emulator.Dynoxide(t.Context(), path, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "has ended") || !strings.Contains(err.Error(), "not a valid SQLite database") {
+		t.Errorf("Dynoxide on a corrupt file: %v, want the reason", err)
 	}
 }
 

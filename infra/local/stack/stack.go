@@ -114,6 +114,10 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	s.closeLater(db.Close)
+	go func() {
+		<-db.Ended()
+		s.fail(db.Failure())
+	}()
 	if err := db.CreateTable(ctx, tableName, tmpl.Table); err != nil {
 		return err
 	}
@@ -156,6 +160,14 @@ func Env(url, key string) string { return "API_URL=" + url + "\nAPI_KEY=" + key 
 
 // Failed yields the error of a part that stopped by itself.
 func (s *Stack) Failed() <-chan error { return s.failed }
+
+// fail tells that a part stopped by itself; the first one is told.
+func (s *Stack) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
 
 // Close stops everything that Start began, the last first.
 func (s *Stack) Close() error {
@@ -256,10 +268,7 @@ func (s *Stack) serve(l net.Listener, h http.Handler) {
 	})
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			select {
-			case s.failed <- err:
-			default: // one is enough to end the stack
-			}
+			s.fail(err)
 		}
 	}()
 }

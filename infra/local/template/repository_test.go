@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/template"
 )
 
@@ -23,20 +23,11 @@ import (
 // repositoryFile returns the path of a file at the repository's root.
 func repositoryFile(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	path, err := checkout.Path(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, name)
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("no go.mod in any folder above the test")
-		}
-		dir = parent
-	}
+	return path
 }
 
 // readRepository reads the repository's template with the parameters in set.
@@ -275,7 +266,7 @@ func TestFallback(t *testing.T) {
 			methods[r.Path] = append(methods[r.Path], r.Method)
 		}
 	}
-	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}")
+	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}", "/")
 	slices.Sort(want)
 	slices.Sort(reached)
 	if diff := cmp.Diff(want, reached); diff != "" {
