@@ -222,6 +222,11 @@ func TestMainsAreWiring(t *testing.T) {
 		if lines := bytes.Count(content, []byte("\n")); lines > most {
 			t.Errorf("%s has %d lines, want at most %d", path, lines, most)
 		}
+		// A function is what its folder says: get-item serves GetItem.
+		constructor := regexp.MustCompile(`(httpapi\.|gateway\.Start)(?i:` + strings.ReplaceAll(filepath.Base(filepath.Dir(path)), "-", "") + `)\(`)
+		if !constructor.Match(content) {
+			t.Errorf("%s has no %s", path, constructor)
+		}
 	}
 	if len(mains) == 0 {
 		t.Error("there are no functions")

@@ -22,7 +22,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/emulator"
+	"goblins-secrets/infra/local/stack"
 )
 
 var build = sync.OnceValues(func() (binary string, err error) {
@@ -216,6 +221,59 @@ func (r *running) call(key, method, path, body string, status int) map[string]an
 	return answer
 }
 
+// A purge with a child, as a deletion leaves them that is interrupted.
+var purge = []map[string]types.AttributeValue{
+	{"PK": &types.AttributeValueMemberS{Value: "PURGE"}, "SK": &types.AttributeValueMemberS{Value: deleted}},
+	{"PK": &types.AttributeValueMemberS{Value: "SECRET#" + deleted}, "SK": &types.AttributeValueMemberS{Value: "KEY#X"}},
+}
+
+const deleted = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60#01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
+
+// table is the running stack's table.
+func (r *running) table() (*dynamodb.Client, string) {
+	r.t.Helper()
+	state, err := os.ReadFile(filepath.Join(r.data, "stack.json"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var endpoints stack.Endpoints
+	if err := json.Unmarshal(state, &endpoints); err != nil {
+		r.t.Fatal(err)
+	}
+	return (&emulator.Emulator{URL: endpoints.DynamoDB}).Client(), endpoints.Table
+}
+
+func (r *running) leavePurge() {
+	r.t.Helper()
+	client, name := r.table()
+	for _, row := range purge {
+		if _, err := client.PutItem(r.t.Context(), &dynamodb.PutItemInput{TableName: &name, Item: row}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *running) awaitPurged() {
+	r.t.Helper()
+	client, name := r.table()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		left := 0
+		for _, row := range purge {
+			out, err := client.GetItem(r.t.Context(), &dynamodb.GetItemInput{TableName: &name, Key: row})
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			left += min(len(out.Item), 1)
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("purge-secrets does not run")
+		}
+	}
+}
+
 // The whole life of a stack: what is written is there after any end, the key stays,
 // nothing is left running, and no plaintext is ever in a file or a log.
 func TestStack(t *testing.T) {
@@ -228,6 +286,7 @@ func TestStack(t *testing.T) {
 	secret := r.call(key, "POST", "/api/secrets/", `{"name": "my-app-secrets"}`, 201)
 	items := fmt.Sprintf("/api/secrets/%s/items/", secret["id"])
 	item := items + r.call(key, "POST", items, `{"key": "DATABASE_PASSWORD", "value": "`+canary+`"}`, 201)["id"].(string) + "/"
+	r.leavePurge()
 	r.signal(syscall.SIGKILL)
 	if !strings.Contains(r.output(), fmt.Sprintf(`curl -H "Authorization: Bearer %s" %s/api/secrets/`, key, r.url)) {
 		t.Errorf("it printed no curl command that works:\n%s", r.output())
@@ -238,6 +297,7 @@ func TestStack(t *testing.T) {
 	if r.key != key {
 		t.Errorf("the key is another one after a restart")
 	}
+	r.awaitPurged()
 	if got := r.call(key, "GET", item, "", 200); got["value"] != canary {
 		t.Errorf("the value is not what was written before kill -9")
 	}

@@ -188,15 +188,79 @@ func TestCounterStaysSmall(t *testing.T) {
 	}
 }
 
+// A limit that was lowered leaves a counter far too long: it is trimmed, in a few
+// reveals, to what the new limit needs.
+func TestLoweredLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, localtest.NewTable(t))
+	svc := w.table.Service(t)
+	now := time.Now()
+	svc.Now = func() time.Time { return now }
+	since2025 := now.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
+	row := counterKey(w)
+	row["r"] = &types.AttributeValueMemberL{Value: slices.Repeat([]types.AttributeValue{
+		&types.AttributeValueMemberN{Value: fmt.Sprint(since2025)},
+	}, 1000)}
+	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, wait := reveal(t, svc, w); ok || wait != time.Hour {
+		t.Errorf("reveal = %v, wait %v, want refused for an hour", ok, wait)
+	}
+	now = now.Add(time.Hour)
+	for range 10 {
+		if ok, _ := reveal(t, svc, w); !ok {
+			t.Error("refused after an hour")
+		}
+	}
+	if n := counterLength(t, w); n > svc.ReadLimit+11 {
+		t.Errorf("the counter holds %d reads after 10 reveals, want at most %d", n, svc.ReadLimit+11)
+	}
+}
+
+// Reads are charged in one order and timed in another where clocks differ. A refusal
+// is still one, with nothing left and a wait of a second at least.
+func TestBudgetOfSkewedClocks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, localtest.NewTable(t))
+	svc := w.table.Service(t)
+	svc.ReadLimit, svc.ReadWindow = 2, 10*time.Second
+	start := time.Now()
+	for i, step := range []struct {
+		at      time.Duration
+		granted bool
+		left    int
+		wait    time.Duration
+	}{
+		{3 * time.Millisecond, true, 1, 10 * time.Second},
+		{0, true, 0, 10 * time.Second},
+		{10*time.Second + time.Millisecond, false, 0, time.Second},
+		{10*time.Second + 3*time.Millisecond, true, 1, 10 * time.Second},
+	} {
+		svc.Now = func() time.Time { return start.Add(step.at) }
+		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		var throttled secrets.Throttled
+		if granted := err == nil; granted != step.granted || r.Budget.Left != step.left || r.Budget.Reset != step.wait ||
+			!granted && (!errors.As(err, &throttled) || throttled.Wait != step.wait) {
+			t.Errorf("reveal %d: %+v, %v, want granted = %v, %d left, %v", i, r.Budget, err, step.granted, step.left, step.wait)
+		}
+	}
+}
+
+// counterKey is the key of the world's read counter.
+func counterKey(w world) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)},
+		"SK": &types.AttributeValueMemberS{Value: "READS"},
+	}
+}
+
 // counterLength is the number of reads in the world's read counter.
 func counterLength(t *testing.T, w world) int {
 	t.Helper()
 	out, err := w.table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
 		TableName: &w.table.Name, ConsistentRead: aws.Bool(true),
-		Key: map[string]types.AttributeValue{
-			"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)},
-			"SK": &types.AttributeValueMemberS{Value: "READS"},
-		},
+		Key: counterKey(w),
 	})
 	if err != nil {
 		t.Fatal(err)

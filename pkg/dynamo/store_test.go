@@ -32,7 +32,10 @@ var (
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 func (f fixture) event(kind string) secrets.Event {
-	return secrets.Event{ID: newID(), AccountID: f.account, At: now, Type: kind, UserID: f.user}
+	return secrets.Event{
+		ID: newID(), AccountID: f.account, At: now, Type: kind,
+		UserID: f.user, KeyID: f.user, SourceIP: "192.0.2.1", RequestID: "request",
+	}
 }
 
 func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
@@ -345,7 +348,6 @@ func TestAppendEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ev := f.event(secrets.ItemRevealed)
-	ev.SourceIP = "192.0.2.1"
 	for range 2 { // the second is a repetition whose first answer was lost
 		if err := f.store.AppendEvent(t.Context(), ev); err != nil {
 			t.Errorf("AppendEvent: %v", err)

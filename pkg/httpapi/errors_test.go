@@ -1,0 +1,120 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
+)
+
+const value = "canary-value"
+
+// failing is the reveal of an item, while each call that plan names fails.
+func failing(t *testing.T, plan func(localtest.Call) localtest.Fault) (answer *http.Response, body, logged string) {
+	t.Helper()
+	table := localtest.NewTable(t)
+	made, c := table.Account(t, uuid.NewString())
+	c.RequestID = "the-request"
+	def := made.Account.DefaultSecretID.String()
+	it, err := table.Service(t).CreateItem(t.Context(), c, def, func() (secrets.ItemInput, error) {
+		return secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text(value)}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := table.Service(t, localtest.Inject(plan))
+	var log bytes.Buffer
+	svc.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	return serve(t, httpapi.GetItem(svc), c, map[string]string{"secret_id": def, "item_id": it.ID.String()}, &log)
+}
+
+func serve(t *testing.T, h http.Handler, c secrets.Caller, path map[string]string, log *bytes.Buffer) (*http.Response, string, string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "https://api.example.com/x", nil)
+	for name, value := range path {
+		r.SetPathValue(name, value)
+	}
+	r.Pattern = "/the/{route}"
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r.WithContext(httpapi.WithCaller(r.Context(), c)))
+	return w.Result(), w.Body.String(), log.String()
+}
+
+// What fails behind the API is one of two answers, says nothing of itself to the
+// client, and is logged once with the route and the request.
+func TestFailures(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		fault  localtest.Fault
+		what   string
+		status int
+		body   string
+		retry  string
+	}{
+		{"KMS is away", localtest.LostBefore, "Decrypt", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the table is away", localtest.LostBefore, "PutItem EVENTS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the charge is ambiguous", localtest.LostAfter, "UpdateItem READS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"KMS refuses", localtest.Before, "Decrypt", 500, `{"detail":"A server error occurred."}`, ""},
+		{"the table refuses", localtest.Before, "GetItem VALUE", 500, `{"detail":"A server error occurred."}`, ""},
+	} {
+		answer, body, logged := failing(t, func(c localtest.Call) localtest.Fault {
+			if c.What == tt.what {
+				return tt.fault
+			}
+			return localtest.None
+		})
+		if answer.StatusCode != tt.status || body != tt.body || answer.Header.Get("Retry-After") != tt.retry {
+			t.Errorf("%s: %d %s, Retry-After %q, want %d %s, %q", tt.name,
+				answer.StatusCode, body, answer.Header.Get("Retry-After"), tt.status, tt.body, tt.retry)
+		}
+		if answer.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: the answer may be stored", tt.name)
+		}
+		if strings.Count(logged, "\n") != 1 || !strings.Contains(logged, `"route":"/the/{route}"`) || !strings.Contains(logged, `"request_id":"the-request"`) {
+			t.Errorf("%s: logged %q, want one line with the route and the request", tt.name, logged)
+		}
+		if strings.Contains(logged, value) || strings.Contains(body, "injected") {
+			t.Errorf("%s: too much is told: %s, %s", tt.name, body, logged)
+		}
+	}
+}
+
+// broken is a store that panics with a value.
+type broken struct{ secrets.Store }
+
+func (broken) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, error) { panic(value) }
+
+// A panic is a 500 like any other; what it holds is not logged.
+func TestPanic(t *testing.T) {
+	var log bytes.Buffer
+	svc := &secrets.Service{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	answer, body, logged := serve(t, httpapi.GetSecret(svc), secrets.Caller{}, map[string]string{"secret_id": uuid.NewString()}, &log)
+	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}` {
+		t.Errorf("a panic is %d %s", answer.StatusCode, body)
+	}
+	if !strings.Contains(logged, "panic with string at") || strings.Contains(logged, value) {
+		t.Errorf("a panic is logged as %s", logged)
+	}
+}
+
+// Without a proven caller nothing is done, whatever the headers say.
+func TestNoCaller(t *testing.T) {
+	svc := &secrets.Service{Store: broken{}}
+	r := httptest.NewRequest(http.MethodGet, "https://api.example.com/x", nil)
+	r.Header.Set("Authorization", "Bearer gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh")
+	r.SetPathValue("secret_id", uuid.NewString())
+	w := httptest.NewRecorder()
+	httpapi.GetSecret(svc).ServeHTTP(w, r)
+	if w.Code != 401 || w.Body.String() != `{"detail":"Invalid or missing API key."}` || w.Header().Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("without a caller: %d %s", w.Code, w.Body)
+	}
+}
