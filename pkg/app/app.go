@@ -13,9 +13,11 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -132,16 +134,24 @@ func (e *environment) awsConfig() aws.Config {
 	}
 }
 
-// plainBodies hides that the SDK's request bodies implement io.WriterTo. net/http
-// would copy with it; where the answer overtakes the end of that copy the SDK has
-// closed the body already, its WriteTo fails, and net/http drops the connection
-// while the answer is read: "use of closed network connection", after the write
-// was done. (aws-sdk-go-v2 issue 2737)
+// plainBodies gives net/http the SDK's request bodies as the bytes that they are,
+// which mends two things. Of the SDK's own reader net/http copies by io.WriterTo;
+// where the answer overtakes the end of that copy, the SDK has closed the reader,
+// the copy fails, and net/http drops the connection while the answer is read: "use
+// of closed network connection", after the write was done (aws-sdk-go-v2 issue 2737).
+// And a request that meets a connection that died while the function was frozen is
+// sent again by net/http itself if nothing of it was written, which needs GetBody.
 type plainBodies struct{ aws.HTTPClient }
 
 func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body = struct{ io.ReadCloser }{r.Body}
+	if r.Body == nil {
+		return c.HTTPClient.Do(r)
 	}
+	body, err := io.ReadAll(r.Body)
+	if err = errors.Join(err, r.Body.Close()); err != nil {
+		return nil, fmt.Errorf("read request body: %w", err)
+	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody() // which can't fail
 	return c.HTTPClient.Do(r)
 }

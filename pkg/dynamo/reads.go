@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
@@ -20,6 +22,21 @@ import (
 // with the row's keys, to stay under 1 KB, so that charging a full counter of 100
 // is one write unit. The reads beyond the limit count for nothing any more.
 var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// retryUndone retries only what surely was not done: a throttled call, one that
+// found no connection. Sent twice, a charge could count twice.
+func retryUndone() aws.Retryer {
+	noConnection := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+		var op *net.OpError
+		return aws.BoolTernary(errors.As(err, &op) && op.Op == "dial")
+	})
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes}, noConnection,
+		}
+		o.MaxBackoff = 200 * time.Millisecond
+	})
+}
 
 type readsRow struct {
 	Reads []int64 `dynamodbav:"r"`
@@ -42,7 +59,7 @@ func (s *Store) ChargeRead(ctx context.Context, account, user uuid.UUID, now tim
 		},
 		ReturnValues:                        types.ReturnValueUpdatedNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }) // twice sent could be twice charged
+	}, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
 	var refused *types.ConditionalCheckFailedException
 	if errors.As(err, &refused) {
 		reads, err := readTimes(refused.Item)

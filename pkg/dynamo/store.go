@@ -21,15 +21,16 @@ import (
 
 // Store implements secrets.Store.
 type Store struct {
-	client *dynamodb.Client
-	table  string
+	client      *dynamodb.Client
+	table       string
+	retryUndone aws.Retryer
 }
 
 var _ secrets.Store = (*Store)(nil)
 
 // New uses the table with this name.
 func New(client *dynamodb.Client, table string) *Store {
-	return &Store{client: client, table: table}
+	return &Store{client: client, table: table, retryUndone: retryUndone()}
 }
 
 // get reads one row, or ErrNotFound.

@@ -114,8 +114,8 @@ type Items interface {
 type Reads interface {
 	// ChargeRead adds now to the user's reads unless the limit-th newest of them
 	// is younger than the window. It returns the reads that are kept, newest first,
-	// and whether now is among them. One attempt only: after an error the read may
-	// or may not have been charged.
+	// and whether now is among them. It charges once at most; after an error it may
+	// or may not have.
 	ChargeRead(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (reads []time.Time, charged bool, err error)
 	// TrimReads drops reads behind the newest limit, of have that there were, whatever
 	// is added meanwhile: all of them, or of very many the oldest.

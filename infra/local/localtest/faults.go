@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -31,22 +32,28 @@ func (c Call) String() string { return fmt.Sprintf("%s/%d", c.What, c.Nth) }
 type Fault int
 
 const (
-	None       Fault = iota
-	Before           // it is not sent; the error is final
-	After            // it is done, but its answer is lost; the error is final
-	LostBefore       // it is not sent; the connection broke, which the SDK retries
-	LostAfter        // it is done, but the connection broke; the SDK retries
-	Conflict         // it is refused because another transaction is under way
+	None         Fault = iota
+	Before             // it is not sent; the error is final
+	After              // it is done, but its answer is lost; the error is final
+	LostBefore         // it is not sent; the connection broke, which the SDK retries
+	LostAfter          // it is done, but the connection broke; the SDK retries
+	NoConnection       // there is no connection to send it on; the SDK retries
+	Throttled          // it is refused for load; the SDK retries
+	Conflict           // it is refused because another transaction is under way
 )
 
 func (f Fault) String() string {
-	return [...]string{"None", "Before", "After", "LostBefore", "LostAfter", "Conflict"}[f]
+	return [...]string{"None", "Before", "After", "LostBefore", "LostAfter", "NoConnection", "Throttled", "Conflict"}[f]
 }
 
 // ErrInjected is the error of a call that met Before or After.
 var ErrInjected = errors.New("injected fault")
 
-var errConnection = &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+var (
+	errConnection   = &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	errNoConnection = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	errThrottled    = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "injected fault"}
+)
 
 // Inject is an option that asks plan about every attempt of every AWS call. Plans
 // are called by one goroutine at a time. The SDK's retries do not wait.
@@ -78,6 +85,10 @@ func Inject(plan func(Call) Fault) func(*aws.Config) {
 					return out, md, ErrInjected
 				case LostBefore:
 					return out, md, errConnection
+				case NoConnection:
+					return out, md, errNoConnection
+				case Throttled:
+					return out, md, errThrottled
 				case Conflict:
 					return out, md, conflict(what)
 				case After, LostAfter:
