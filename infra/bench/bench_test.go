@@ -6,6 +6,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
+// What can be counted holds in every test run, not only when somebody measures.
+func TestCountedGoals(t *testing.T) {
+	var r report
+	if err := measureCounts(t.Context(), quick, t.TempDir(), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range r.counts.goals() {
+		if !g.met {
+			t.Errorf("%s: %s, want %s", g.name, g.is, g.want)
+		}
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	sorted := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	for _, tc := range []struct {

@@ -99,7 +99,7 @@ func run(ctx context.Context, short bool) error {
 			return err
 		}
 	}
-	if r.missedCount() {
+	if r.counts.missed() {
 		return errors.New("a counted goal is missed")
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,10 +37,10 @@ type goal struct {
 	met, counted   bool
 }
 
-func (r *report) goals() []goal {
+// goals are those that are counted.
+func (c counts) goals() []goal {
 	const oneQuery = "1 GetItem, 1 Query"
-	c := r.counts
-	goals := []goal{
+	return []goal{
 		{"write units of a reveal", "3", units(c.reveal.writes), c.reveal.writes == 3, true},
 		{"read units of a reveal", "2", units(c.reveal.reads), c.reveal.reads == 2, true},
 		{"KMS calls of a reveal", "1", strconv.Itoa(c.reveal.kms()), c.reveal.kms() == 1, true},
@@ -49,6 +50,11 @@ func (r *report) goals() []goal {
 		{"KMS calls of a list", "0", strconv.Itoa(c.list.kms()), c.list.kms() == 0, true},
 		{"the floor's calls, units and bytes are the product's", "yes", yesNo(c.floorEqual), c.floorEqual, true},
 	}
+}
+
+// goals are all of them, the counted ones first.
+func (r *report) goals() []goal {
+	goals := r.counts.goals()
 	for _, o := range r.overheads {
 		goals = append(goals, atMost(fmt.Sprintf("%s / floor, p50, %s", o.name, clientsText(o.clients)), o.ratio(), maxOverhead))
 	}
@@ -69,14 +75,9 @@ func atMost(name string, is, want float64) goal {
 	return goal{name, "≤ " + fixed(want), fixed(is), is <= want, false}
 }
 
-// missedCount tells whether a counted goal is missed.
-func (r *report) missedCount() bool {
-	for _, g := range r.goals() {
-		if g.counted && !g.met {
-			return true
-		}
-	}
-	return false
+// missed tells whether a counted goal is missed.
+func (c counts) missed() bool {
+	return slices.ContainsFunc(c.goals(), func(g goal) bool { return !g.met })
 }
 
 // markdown is docs/benchmarks.md.
