@@ -454,8 +454,10 @@ func TestMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
+	// The test may run under a make itself, which tells its own flags to those below.
+	shell := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") })
 	r := &running{t: t, data: data, log: log.Name(), cmd: exec.Command("make", "run", "ADDR=127.0.0.1:0", "DATA="+data, "ARGS=-set ReadLimit=7")}
-	r.cmd.Dir = root
+	r.cmd.Dir, r.cmd.Env = root, shell
 	r.begin(log)
 
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -464,14 +466,13 @@ func TestMake(t *testing.T) {
 	}
 	_, session, _ := strings.Cut(string(readme), "```sh\n. .local/env")
 	session, _, _ = strings.Cut(session, "```")
-	shell := exec.Command("sh", "-euc", ". "+data+"/env"+session)
-	output, err := shell.CombinedOutput()
+	output, err := exec.Command("sh", "-euc", ". "+data+"/env"+session).CombinedOutput()
 	if text := string(output); err != nil || strings.Count(text, "super-secret-db-password") != 1 ||
 		!strings.Contains(text, `"value":"********"`) || !strings.Contains(text, `"reveals";r=6;t=3600`) {
 		t.Errorf("the README's session: %v\n%s", err, output)
 	}
 	account := exec.Command("make", "account", "DATA="+data, "NAME=my team")
-	account.Dir = root
+	account.Dir, account.Env = root, shell
 	output, err = account.Output()
 	if err != nil {
 		t.Fatal(err)

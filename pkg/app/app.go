@@ -123,15 +123,19 @@ func (e *environment) awsConfig() aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return credentials, nil
 		}),
-		// Answers come within milliseconds. What hangs is better tried again than
-		// waited for: a function has ten seconds.
-		HTTPClient: plainBodies{awshttp.NewBuildableClient().
-			WithTimeout(2 * time.Second).
-			WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })},
+		HTTPClient: HTTPClient(),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })
 		},
 	}
+}
+
+// HTTPClient is what AWS is called with. Answers come within milliseconds, and a
+// function has ten seconds: what hangs is better tried again than waited for.
+func HTTPClient() aws.HTTPClient {
+	return plainBodies{awshttp.NewBuildableClient().
+		WithTimeout(2 * time.Second).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })}
 }
 
 // plainBodies gives net/http the SDK's request bodies as the bytes that they are,

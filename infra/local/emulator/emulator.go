@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/app"
 )
 
 // Emulator is a running emulator.
@@ -181,7 +182,7 @@ func (t *tail) lastLine() string {
 // Client calls the emulator.
 func (e *Emulator) Client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
+		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: app.HTTPClient(),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
