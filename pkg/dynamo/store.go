@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -77,6 +78,7 @@ func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.
 		if err != nil {
 			return nil, translate("Query", err)
 		}
+		rows = slices.Grow(rows, len(out.Items))
 		for _, item := range out.Items {
 			row, err := unmarshal[T](item)
 			if err != nil {
