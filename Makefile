@@ -52,9 +52,9 @@ vulncheck:
 	elif echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database can not be reached from here: NOT checked' >&2; \
 	else echo "$$out" >&2; exit 1; fi
 
-# The store once more, on Amazon's own emulator: the strictest one.
+# The store, and the proofs on it, once more on Amazon's own emulator: the strictest one.
 test-dynamodb-local:
-	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./pkg/dynamo/...
+	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./pkg/dynamo ./pkg/app
 
 bench:
 	go run ./infra/bench
