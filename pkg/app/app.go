@@ -123,18 +123,19 @@ func (e *environment) awsConfig() aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return credentials, nil
 		}),
-		HTTPClient: HTTPClient(),
+		// Answers come within milliseconds, and a function has ten seconds: what hangs
+		// is better tried again than waited for.
+		HTTPClient: HTTPClient(2 * time.Second),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })
 		},
 	}
 }
 
-// HTTPClient is what AWS is called with. Answers come within milliseconds, and a
-// function has ten seconds: what hangs is better tried again than waited for.
-func HTTPClient() aws.HTTPClient {
+// HTTPClient is what AWS is called with; timeout is for one attempt.
+func HTTPClient(timeout time.Duration) aws.HTTPClient {
 	return plainBodies{awshttp.NewBuildableClient().
-		WithTimeout(2 * time.Second).
+		WithTimeout(timeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })}
 }
 

@@ -182,7 +182,7 @@ func (t *tail) lastLine() string {
 // Client calls the emulator.
 func (e *Emulator) Client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: app.HTTPClient(),
+		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: app.HTTPClient(30 * time.Second),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
