@@ -9,7 +9,7 @@ import (
 // What can be counted holds in every test run, not only when somebody measures.
 func TestCountedGoals(t *testing.T) {
 	var r report
-	if err := measureCounts(t.Context(), quick, t.TempDir(), &r); err != nil {
+	if err := inWorld("", measureCounts)(t.Context(), quick, t.TempDir(), &r); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range r.counts.goals() {

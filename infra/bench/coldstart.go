@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,12 +31,7 @@ type coldStarts struct {
 const startPatience = 10 * time.Second
 
 // measureColdStarts starts both functions in turn.
-func measureColdStarts(ctx context.Context, size size, dir string, r *report) (err error) {
-	w, err := newWorld(ctx, dir, "")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func measureColdStarts(ctx context.Context, size size, w *world, r *report) error {
 	svc, err := w.service()
 	if err != nil {
 		return err
@@ -58,11 +52,11 @@ func measureColdStarts(ctx context.Context, size size, dir string, r *report) (e
 
 	// As sam build makes them, but for this machine.
 	flags := []string{"-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc"}
-	function, err := build(ctx, dir, "get-item", "./functions/get-item", flags...)
+	function, err := build(ctx, w.dir, "get-item", "./functions/get-item", flags...)
 	if err != nil {
 		return err
 	}
-	hello, err := build(ctx, dir, "hello", "./infra/bench/hello", flags...)
+	hello, err := build(ctx, w.dir, "hello", "./infra/bench/hello", flags...)
 	if err != nil {
 		return err
 	}

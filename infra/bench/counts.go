@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -39,12 +38,7 @@ type routeCount struct {
 const listed = 100
 
 // measureCounts calls every route once and counts its AWS calls.
-func measureCounts(ctx context.Context, _ size, dir string, r *report) (err error) {
-	w, err := newWorld(ctx, dir, "")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 	var t tally
 	svc, err := w.service(t.attach)
 	if err != nil {

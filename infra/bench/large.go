@@ -20,12 +20,7 @@ const smallItems = 10
 
 // measureLarge compares a reveal in an account with many items with one in an
 // account with few, in one table on disk.
-func measureLarge(ctx context.Context, size size, dir string, r *report) (err error) {
-	w, err := newWorld(ctx, dir, "dynamodb.sqlite")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func measureLarge(ctx context.Context, size size, w *world, r *report) error {
 	svc, err := w.service()
 	if err != nil {
 		return err

@@ -68,10 +68,10 @@ func run(ctx context.Context, short bool) error {
 		title   string
 		measure func(ctx context.Context, size size, dir string, r *report) error
 	}{
-		{"AWS calls and units", measureCounts},
-		{"the product against the floor", measureFloor},
-		{"a large account against a small one", measureLarge},
-		{"cold starts", measureColdStarts},
+		{"AWS calls and units", inWorld("", measureCounts)},
+		{"the product against the floor", inWorld("", measureFloor)},
+		{"a large account against a small one", inWorld("dynamodb.sqlite", measureLarge)},
+		{"cold starts", inWorld("", measureColdStarts)},
 		{"the local stack", measureStack},
 	} {
 		progress("%s …", part.title)

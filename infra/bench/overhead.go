@@ -95,12 +95,7 @@ func floorCalls(ctx context.Context, f *floor, keys string, at func(client int) 
 const manyClients = 16
 
 // measureFloor compares the product with the floor.
-func measureFloor(ctx context.Context, size size, dir string, r *report) (err error) {
-	w, err := newWorld(ctx, dir, "")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func measureFloor(ctx context.Context, size size, w *world, r *report) error {
 	svc, err := w.service()
 	if err != nil {
 		return err

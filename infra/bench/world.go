@@ -29,11 +29,23 @@ var plaintext = strings.Repeat("0123456789abcdef", 16)
 
 // world is a DynamoDB and a KMS with a table, as the local stack has them.
 type world struct {
+	dir       string // for files that are made on the way
 	db        *emulator.Emulator
 	kms       *httptest.Server
 	admin     *dynamodb.Client // for what is not measured
 	template  *template.Template
 	endpoints stack.Endpoints
+}
+
+// inWorld measures something in a world of its own.
+func inWorld(file string, measure func(context.Context, size, *world, *report) error) func(context.Context, size, string, *report) error {
+	return func(ctx context.Context, size size, dir string, r *report) error {
+		w, err := newWorld(ctx, dir, file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(measure(ctx, size, w, r), w.close())
+	}
 }
 
 // newWorld starts one. The table is in memory when there is no file for it: the
@@ -43,7 +55,7 @@ func newWorld(ctx context.Context, dir, file string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{}
+	w := &world{dir: dir}
 	if w.template, err = template.Read(path, nil); err != nil {
 		return nil, err
 	}

@@ -49,8 +49,8 @@ type itemRow struct {
 	LastAccessedBy string `dynamodbav:"last_accessed_by,omitempty"`
 }
 
-// UnmarshalDynamoDBAttributeValue reads a row without reflection: a list has many
-// of these, and reading them was half of what it cost beside its query.
+// UnmarshalDynamoDBAttributeValue reads a row without reflection: lists have many of
+// these, and with it a list of 100 takes 5 % longer, its query included.
 func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error {
 	row, ok := av.(*types.AttributeValueMemberM)
 	if !ok {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/httpapi"
@@ -31,7 +29,7 @@ var operators = map[string]bool{"authorizer": true, "create-account": true, "pur
 
 // Functions makes every function of the template behind a route, by logical id,
 // each with its own environment as Lambda would start it.
-func Functions(t *template.Template, environment func(function string) (func(string) string, error), options ...func(*aws.Config)) (map[string]http.Handler, error) {
+func Functions(t *template.Template, environment func(function string) (func(string) string, error)) (map[string]http.Handler, error) {
 	functions := make(map[string]http.Handler)
 	for _, f := range t.Functions {
 		if operators[f.Folder] {
@@ -53,7 +51,7 @@ func Functions(t *template.Template, environment func(function string) (func(str
 		if !ok {
 			return nil, fmt.Errorf("the template has a function %s that the local stack does not know", f.Folder)
 		}
-		svc, err := app.New(getenv, options...)
+		svc, err := app.New(getenv)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}

@@ -53,7 +53,6 @@ type Config struct {
 	Data     string            // the folder that keeps everything
 	Set      map[string]string // template parameters
 	Progress io.Writer         // gets a line for what takes long
-	Options  []func(*aws.Config)
 }
 
 // Stack is a running stack.
@@ -128,11 +127,11 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 
 	functions, err := Functions(tmpl, func(function string) (func(string) string, error) {
 		return endpoints.Environment(tmpl, function)
-	}, c.Options...)
+	})
 	if err != nil {
 		return err
 	}
-	svc, err := endpoints.Service(tmpl, "Authorizer", c.Options...)
+	svc, err := endpoints.Service(tmpl, "Authorizer")
 	if err != nil {
 		return err
 	}
