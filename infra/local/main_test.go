@@ -176,6 +176,26 @@ func childrenOf(t *testing.T, pid int) (found []int) {
 	return found
 }
 
+// awaitStopped waits until all threads of a process stand still: kill returns before they do, and
+// one that runs meanwhile would still answer.
+func awaitStopped(t *testing.T, pid int) {
+	t.Helper()
+	running := func() bool {
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return len(stats) == 0 || slices.ContainsFunc(stats, func(path string) bool {
+			stat, err := os.ReadFile(path)
+			// The state follows the name, which is in parentheses.
+			_, state, _ := strings.Cut(string(stat), ") ")
+			return err == nil && !strings.HasPrefix(state, "T")
+		})
+	}
+	for deadline := time.Now().Add(10 * time.Second); running(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop", pid)
+		}
+	}
+}
+
 // alive tells whether a process runs; one that nobody has waited for does not.
 func alive(pid int) bool {
 	output, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output()
@@ -337,6 +357,7 @@ func TestStack(t *testing.T) {
 	if err := syscall.Kill(emulator, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	awaitStopped(t, emulator)
 	r.call(key, "GET", item, "", 503)
 	r.call(key, "POST", items, `{"key": "NEW", "value": "`+canary+`"}`, 503)
 
