@@ -396,10 +396,12 @@ func folderName(name string) string {
 
 func TestEnvironments(t *testing.T) {
 	values := map[string]string{
-		"TABLE_NAME":          "rows",
-		"MASTER_KEY_ARN":      "arn:key",
-		"READ_LIMIT":          "5",
-		"READ_WINDOW_SECONDS": "3600",
+		"TABLE_NAME":                "rows",
+		"MASTER_KEY_ARN":            "arn:key",
+		"READ_LIMIT":                "5",
+		"READ_WINDOW_SECONDS":       "3600",
+		"AWS_ENDPOINT_URL_DYNAMODB": "", // in AWS itself
+		"AWS_ENDPOINT_URL_KMS":      "",
 	}
 	tmpl := readRepository(t, map[string]string{"ReadLimit": "5"})
 	for _, f := range tmpl.Functions {
