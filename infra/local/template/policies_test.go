@@ -19,6 +19,9 @@ import (
 func TestPoliciesAreWhatFunctionsDo(t *testing.T) {
 	allowed := map[string]map[string]bool{}
 	for _, s := range statements(t) {
+		if strings.HasPrefix(s.actions[0], "logs:") {
+			continue // which Lambda calls by itself
+		}
 		if allowed[s.function] == nil {
 			allowed[s.function] = map[string]bool{}
 		}

@@ -217,8 +217,9 @@ func TestNoErrorMessageAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(raw), "$context.error") {
-		t.Error("the template uses $context.error")
+	// Not the type of the response, which is one of a list.
+	if strings.Contains(strings.ReplaceAll(string(raw), "$context.error.responseType", ""), "$context.error") {
+		t.Error("the template uses a message of $context.error")
 	}
 }
 
@@ -336,14 +337,21 @@ func TestKeyCache(t *testing.T) {
 
 func TestParameterBounds(t *testing.T) {
 	for name, refused := range map[string][]string{
-		"StageName":          {"", "a/b", "a b"},
-		"Architecture":       {"", "riscv"},
-		"MemorySize":         {"127", "10241"},
-		"ReadLimit":          {"0", "1001", "many"},
-		"ReadWindowSeconds":  {"0", "86401"},
-		"KeyCacheSeconds":    {"-1", "3601"},
-		"LogRetentionDays":   {"0", "2"},
-		"DeletionProtection": {"", "yes"},
+		"StageName":           {"", "a/b", "a b"},
+		"Architecture":        {"", "riscv"},
+		"MemorySize":          {"127", "10241"},
+		"ReadLimit":           {"0", "1001", "many"},
+		"ReadWindowSeconds":   {"0", "86401"},
+		"KeyCacheSeconds":     {"-1", "3601"},
+		"LogRetentionDays":    {"0", "2"},
+		"ThrottleRate":        {"0"},
+		"ThrottleBurst":       {"0"},
+		"ReservedConcurrency": {"0", "-1", "many"},
+		"DeploymentType":      {"", "Canary"},
+		"Tracing":             {"", "Passive"},
+		"AccessLog":           {"", "yes"},
+		"RestoredTable":       {"a/b"},
+		"DeletionProtection":  {"", "yes"},
 	} {
 		for _, v := range refused {
 			_, err := template.Read(repositoryFile(t, "template.yaml"), map[string]string{name: v})
@@ -443,7 +451,74 @@ func TestLogs(t *testing.T) {
 			t.Errorf("%s and %s log to the same group", name, owner[id])
 		}
 		owner[id] = name
+		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} { // without either nothing is logged
+			if !slices.ContainsFunc(statements(t), func(s statement) bool { return s.function == name && slices.Contains(s.actions, action) }) {
+				t.Errorf("%s lacks %s", name, action)
+			}
+		}
 	}
+}
+
+// A new value of a parameter must reach the functions that the API calls: it does when it changes
+// the description of their versions. One that is named there and changes nothing else would make
+// Lambda refuse to publish.
+func TestParametersMakeVersions(t *testing.T) {
+	doc := document(t)
+	check(t, doc, "live", "Globals", "Function", "AutoPublishAlias")
+	check(t, doc, "true", "Globals", "Function", "AutoPublishAliasAllProperties")
+	// What is no property of a version: it is the function's, or the deployment's.
+	others := []string{"ReservedConcurrency", "DeploymentType"}
+	conditions := map[string][]string{}
+	for name, c := range at(doc, "Conditions").(map[string]value) {
+		conditions[name] = parameters(doc, nil, c)
+	}
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		used := parameters(doc, conditions, at(doc, "Globals", "Function"))
+		description := at(f, "Properties", "VersionDescription")
+		named := parameters(doc, conditions, description)
+		for key, property := range at(f, "Properties").(map[string]value) {
+			if key != "VersionDescription" && key != "Events" {
+				used = append(used, parameters(doc, conditions, property)...)
+			}
+		}
+		used = slices.DeleteFunc(used, func(p string) bool { return slices.Contains(others, p) })
+		// It comes with other code, and so with another version anyway.
+		used = slices.DeleteFunc(used, func(p string) bool { return p == "Architecture" })
+		slices.Sort(used)
+		slices.Sort(named)
+		if diff := cmp.Diff(slices.Compact(used), slices.Compact(named)); diff != "" {
+			t.Errorf("parameters that %s depends on (-) and those in its VersionDescription (+):\n%s", name, diff)
+		}
+	}
+}
+
+// parameters returns the parameters that a part of the template names, by itself or in conditions.
+func parameters(doc value, conditions map[string][]string, v value) (found []string) {
+	switch v := v.(type) {
+	case map[string]value:
+		for _, part := range v {
+			found = append(found, parameters(doc, conditions, part)...)
+		}
+	case []value:
+		for _, part := range v {
+			found = append(found, parameters(doc, conditions, part)...)
+			if name, ok := part.(string); ok {
+				found = append(found, conditions[name]...)
+			}
+		}
+	case string:
+		if text, ok := strings.CutPrefix(v, "!Ref "); ok && at(doc, "Parameters", text) != nil {
+			found = append(found, text)
+		}
+		if text, ok := strings.CutPrefix(v, "!Sub "); ok {
+			for _, match := range regexp.MustCompile(`\$\{([A-Za-z]+)\}`).FindAllStringSubmatch(text, -1) {
+				if at(doc, "Parameters", match[1]) != nil {
+					found = append(found, match[1])
+				}
+			}
+		}
+	}
+	return found
 }
 
 // statement is one statement of a function's policy.
@@ -455,25 +530,37 @@ type statement struct {
 	value    value
 }
 
-// statements returns the statements of all functions' policies. Policies that are not written out
-// in the template (managed ones, SAM's policy templates, roles) are errors.
+// statements returns the statements of all functions' policies, each in a role of its function alone.
+// SAM's own role would let it write to every log group.
 func statements(t *testing.T) []statement {
 	t.Helper()
+	doc := document(t)
+	functions := resources(doc, "AWS::Serverless::Function")
+	for id := range resources(doc, "AWS::IAM::Role") {
+		if name, ok := strings.CutSuffix(id, "Role"); !ok || functions[name] == nil {
+			t.Errorf("%s is no function's role", id)
+		}
+	}
 	var all []statement
-	for name, f := range resources(document(t), "AWS::Serverless::Function") {
-		properties := at(f, "Properties")
-		policies := list(at(properties, "Policies"))
-		if len(policies) == 0 && name != "Fallback" {
-			t.Errorf("%s has no policy", name)
-		}
-		if at(properties, "Role") != nil {
-			t.Errorf("%s has a role that is not its own", name)
-		}
-		for _, p := range policies {
-			if at(p, "Statement") == nil {
-				t.Errorf("%s: policy %v is not written out", name, p)
+	for name, f := range functions {
+		check(t, f, "!GetAtt "+name+"Role.Arn", "Properties", "Role")
+		for _, sams := range []string{"Policies", "ManagedPolicyArns", "PermissionsBoundary"} {
+			if at(f, "Properties", sams) != nil {
+				t.Errorf("%s has %s beside its role", name, sams)
 			}
-			for _, s := range list(at(p, "Statement")) {
+		}
+		role := at(doc, "Resources", name+"Role", "Properties")
+		if diff := cmp.Diff(value([]value{"IsTraced", []value{"!Ref TracePolicy"}, "!Ref AWS::NoValue"}), at(role, "ManagedPolicyArns")); diff != "" {
+			t.Errorf("managed policies of %sRole (-want +got):\n%s", name, diff)
+		}
+		// The table's own policy knows the functions by it.
+		check(t, role, "!Sub /${AWS::StackName}/", "Path")
+		trust := list(at(role, "AssumeRolePolicyDocument", "Statement"))
+		if want := (map[string]value{"Effect": "Allow", "Principal": map[string]value{"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}); !cmp.Equal([]value{want}, trust) {
+			t.Errorf("%sRole trusts %v", name, trust)
+		}
+		for _, p := range list(at(role, "Policies")) {
+			for _, s := range list(at(p, "PolicyDocument", "Statement")) {
 				st := statement{function: name, resource: at(s, "Resource"), value: s}
 				for _, a := range list(at(s, "Action")) {
 					st.actions = append(st.actions, a.(string))
@@ -517,7 +604,7 @@ func TestPolicies(t *testing.T) {
 			} else {
 				seen[name] = true
 			}
-			want := value("!GetAtt Table.Arn")
+			want := value("!GetAtt TableInUse.Value")
 			switch {
 			case keyed[action]:
 				if len(s.keys) == 0 {
@@ -525,6 +612,8 @@ func TestPolicies(t *testing.T) {
 				}
 			case action == "kms:Decrypt" || action == "kms:GenerateDataKey":
 				want = "!GetAtt MasterKey.Arn"
+			case action == "logs:CreateLogStream" || action == "logs:PutLogEvents":
+				want = "!GetAtt " + s.function + "Logs.Arn"
 			default:
 				t.Errorf("%s: unexpected action %s", s.function, action)
 			}
@@ -603,7 +692,6 @@ func TestOutputs(t *testing.T) {
 	for name, want := range map[string]string{
 		"ApiUrl":                "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}",
 		"ApiId":                 "!Ref Api",
-		"TableName":             "!Ref Table",
 		"MasterKeyArn":          "!GetAtt MasterKey.Arn",
 		"CreateAccountFunction": "!Ref CreateAccount",
 	} {

@@ -1,8 +1,8 @@
 // Package template reads the SAM template for the local gateway: which functions there are, which
 // routes lead to them, who authorizes a request, what the gateway itself answers, and the table.
 //
-// It knows the part of SAM that the template uses, with the short forms !Ref, !GetAtt and !Sub of
-// the intrinsic functions. Whatever it does not know, where it needs to, is an error: the local
+// It knows the part of SAM that the template uses, with the short forms !Ref, !GetAtt, !Sub and !If
+// of the intrinsic functions. Whatever it does not know, where it needs to, is an error: the local
 // gateway must not guess what the deployed one does.
 package template
 
@@ -14,6 +14,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ type Template struct {
 	GatewayResponses map[string]GatewayResponse
 	Table            Table
 
-	variables map[string]map[string]yaml.Node // by function, then by variable, unresolved
+	variables  map[string]map[string]yaml.Node // by function, then by variable, unresolved
+	conditions map[string]yaml.Node            // unresolved
 }
 
 // Function is one Lambda function.
@@ -108,6 +110,12 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 	known := scope{}
 	maps.Copy(known, resources)
 	maps.Copy(known, t.Parameters)
+	for name, node := range t.conditions {
+		// One that this package can't resolve is an error where it is used.
+		if holds, err := scope(t.Parameters).condition(&node); err == nil {
+			known[conditionPrefix+name] = strconv.FormatBool(holds)
+		}
+	}
 	environment := make(map[string]string, len(variables))
 	for name, node := range variables {
 		value, err := known.text(&node)
@@ -122,6 +130,7 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 // document is the template as it is written, as far as this package reads it.
 type document struct {
 	Parameters map[string]parameter `yaml:"Parameters"`
+	Conditions map[string]yaml.Node `yaml:"Conditions"`
 	Globals    struct {
 		Function functionProperties `yaml:"Function"`
 	} `yaml:"Globals"`
@@ -176,7 +185,7 @@ type gatewayResponseProperties struct {
 }
 
 func (d *document) template(parameters map[string]string) (*Template, error) {
-	t := &Template{Parameters: parameters, variables: map[string]map[string]yaml.Node{}}
+	t := &Template{Parameters: parameters, variables: map[string]map[string]yaml.Node{}, conditions: d.Conditions}
 	apiName, node, err := d.only("AWS::Serverless::Api")
 	if err != nil {
 		return nil, err
@@ -320,9 +329,9 @@ func (d *document) authorizer(api apiProperties, parameters map[string]string) (
 	if properties.FunctionPayloadType != "TOKEN" {
 		return Authorizer{}, fmt.Errorf("FunctionPayloadType is %q, want TOKEN", properties.FunctionPayloadType)
 	}
-	function, ok := strings.CutSuffix(properties.FunctionArn.Value, ".Arn")
-	if !ok || properties.FunctionArn.Tag != "!GetAtt" || d.Resources[function].Type != "AWS::Serverless::Function" {
-		return Authorizer{}, fmt.Errorf("FunctionArn is not !GetAtt <function>.Arn")
+	function, ok := strings.CutSuffix(properties.FunctionArn.Value, ".Alias")
+	if !ok || properties.FunctionArn.Tag != "!Ref" || d.Resources[function].Type != "AWS::Serverless::Function" {
+		return Authorizer{}, fmt.Errorf("FunctionArn is not !Ref <function>.Alias")
 	}
 	validation, err := regexp.Compile(string(properties.Identity.ValidationExpression))
 	if err != nil {

@@ -22,6 +22,10 @@ Parameters:
   Stage: {Type: String, Default: dev, AllowedPattern: "[a-z]+"}
   Size: {Type: String, Default: small, AllowedValues: [small, large]}
   Limit: {Type: Number, Default: 10, MinValue: 1, MaxValue: 20}
+Conditions:
+  IsLarge: !Equals [!Ref Size, large]
+  IsSmall: !Not [!Equals [!Ref Size, large]]
+  IsOdd: !And [!Condition IsLarge, !Condition IsSmall]
 Globals:
   Function:
     Timeout: 20
@@ -39,7 +43,7 @@ Resources:
         Authorizers:
           Keys:
             FunctionPayloadType: TOKEN
-            FunctionArn: !GetAtt Check.Arn
+            FunctionArn: !Ref Check.Alias
             Identity:
               Header: Authorization
               ValidationExpression: "^key [0-9]+$"
@@ -67,6 +71,8 @@ Resources:
           KEY: !GetAtt Key.Arn
           NAME: !Sub "${Stage}-${Key.Arn}-${!Stage}"
           COUNT: 7
+          LARGE: !If [IsLarge, !Ref Size, "-"]
+          SMALL: !If [IsSmall, !Ref Size, "-"]
       Events:
         One:
           Type: Api
@@ -203,7 +209,7 @@ func TestReadRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ old, new, want string }{
 		"NotYAML":               {"Parameters:\n", "Parameters: [\n", "yaml"},
 		"DuplicateKey":          {"    Timeout: 20\n", "    Timeout: 20\n    Timeout: 21\n", "already defined"},
-		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !If [A, 1, 2]", "Timeout: line 8: cannot resolve !If"},
+		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !Select [0, [1]]", "Timeout: line 12: cannot resolve !Select"},
 		"UnknownReference":      {"Timeout: 20", "Timeout: !Ref Patience", "cannot resolve the reference to Patience"},
 		"NoTimeout":             {"Timeout: 20", "MemorySize: 128", "Show: property Timeout: there is no value"},
 		"TimeoutNotWhole":       {"Timeout: 20", "Timeout: 1.5", `want a whole number, have "1.5"`},
@@ -218,7 +224,7 @@ func TestReadRefuses(t *testing.T) {
 		"RouteTwice":            {`"/{proxy+}", Method: ANY`, `"/things/{id}", Method: GET`, "GET /things/{id} leads to Show and to Show"},
 		"NoAuthorizer":          {"DefaultAuthorizer: Keys", "DefaultAuthorizer: Others", `DefaultAuthorizer "Others" is not among`},
 		"RequestAuthorizer":     {"FunctionPayloadType: TOKEN", "FunctionPayloadType: REQUEST", `FunctionPayloadType is "REQUEST"`},
-		"AuthorizerNotFunction": {"!GetAtt Check.Arn", "!GetAtt Table.Arn", "FunctionArn is not !GetAtt <function>.Arn"},
+		"AuthorizerNotFunction": {"!Ref Check.Alias", "!Ref Table.Alias", "FunctionArn is not !Ref <function>.Alias"},
 		"BadExpression":         {"^key [0-9]+$", "^key [0-9+$", "ValidationExpression: "},
 		"NoCacheTime":           {"ReauthorizeEvery: !Ref Limit", "Extra: 1", "ReauthorizeEvery: there is no value"},
 		"HeaderNotFixed":        {`"'Bearer'"`, "method.request.header.Host", "gateway response UNAUTHORIZED: header WWW-Authenticate: want a fixed value"},
@@ -258,6 +264,8 @@ func TestEnvironment(t *testing.T) {
 			"KEY":   "arn:key",
 			"NAME":  "dev-arn:key-${Stage}",
 			"COUNT": "7",
+			"LARGE": "-",
+			"SMALL": "small",
 		},
 	} {
 		got, err := tmpl.Environment(function, resources)
@@ -280,10 +288,11 @@ func TestEnvironmentRefuses(t *testing.T) {
 	}{
 		"NoSuchFunction":   {small, "Hide", all, "environment of Hide: the template has no such function"},
 		"UnknownResource":  {small, "Show", map[string]string{"Key.Arn": "arn:key"}, "environment of Show: TABLE: "},
-		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 49: cannot resolve the reference to Key.Id"},
-		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !If [A, 1, 2]"), "Show", all, "COUNT: line 50: cannot resolve !If"},
-		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 50: cannot resolve !!map"},
-		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 50: cannot resolve !!null"},
+		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 53: cannot resolve the reference to Key.Id"},
+		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 54: cannot resolve !Select"},
+		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 54: cannot resolve the reference to condition IsOdd"},
+		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 54: cannot resolve !!map"},
+		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 54: cannot resolve !!null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmpl, err := template.Read(write(t, test.text), nil)

@@ -42,7 +42,7 @@ func form(n *yaml.Node) string {
 }
 
 // scope holds what references stand for: a parameter under its name, a resource under its logical
-// id, a resource's attribute under Resource.Attribute.
+// id, a resource's attribute under Resource.Attribute, and "true" or "false" for each condition.
 type scope map[string]string
 
 // text returns the value of a node, its references replaced.
@@ -58,10 +58,40 @@ func (s scope) text(n *yaml.Node) (string, error) {
 			return s.substitute(n.Value, n.Line)
 		}
 	}
+	if n.Tag == "!If" && len(n.Content) == 3 && spelledOut(n.Content[0]) {
+		holds, err := s.lookUp(conditionPrefix+n.Content[0].Value, n.Line)
+		if err != nil {
+			return "", err
+		}
+		if holds == "true" {
+			return s.text(n.Content[1])
+		}
+		return s.text(n.Content[2])
+	}
 	if n.IsZero() {
 		return "", fmt.Errorf("there is no value")
 	}
 	return "", fmt.Errorf("line %d: cannot resolve %s", n.Line, form(n))
+}
+
+// conditionPrefix sets conditions apart from what else a scope names.
+const conditionPrefix = "condition "
+
+// condition reports whether the node of a condition holds: an !Equals, or a !Not of a condition.
+func (s scope) condition(n *yaml.Node) (bool, error) {
+	switch {
+	case n.Tag == "!Equals" && len(n.Content) == 2:
+		left, err := s.text(n.Content[0])
+		if err != nil {
+			return false, err
+		}
+		right, err := s.text(n.Content[1])
+		return left == right, err
+	case n.Tag == "!Not" && len(n.Content) == 1:
+		holds, err := s.condition(n.Content[0])
+		return !holds, err
+	}
+	return false, fmt.Errorf("line %d: cannot resolve %s", n.Line, form(n))
 }
 
 // number returns the value of a node that stands for a whole number.
