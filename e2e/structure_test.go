@@ -29,13 +29,14 @@ const module = "goblins-secrets/"
 // stands here not at all is new: say here where it belongs.
 var mayImport = map[string][]string{
 	"functions":    {"pkg/app", "pkg/gateway", "pkg/httpapi"},
-	"pkg/app":      {"pkg/dynamo", "pkg/awskms", "pkg/envelope", "pkg/secrets"},
+	"pkg/app":      {"pkg/dynamo", "pkg/awskms", "pkg/envelope", "pkg/metrics", "pkg/secrets"},
 	"pkg/gateway":  {"pkg/httpapi", "pkg/secrets"},
 	"pkg/httpapi":  {"pkg/secrets"},
 	"pkg/dynamo":   {"pkg/secrets"},
 	"pkg/secrets":  {},
 	"pkg/envelope": {},
 	"pkg/awskms":   {},
+	"pkg/metrics":  {"pkg/secrets"},
 }
 
 // importers lists which parts of the product may import a module of others.

@@ -6,6 +6,7 @@
 //	MASTER_KEY_ARN           the KMS key that wraps data keys
 //	READ_LIMIT               reveals per user and window, 1 to 1000
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
+//	STACK_NAME               the stack, for metrics; without it there are none
 //	AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 //	                         as Lambda sets them
 //	AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS
@@ -37,6 +38,7 @@ import (
 	"goblins-secrets/pkg/awskms"
 	"goblins-secrets/pkg/dynamo"
 	"goblins-secrets/pkg/envelope"
+	"goblins-secrets/pkg/metrics"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -62,6 +64,9 @@ func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Ser
 	if env.err != nil {
 		return nil, env.err
 	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	monitor := metrics.New(log, getenv("STACK_NAME"))
+	monitor.WatchCalls(&cfg)
 	for _, option := range options {
 		option(&cfg)
 	}
@@ -75,7 +80,8 @@ func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Ser
 		Now:        time.Now,
 		NewID:      func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
 		Rand:       rand.Reader,
-		Log:        slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Log:        log,
+		Monitor:    monitor,
 	}, nil
 }
 

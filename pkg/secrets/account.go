@@ -65,6 +65,14 @@ func (s *Service) CreateAccount(ctx context.Context, name Field) (NewAccount, er
 // Authenticate tells whose key this is, as it comes in an Authorization header:
 // "Bearer gob_…", the scheme in any case. ErrUnauthenticated: nobody's.
 func (s *Service) Authenticate(ctx context.Context, header string) (Caller, error) {
+	c, err := s.authenticate(ctx, header)
+	if errors.Is(err, ErrUnauthenticated) {
+		s.Monitor.Denied(ctx)
+	}
+	return c, err
+}
+
+func (s *Service) authenticate(ctx context.Context, header string) (Caller, error) {
 	scheme, key, _ := strings.Cut(header, " ")
 	hash, ok := hashKey(strings.Trim(key, " "))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {

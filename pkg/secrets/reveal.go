@@ -25,6 +25,15 @@ type Revealed struct {
 	Budget Budget
 }
 
+// RevealTimes is how long the phases of a reveal took. Charge and Read run at the
+// same time, and after them Open and Record.
+type RevealTimes struct {
+	Charge time.Duration // the budget is charged
+	Read   time.Duration // the sealed value and its secret are read
+	Open   time.Duration // KMS unwraps the data key, and the value is opened
+	Record time.Duration // the read is stamped on the item, and its event appended
+}
+
 // RevealItem reads one value. No value leaves before its read is charged to the
 // caller's budget and recorded, on the item and in the audit trail:
 //
@@ -45,20 +54,24 @@ func (s *Service) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 		charged                        bool
 		sealed                         SealedValue
 		chargeErr, secretErr, valueErr error
+		took                           RevealTimes
+		tookValue, tookSecret          time.Duration
 	)
-	wg.Go(func() {
+	wg.Go(s.timed(&took.Charge, func() {
 		reads, charged, chargeErr = s.Store.ChargeRead(ctx, c.AccountID, c.UserID, now, s.ReadLimit, s.ReadWindow)
-	})
+	}))
 	if missing == nil {
-		wg.Go(func() { sealed, valueErr = s.Store.SealedValue(ctx, c.AccountID, sid, iid) })
-		wg.Go(func() { _, secretErr = s.Store.Secret(ctx, c.AccountID, sid) })
+		wg.Go(s.timed(&tookValue, func() { sealed, valueErr = s.Store.SealedValue(ctx, c.AccountID, sid, iid) }))
+		wg.Go(s.timed(&tookSecret, func() { _, secretErr = s.Store.Secret(ctx, c.AccountID, sid) }))
 	}
 	wg.Wait()
+	took.Read = max(tookValue, tookSecret)
 	if chargeErr != nil {
 		return Revealed{}, fmt.Errorf("charge read: %w", chargeErr)
 	}
 	budget := s.budget(reads, now)
 	if !charged {
+		s.Monitor.Throttled(ctx)
 		budget.Left, budget.Reset = 0, s.wait(reads[s.ReadLimit-1], now)
 		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
 	}
@@ -71,10 +84,10 @@ func (s *Service) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 		wg.Go(func() { s.trimReads(ctx, c, len(reads)) })
 		defer wg.Wait()
 	}
-	item, value, err := s.openRecorded(ctx, c, now, sid, iid, sealed)
+	item, value, err := s.openRecorded(ctx, c, now, sid, iid, sealed, &took)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: the newer value, once
 		if sealed, err = s.Store.SealedValue(ctx, c.AccountID, sid, iid); err == nil {
-			item, value, err = s.openRecorded(ctx, c, now, sid, iid, sealed)
+			item, value, err = s.openRecorded(ctx, c, now, sid, iid, sealed, &took)
 		}
 		if errors.Is(err, ErrChanged) {
 			err = errors.Join(ErrUnavailable, err)
@@ -83,23 +96,26 @@ func (s *Service) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	if err != nil {
 		return Revealed{Budget: budget}, fmt.Errorf("reveal item: %w", err)
 	}
+	s.Monitor.Revealed(ctx, took)
 	return Revealed{Item: item, Value: value, Budget: budget}, nil
 }
 
 // openRecorded opens a value while its read is recorded, and returns it only when
 // all of that is done and the item still has this version; else ErrChanged.
-func (s *Service) openRecorded(ctx context.Context, c Caller, now time.Time, secret, item uuid.UUID, sealed SealedValue) (Item, Value, error) {
+func (s *Service) openRecorded(ctx context.Context, c Caller, now time.Time, secret, item uuid.UUID, sealed SealedValue, took *RevealTimes) (Item, Value, error) {
 	read := Item{AccountID: c.AccountID, SecretID: secret, ID: item, Version: sealed.Version}
 	var (
 		wg                          sync.WaitGroup
 		plaintext                   []byte
 		stamped                     Item
 		openErr, stampErr, eventErr error
+		tookStamp, tookEvent        time.Duration
 	)
-	wg.Go(func() { plaintext, openErr = s.Sealer.Open(ctx, read.facts(), sealed.Blob) })
-	wg.Go(func() { stamped, stampErr = s.Store.StampRead(ctx, c.AccountID, secret, item, now, c.UserID) })
-	wg.Go(func() { eventErr = s.Store.AppendEvent(ctx, s.itemEvent(c, now, ItemRevealed, read)) })
+	wg.Go(s.timed(&took.Open, func() { plaintext, openErr = s.Sealer.Open(ctx, read.facts(), sealed.Blob) }))
+	wg.Go(s.timed(&tookStamp, func() { stamped, stampErr = s.Store.StampRead(ctx, c.AccountID, secret, item, now, c.UserID) }))
+	wg.Go(s.timed(&tookEvent, func() { eventErr = s.Store.AppendEvent(ctx, s.itemEvent(c, now, ItemRevealed, read)) }))
 	wg.Wait()
+	took.Record = max(tookStamp, tookEvent)
 	defer clear(plaintext)
 	for _, err := range []error{stampErr, eventErr, openErr} {
 		if err != nil {
@@ -110,6 +126,15 @@ func (s *Service) openRecorded(ctx context.Context, c Caller, now time.Time, sec
 		return Item{}, Value{}, ErrChanged
 	}
 	return stamped, NewValue(string(plaintext)), nil
+}
+
+// timed is do, and notes how long it takes.
+func (s *Service) timed(took *time.Duration, do func()) func() {
+	return func() {
+		start := s.Now()
+		do()
+		*took = s.Now().Sub(start)
+	}
 }
 
 // trimAfter is how many reads more than the limit a counter may hold: enough that

@@ -2,7 +2,7 @@
 // items, and the rules and the order of steps of every operation on them.
 //
 // It knows no HTTP, no DynamoDB and no KMS. What it needs of the world it names
-// as ports ([Store], [Sealer]) and fields (time, ids, randomness); package app
+// as ports ([Store], [Sealer], [Monitor]) and fields (time, ids, randomness); package app
 // fills them in. Words have one meaning each, here and everywhere else:
 //
 //	account   the tenant; sees nothing of another account
@@ -30,8 +30,9 @@ import (
 // Service holds every operation of the product. Its methods are safe for
 // concurrent use. All fields are required.
 type Service struct {
-	Store  Store
-	Sealer Sealer
+	Store   Store
+	Sealer  Sealer
+	Monitor Monitor
 
 	ReadLimit  int           // reveals a user may make in any ReadWindow
 	ReadWindow time.Duration // whole seconds
@@ -56,6 +57,13 @@ type Caller struct {
 type Sealer interface {
 	Seal(ctx context.Context, facts map[string]string, plaintext []byte) (blob []byte, err error)
 	Open(ctx context.Context, facts map[string]string, blob []byte) (plaintext []byte, err error)
+}
+
+// Monitor is told what operators watch. It neither fails nor waits.
+type Monitor interface {
+	Revealed(ctx context.Context, took RevealTimes) // a value leaves
+	Throttled(ctx context.Context)                  // a reveal was refused by the budget
+	Denied(ctx context.Context)                     // a request came without a valid key
 }
 
 // Store keeps everything durably. It holds no rules: it does what it is told,

@@ -386,7 +386,10 @@ func (e Endpoints) Service(t *template.Template, function string, options ...fun
 // Environment is what Lambda gives a function: its variables from the template,
 // and where AWS is.
 func (e Endpoints) Environment(t *template.Template, function string) (func(string) string, error) {
-	variables, err := t.Environment(function, map[string]string{"Table": e.Table, "MasterKey.Arn": e.MasterKey})
+	variables, err := t.Environment(function, map[string]string{
+		"Table": e.Table, "MasterKey.Arn": e.MasterKey,
+		"AWS::StackName": "", // without metrics
+	})
 	if err != nil {
 		return nil, err
 	}

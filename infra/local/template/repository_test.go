@@ -274,7 +274,7 @@ func TestFallback(t *testing.T) {
 		t.Errorf("paths of the fallback (-want +got):\n%s", diff)
 	}
 
-	environment, err := tmpl.Environment("Fallback", map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key"})
+	environment, err := tmpl.Environment("Fallback", map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,12 +408,13 @@ func TestEnvironments(t *testing.T) {
 		"MASTER_KEY_ARN":            "arn:key",
 		"READ_LIMIT":                "5",
 		"READ_WINDOW_SECONDS":       "3600",
+		"STACK_NAME":                "stack",
 		"AWS_ENDPOINT_URL_DYNAMODB": "", // in AWS itself
 		"AWS_ENDPOINT_URL_KMS":      "",
 	}
 	tmpl := readRepository(t, map[string]string{"ReadLimit": "5"})
 	for _, f := range tmpl.Functions {
-		environment, err := tmpl.Environment(f.Name, map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key"})
+		environment, err := tmpl.Environment(f.Name, map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
 		if err != nil {
 			t.Error(err)
 		}
