@@ -11,7 +11,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +26,12 @@ type coldStarts struct {
 	function, hello           []time.Duration // sorted
 	answer                    []time.Duration
 	functionBytes, helloBytes int64
+	coldCPU, warmCPU          time.Duration // that the first answer takes, and each further one; p50
+	memory                    int64         // of get-item after warmAnswers, in bytes; the most of all starts
 }
+
+// warmAnswers is how many more answers are measured in one start.
+const warmAnswers = 50
 
 // startPatience is how long a function may take to start and answer.
 const startPatience = 10 * time.Second
@@ -68,6 +74,7 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 		*bytes = info.Size()
 	}
 
+	var cold, more []time.Duration   // CPU of starts with one answer, and with more
 	for i := range size.starts + 2 { // the first two read the binaries into memory
 		c.UserID = uuid.New() // with a full budget
 		event, err := revealEvent(c, secret, item)
@@ -83,15 +90,32 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 			{hello, nil, &r.cold.hello},
 			{function, event, &r.cold.answer},
 		} {
-			took, err := coldStart(ctx, start.binary, environment, start.event)
+			took, used, err := coldStart(ctx, start.binary, environment, start.event, 1)
 			if err != nil {
 				return err
 			}
 			if i >= 2 {
 				*start.times = append(*start.times, took)
+				if start.event != nil {
+					cold = append(cold, used.cpu)
+				}
 			}
 		}
+		c.UserID = uuid.New()
+		if event, err = revealEvent(c, secret, item); err != nil {
+			return err
+		}
+		_, used, err := coldStart(ctx, function, environment, event, 1+warmAnswers)
+		if err != nil {
+			return err
+		}
+		more = append(more, used.cpu)
+		r.cold.memory = max(r.cold.memory, used.memory)
 	}
+	slices.Sort(cold)
+	slices.Sort(more)
+	r.cold.coldCPU = p50(cold)
+	r.cold.warmCPU = (p50(more) - r.cold.coldCPU) / warmAnswers
 	slices.Sort(r.cold.function)
 	slices.Sort(r.cold.hello)
 	slices.Sort(r.cold.answer)
@@ -104,7 +128,7 @@ func (w *world) environment() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var environment []string
+	environment := []string{"STACK_NAME=bench"} // so that metrics are written, as deployed
 	for _, name := range []string{
 		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
@@ -114,18 +138,24 @@ func (w *world) environment() ([]string, error) {
 	return environment, nil
 }
 
+// usage is what a process took in all.
+type usage struct {
+	cpu    time.Duration
+	memory int64 // its largest resident set, in bytes
+}
+
 // coldStart starts a function and returns how long it takes to ask for work, or,
-// given an event, to answer it. It stands in for Lambda's runtime API:
+// given an event, to answer it so many times. It stands in for Lambda's runtime API:
 //
 //	GET  /2018-06-01/runtime/invocation/next          the next event; waits for one
 //	POST /2018-06-01/runtime/invocation/<id>/response the function's answer
-func coldStart(ctx context.Context, binary string, environment []string, event []byte) (time.Duration, error) {
+func coldStart(ctx context.Context, binary string, environment []string, event []byte, answers int) (took time.Duration, used usage, err error) {
 	type result struct {
 		at  time.Time
 		err error
 	}
-	results := make(chan result, 2)
-	var once sync.Once
+	results := make(chan result, 2+answers)
+	var asked, answered atomic.Int64
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
@@ -134,9 +164,7 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 			<-r.Context().Done()
 			return
 		}
-		first := false
-		once.Do(func() { first = true })
-		if !first {
+		if asked.Add(1) > int64(answers) {
 			<-r.Context().Done()
 			return
 		}
@@ -158,7 +186,9 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 		if err == nil && (answer.StatusCode != http.StatusOK || !strings.Contains(answer.Body, plaintext)) {
 			err = fmt.Errorf("the function answers %d: %s", answer.StatusCode, answer.Body)
 		}
-		results <- result{now, err}
+		if answered.Add(1) == int64(answers) || err != nil {
+			results <- result{now, err}
+		}
 		w.WriteHeader(http.StatusAccepted)
 	})
 	server := httptest.NewServer(mux)
@@ -170,19 +200,22 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 	cmd.Stderr = &stderr
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return 0, usage{}, err
 	}
 	defer func() { // the server waits for its connections: the process goes first
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if rusage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			used = usage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rusage.Maxrss << 10}
+		}
 	}()
 	select {
 	case r := <-results:
-		return r.at.Sub(start), r.err
+		return r.at.Sub(start), usage{}, r.err
 	case <-time.After(startPatience):
-		return 0, fmt.Errorf("%s does not answer: %s", cmd.Path, stderr.String())
+		return 0, usage{}, fmt.Errorf("%s does not answer: %s", cmd.Path, stderr.String())
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return 0, usage{}, ctx.Err()
 	}
 }
 

@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // Prices in US dollars, in us-east-1, without free tiers.
 const (
 	priceWriteUnit = 0.625 / 1e6 // DynamoDB, on demand
@@ -9,6 +11,9 @@ const (
 	priceLambdaGBs = 0.0000133334  // a GB and second, arm64
 	priceGateway   = 3.50 / 1e6    // a request to a REST API
 )
+
+// assumedWait is how long a reveal waits for DynamoDB and KMS, for what memory costs.
+const assumedWait = 15 * time.Millisecond
 
 // What a reveal is assumed to take of Lambda.
 const (

@@ -169,6 +169,20 @@ that there is in Go (` + "`infra/bench/hello`" + `). Both are built as for Lambd
 	d.row("`get-item` to its first answer", milliseconds(p50(r.cold.answer)), milliseconds(p99(r.cold.answer)), "")
 	d.text(fmt.Sprintf("%d starts of each, in turn. The first answer is a reveal, over new connections to the emulators.", r.size.starts))
 
+	d.text(fmt.Sprintf(`## Memory
+
+After %d reveals get-item has taken %s of memory. Its start and first reveal take %s ms of CPU, each further reveal %s ms. Lambda gives a
+function CPU in proportion to its memory, one core at 1,769 MB: the table stretches the CPU's time by that, and adds nothing for the waiting for
+AWS, except in the price of a million reveals' duration (%s ms each assumed, arm64, us-east-1). Estimated, not measured on AWS.`,
+		1+warmAnswers, megabytes(r.cold.memory), milliseconds(r.cold.coldCPU), milliseconds(r.cold.warmCPU), milliseconds(assumedWait)))
+	d.table("memory||first reveal, ms|further reveal, ms|dollars a million")
+	for _, size := range []int{128, 256, 512, 1024, 1769} {
+		stretch := func(cpu time.Duration) time.Duration { return cpu * 1769 / time.Duration(size) }
+		billed := stretch(r.cold.warmCPU) + assumedWait
+		d.row(fmt.Sprintf("%d MB", size), milliseconds(stretch(r.cold.coldCPU)), milliseconds(stretch(r.cold.warmCPU)),
+			fixed(1e6*billed.Seconds()*float64(size)/1024*priceLambdaGBs))
+	}
+
 	d.text(`## The local stack
 
 What ` + "`make run`" + ` runs once it is built, from its start until it has written its ` + "`env`" + ` file.`)
