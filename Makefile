@@ -4,6 +4,7 @@
 #   make account   one more account on the running stack
 #   make test      everything that must hold before a change lands
 #   make bench     docs/benchmarks.md, measured anew
+#   make deploy    into your AWS account
 #
 # Each target installs what it needs into .tools/, pinned, once.
 
@@ -16,10 +17,12 @@ SAM_VERSION = 1.170.0
 SAM = .tools/sam/.installed-$(SAM_VERSION)
 LOCAL = .tools/bin/local
 
-export SAM_CLI_TELEMETRY = 0
-export AWS_DEFAULT_REGION ?= us-east-1
+# The environment of samconfig.toml that deploy is for.
+ENV ?= default
 
-.PHONY: run account test lint validate vulncheck test-dynamodb-local bench local
+export SAM_CLI_TELEMETRY = 0
+
+.PHONY: run account deploy test lint validate vulncheck test-dynamodb-local bench local
 
 run: local
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
@@ -43,7 +46,7 @@ lint:
 	go tool staticcheck ./...
 
 validate: $(SAM)
-	.tools/sam/bin/sam validate --lint
+	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint
 
 # The vulnerability database is not reachable from everywhere. Where it is not, this
 # says so and passes; it fails for what it finds and for everything else.
@@ -55,6 +58,9 @@ vulncheck:
 # The store, and the proofs on it, once more on Amazon's own emulator: the strictest one.
 test-dynamodb-local:
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./pkg/dynamo ./pkg/app
+
+deploy: $(SAM)
+	@infra/sam/deploy.sh '$(ENV)'
 
 bench:
 	go run ./infra/bench
