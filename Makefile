@@ -47,6 +47,7 @@ lint:
 
 validate: $(SAM)
 	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint
+	.tools/sam/bin/cfn-lint --include-checks I -t template.yaml infra/*.yaml
 
 # The vulnerability database is not reachable from everywhere. Where it is not, this
 # says so and passes; it fails for what it finds and for everything else.

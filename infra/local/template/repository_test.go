@@ -467,24 +467,24 @@ func TestParametersMakeVersions(t *testing.T) {
 	doc := document(t)
 	check(t, doc, "live", "Globals", "Function", "AutoPublishAlias")
 	check(t, doc, "true", "Globals", "Function", "AutoPublishAliasAllProperties")
-	// What is no property of a version: it is the function's, or the deployment's.
-	others := []string{"ReservedConcurrency", "DeploymentType"}
+	// What is no property of a version but the function's or the deployment's; and the architecture,
+	// which comes with other code, and so with another version anyway.
+	others := []string{"ReservedConcurrentExecutions", "DeploymentPreference", "Architectures", "VersionDescription", "Events"}
 	conditions := map[string][]string{}
 	for name, c := range at(doc, "Conditions").(map[string]value) {
 		conditions[name] = parameters(doc, nil, c)
 	}
 	for name, f := range resources(doc, "AWS::Serverless::Function") {
-		used := parameters(doc, conditions, at(doc, "Globals", "Function"))
+		var used []string
 		description := at(f, "Properties", "VersionDescription")
 		named := parameters(doc, conditions, description)
-		for key, property := range at(f, "Properties").(map[string]value) {
-			if key != "VersionDescription" && key != "Events" {
-				used = append(used, parameters(doc, conditions, property)...)
+		for _, properties := range []value{at(doc, "Globals", "Function"), at(f, "Properties")} {
+			for key, property := range properties.(map[string]value) {
+				if !slices.Contains(others, key) {
+					used = append(used, parameters(doc, conditions, property)...)
+				}
 			}
 		}
-		used = slices.DeleteFunc(used, func(p string) bool { return slices.Contains(others, p) })
-		// It comes with other code, and so with another version anyway.
-		used = slices.DeleteFunc(used, func(p string) bool { return p == "Architecture" })
 		slices.Sort(used)
 		slices.Sort(named)
 		if diff := cmp.Diff(slices.Compact(used), slices.Compact(named)); diff != "" {
@@ -690,8 +690,11 @@ func TestMasterKey(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	doc := document(t)
+	url := []value{"HasDomain", "!GetAtt Domain.Outputs.Url", "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}"}
+	if diff := cmp.Diff(value(url), at(doc, "Outputs", "ApiUrl", "Value")); diff != "" {
+		t.Errorf("ApiUrl (-want +got):\n%s", diff)
+	}
 	for name, want := range map[string]string{
-		"ApiUrl":                "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}",
 		"ApiId":                 "!Ref Api",
 		"MasterKeyArn":          "!GetAtt MasterKey.Arn",
 		"CreateAccountFunction": "!Ref CreateAccount",

@@ -1,0 +1,527 @@
+// Package infra holds the CloudFormation templates in its folder to what an operator relies on.
+// That they are valid is cfn-lint's to tell (make validate).
+package infra
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"goblins-secrets/infra/local/checkout"
+)
+
+// sent returns the metrics that package metrics says it sends, each with the one dimension Stack.
+func sent(t *testing.T) []string {
+	t.Helper()
+	path, err := checkout.Path("pkg", "metrics", "metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, row := range regexp.MustCompile(`(?m)^//\t([A-Z][A-Za-z, ]*?)  +(?:Count|Milliseconds) `).FindAllSubmatch(source, -1) {
+		names = append(names, strings.Split(string(row[1]), ", ")...)
+	}
+	if len(names) < 10 {
+		t.Fatalf("the table of metrics in %s names %v", path, names)
+	}
+	return names
+}
+
+// value is a part of a template: a map[string]value, a []value or a scalar's text, with an intrinsic
+// function's short form in front: "!Ref Table".
+type value any
+
+func read(t *testing.T, file string) value {
+	t.Helper()
+	path, err := checkout.Path(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(raw, &node); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return parse(node.Content[0])
+}
+
+func parse(n *yaml.Node) value {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]value{}
+		for i := 0; i < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = parse(n.Content[i+1])
+		}
+		return m
+	case yaml.SequenceNode:
+		s := []value{}
+		for _, c := range n.Content {
+			s = append(s, parse(c))
+		}
+		return s
+	}
+	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		return n.Tag + " " + n.Value
+	}
+	return n.Value
+}
+
+// at follows keys down from v; nil where one is missing.
+func at(v value, keys ...string) value {
+	for _, k := range keys {
+		m, _ := v.(map[string]value)
+		v = m[k]
+	}
+	return v
+}
+
+// list is a list's elements; a scalar is a list of one, as in a policy.
+func list(v value) []value {
+	if s, ok := v.([]value); ok || v == nil {
+		return s
+	}
+	return []value{v}
+}
+
+func text(v value) string {
+	s, _ := v.(string)
+	return s
+}
+
+func check(t *testing.T, v value, want string, keys ...string) {
+	t.Helper()
+	if got := at(v, keys...); got != want {
+		t.Errorf("%s = %v, want %s", strings.Join(keys, "."), got, want)
+	}
+}
+
+// resources are a template's resources of one type, by logical id.
+func resources(doc value, kind string) map[string]value {
+	found := map[string]value{}
+	for name, r := range at(doc, "Resources").(map[string]value) {
+		if at(r, "Type") == kind {
+			found[name] = r
+		}
+	}
+	return found
+}
+
+// every calls visit for v and all that is in it.
+func every(v value, visit func(value)) {
+	visit(v)
+	switch v := v.(type) {
+	case map[string]value:
+		for _, e := range v {
+			every(e, visit)
+		}
+	case []value:
+		for _, e := range v {
+			every(e, visit)
+		}
+	}
+}
+
+// An alarm that reaches nobody, or that tells nobody what to do, is none.
+func TestAlarmsReachTheTopic(t *testing.T) {
+	doc := read(t, "infra/operations.yaml")
+	for name, alarm := range resources(doc, "AWS::CloudWatch::Alarm") {
+		t.Run(name, func(t *testing.T) {
+			properties := at(alarm, "Properties")
+			for _, actions := range []string{"AlarmActions", "OKActions"} {
+				want := []value{"HasTopic", []value{"!Ref AlarmTopicArn"}, "!Ref AWS::NoValue"}
+				if diff := cmp.Diff(value(want), at(properties, actions)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", actions, diff)
+				}
+			}
+			if len(text(at(properties, "AlarmDescription"))) < 100 {
+				t.Error("the description does not tell what to do")
+			}
+			if at(properties, "TreatMissingData") == nil {
+				t.Error("TreatMissingData is left to its default")
+			}
+			if condition := text(at(alarm, "Condition")); !strings.HasPrefix(condition, "Has") {
+				t.Errorf("Condition = %q: it is there, and costs, without being asked for", condition)
+			}
+		})
+	}
+}
+
+// An alarm or graph of a metric that nobody sends shows that all is well for ever.
+func TestMetricsAreSent(t *testing.T) {
+	doc := read(t, "infra/operations.yaml")
+	filters := map[string]bool{}
+	for _, f := range resources(doc, "AWS::Logs::MetricFilter") {
+		transformation := list(at(f, "Properties", "MetricTransformations"))[0]
+		filters[text(at(transformation, "MetricName"))] = true
+	}
+	alarmed := map[string]bool{}
+	for name, alarm := range resources(doc, "AWS::CloudWatch::Alarm") {
+		every(alarm, func(v value) {
+			metric := text(at(v, "MetricName"))
+			switch at(v, "Namespace") {
+			case "GoblinsSecrets":
+				alarmed[metric] = true
+				dimensions := list(at(v, "Dimensions"))
+				if !slices.Contains(sent(t), metric) || len(dimensions) != 1 || at(dimensions[0], "Name") != "Stack" {
+					t.Errorf("%s: nobody sends %s by %v", name, metric, dimensions)
+				}
+			case "GoblinsSecrets/Trail":
+				if !filters[metric] {
+					t.Errorf("%s: no filter counts %s", name, metric)
+				}
+			}
+		})
+	}
+	if len(alarmed) == 0 {
+		t.Error("no alarm is about the product's own metrics")
+	}
+
+	shown := map[string]bool{}
+	for _, metric := range dashboardMetrics(t, doc) {
+		if metric[0] == "GoblinsSecrets" {
+			shown[metric[1]] = true
+			if !slices.Contains(sent(t), metric[1]) || metric[2] != "Stack" {
+				t.Errorf("the dashboard shows %s by %s, which nobody sends", metric[1], metric[2])
+			}
+		}
+	}
+	for _, metric := range sent(t) {
+		if !shown[metric] {
+			t.Errorf("the dashboard does not show %s", metric)
+		}
+	}
+}
+
+// dashboardMetrics are the namespace, name and first dimension of the dashboard's metrics, its
+// abbreviations ("." and "...") resolved.
+func dashboardMetrics(t *testing.T, doc value) [][3]string {
+	t.Helper()
+	body, ok := strings.CutPrefix(text(at(doc, "Resources", "Board", "Properties", "DashboardBody")), "!Sub ")
+	if !ok {
+		t.Fatal("DashboardBody is no !Sub")
+	}
+	var dashboard struct {
+		Widgets []struct {
+			X, Width   int
+			Properties struct{ Metrics [][]any }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &dashboard); err != nil {
+		t.Fatalf("DashboardBody: %v", err)
+	}
+	var metrics [][3]string
+	for _, w := range dashboard.Widgets {
+		if w.X+w.Width > 24 {
+			t.Errorf("a widget ends in column %d of 24", w.X+w.Width)
+		}
+		var last []string
+		for _, m := range w.Properties.Metrics {
+			var words []string
+			for _, word := range m {
+				if s, ok := word.(string); ok { // and no options
+					words = append(words, s)
+				}
+			}
+			if words[0] == "..." {
+				words = append(slices.Clone(last[:len(last)-len(words)+1]), words[1:]...)
+			}
+			for i, word := range words {
+				if word == "." {
+					words[i] = last[i]
+				}
+			}
+			last = words
+			metric := [3]string{words[0], words[1]}
+			if len(words) > 2 {
+				metric[2] = words[2]
+			}
+			metrics = append(metrics, metric)
+		}
+	}
+	return metrics
+}
+
+// Whoever opens a data key without get-item is told of, and get-item is not.
+func TestForeignDecrypts(t *testing.T) {
+	const key, role = "arn:aws:kms:r:1:key/k", "arn:aws:iam::1:role/s/get-item"
+	doc := read(t, "infra/operations.yaml")
+	pattern := text(at(doc, "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
+	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", role).Replace(pattern)
+	if strings.Contains(pattern, "${") {
+		t.Fatalf("unknown reference in %s", pattern)
+	}
+	event := func(name, arn, issuer string) map[string]any {
+		identity := map[string]any{"type": "IAMUser"}
+		if issuer != "" {
+			identity = map[string]any{"type": "AssumedRole", "sessionContext": map[string]any{"sessionIssuer": map[string]any{"arn": issuer}}}
+		}
+		return map[string]any{"eventSource": "kms.amazonaws.com", "eventName": name, "userIdentity": identity,
+			"resources": []any{map[string]any{"ARN": arn}}}
+	}
+	const admin, another = "arn:aws:iam::1:role/admin", "arn:aws:kms:r:1:key/other"
+	into := event("ReEncrypt", another, admin)
+	into["resources"] = append(into["resources"].([]any), map[string]any{"ARN": key})
+	for name, test := range map[string]struct {
+		event map[string]any
+		want  bool
+	}{
+		"GetItem":      {event("Decrypt", key, role), false},
+		"OtherRole":    {event("Decrypt", key, admin), true},
+		"LongerName":   {event("Decrypt", key, role+"-2"), true},
+		"User":         {event("Decrypt", key, ""), true},
+		"ReEncrypt":    {event("ReEncrypt", key, admin), true},
+		"ReEncryptTo":  {into, true},
+		"OtherKey":     {event("Decrypt", another, admin), false},
+		"GenerateData": {event("GenerateDataKey", key, admin), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := matches(t, pattern, test.event); got != test.want {
+				t.Errorf("counted = %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+var (
+	condition = regexp.MustCompile(`\(\$\.([\w.\[\]]+) (?:(NOT EXISTS)|(=|!=) "([^"]*)")\)`)
+	group     = regexp.MustCompile(`\(([TF&| ]+)\)`)
+)
+
+// matches evaluates a filter pattern of CloudWatch Logs, as far as ours go: conditions in
+// parentheses, && before ||. A comparison with a field that is not there is false, != too.
+func matches(t *testing.T, pattern string, event map[string]any) bool {
+	t.Helper()
+	truth := func(is bool) string {
+		if is {
+			return "T"
+		}
+		return "F"
+	}
+	pattern = strings.Trim(pattern, "{} \n")
+	pattern = condition.ReplaceAllStringFunc(pattern, func(s string) string {
+		c := condition.FindStringSubmatch(s)
+		got, exists := field(event, c[1])
+		return truth(c[2] != "" && !exists || c[3] == "=" && exists && got == c[4] || c[3] == "!=" && exists && got != c[4])
+	})
+	either := func(s string) string {
+		for _, all := range strings.Split(s, "||") {
+			if !strings.Contains(all, "F") {
+				return "T"
+			}
+		}
+		return "F"
+	}
+	for group.MatchString(pattern) {
+		pattern = group.ReplaceAllStringFunc(pattern, func(s string) string { return either(s[1 : len(s)-1]) })
+	}
+	if strings.Trim(pattern, "TF&| ") != "" {
+		t.Fatalf("not understood: %s", pattern)
+	}
+	return either(pattern) == "T"
+}
+
+func field(event any, path string) (any, bool) {
+	for _, name := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+		switch e := event.(type) {
+		case map[string]any:
+			event = e[name]
+		case []any:
+			i := int(name[0] - '0')
+			if i >= len(e) {
+				return nil, false
+			}
+			event = e[i]
+		}
+		if event == nil {
+			return nil, false
+		}
+	}
+	return event, true
+}
+
+// A value may look like anything, so no rule on bodies blocks. These are all such rules of the groups
+// that AWS documents.
+func TestFirewallLetsValuesPass(t *testing.T) {
+	onBodies := map[string][]string{
+		"AWSManagedRulesCommonRuleSet":          {"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"},
+		"AWSManagedRulesKnownBadInputsRuleSet":  {"JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"},
+		"AWSManagedRulesAmazonIpReputationList": nil,
+	}
+	for _, rule := range list(at(read(t, "infra/firewall.yaml"), "Resources", "Firewall", "Properties", "Rules")) {
+		statement := at(rule, "Statement", "ManagedRuleGroupStatement")
+		if statement == nil {
+			continue
+		}
+		rules, known := onBodies[text(at(statement, "Name"))]
+		if !known {
+			t.Errorf("%v: say here which of its rules look at bodies", at(statement, "Name"))
+		}
+		counted := map[string]bool{}
+		for _, o := range list(at(statement, "RuleActionOverrides")) {
+			counted[text(at(o, "Name"))] = at(o, "ActionToUse", "Count") != nil
+		}
+		for _, name := range rules {
+			if !counted[name] {
+				t.Errorf("%s blocks values", name)
+			}
+		}
+	}
+}
+
+// WAF shows requests in samples and logs. None may have a key or a piece of a value.
+func TestFirewallKeepsSecrets(t *testing.T) {
+	doc := read(t, "infra/firewall.yaml")
+	firewall := at(doc, "Resources", "Firewall", "Properties")
+	every(firewall, func(v value) {
+		if sampled := at(v, "SampledRequestsEnabled"); sampled != nil && sampled != "false" {
+			t.Errorf("%v samples requests", at(v, "MetricName"))
+		}
+	})
+	hidden := map[string]bool{}
+	for _, p := range list(at(firewall, "DataProtectionConfig", "DataProtections")) {
+		keys := []string{text(at(p, "Field", "FieldType"))}
+		for _, k := range list(at(p, "Field", "FieldKeys")) {
+			keys = append(keys, text(k))
+		}
+		hidden[strings.Join(keys, " ")] = at(p, "Action") == "SUBSTITUTION" && at(p, "ExcludeRuleMatchDetails") == nil
+	}
+	if !hidden["BODY"] || !hidden["SINGLE_HEADER authorization"] {
+		t.Errorf("protected: %v, want bodies and keys", hidden)
+	}
+	redacted := list(at(doc, "Resources", "Logging", "Properties", "RedactedFields"))
+	if len(redacted) != 1 || at(redacted[0], "SingleHeader", "Name") != "authorization" {
+		t.Errorf("RedactedFields = %v, want the key", redacted)
+	}
+}
+
+// Without them every API of the account would stop to log, or other repositories to deploy.
+func TestSharedResourcesStay(t *testing.T) {
+	for file, names := range map[string][]string{
+		"infra/account.yaml": {"LoggingRole", "Account"},
+		"infra/github.yaml":  {"Provider"},
+	} {
+		doc := read(t, file)
+		for _, name := range names {
+			check(t, doc, "Retain", "Resources", name, "DeletionPolicy")
+			check(t, doc, "Retain", "Resources", name, "UpdateReplacePolicy")
+		}
+	}
+}
+
+// Only one repository's one environment gets in, and only CloudFormation gets further.
+func TestGitHubTrust(t *testing.T) {
+	doc := read(t, "infra/github.yaml")
+	trust := list(at(doc, "Resources", "DeployRole", "Properties", "AssumeRolePolicyDocument", "Statement"))
+	if len(trust) != 1 || len(at(trust[0], "Condition").(map[string]value)) != 1 {
+		t.Fatalf("trust policy = %v, want one statement with one condition", trust)
+	}
+	equal := at(trust[0], "Condition", "StringEquals")
+	check(t, equal, "sts.amazonaws.com", "token.actions.githubusercontent.com:aud")
+	check(t, equal, "!Sub repo:${Repository}:environment:${Environment}", "token.actions.githubusercontent.com:sub")
+
+	for _, s := range statements(doc, "DeployRole") {
+		for _, action := range list(at(s, "Action")) {
+			service, _, _ := strings.Cut(text(action), ":")
+			if !slices.Contains([]string{"cloudformation", "iam", "s3"}, service) {
+				t.Errorf("DeployRole may %s", action)
+			}
+			if service == "iam" {
+				check(t, s, "iam:PassRole", "Action")
+				check(t, s, "!GetAtt ExecutionRole.Arn", "Resource")
+				check(t, s, "cloudformation.amazonaws.com", "Condition", "StringEquals", "iam:PassedToService")
+			}
+		}
+	}
+	for _, s := range statements(doc, "ExecutionRole") {
+		for _, action := range list(at(s, "Action")) {
+			for _, never := range []string{
+				"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DeleteTable",
+				"kms:Decrypt", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:ScheduleKeyDeletion", "kms:DisableKey",
+			} {
+				if ok, err := filepath.Match(text(action), never); err != nil || ok {
+					t.Errorf("ExecutionRole may %s by %s", never, action)
+				}
+			}
+		}
+	}
+}
+
+func statements(doc value, role string) []value {
+	var all []value
+	for _, p := range list(at(doc, "Resources", role, "Properties", "Policies")) {
+		all = append(all, list(at(p, "PolicyDocument", "Statement"))...)
+	}
+	return all
+}
+
+// What deploys the root template and those nested in it may use every service that they do.
+func TestGitHubMayDeploy(t *testing.T) {
+	may := map[string]bool{}
+	for _, s := range statements(read(t, "infra/github.yaml"), "ExecutionRole") {
+		for _, action := range list(at(s, "Action")) {
+			service, _, _ := strings.Cut(text(action), ":")
+			may[service] = true
+		}
+	}
+	for file := range nested(t) {
+		for name, r := range at(read(t, file), "Resources").(map[string]value) {
+			service := strings.ToLower(strings.Split(text(at(r, "Type")), "::")[1])
+			if service == "serverless" {
+				service = "lambda" // and what every template has
+			}
+			if !may[service] {
+				t.Errorf("%s: %s is a %s, and ExecutionRole of infra/github.yaml has nothing for %s", file, name, at(r, "Type"), service)
+			}
+		}
+	}
+}
+
+// A nested stack gets what it asks for, and nothing that it does not know: CloudFormation finds out
+// only while it deploys.
+func TestNestedParameters(t *testing.T) {
+	for file, given := range nested(t) {
+		if given == nil {
+			continue // the root
+		}
+		declared := at(read(t, file), "Parameters").(map[string]value)
+		for name := range given {
+			if _, ok := declared[name]; !ok {
+				t.Errorf("%s gets %s, and has no such parameter", file, name)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(declared)) {
+			if _, ok := given[name]; !ok && at(declared[name], "Default") == nil {
+				t.Errorf("%s does not get %s, which has no default", file, name)
+			}
+		}
+	}
+}
+
+// nested are the templates of the deployment by file, with the parameters that the root gives each.
+func nested(t *testing.T) map[string]map[string]value {
+	t.Helper()
+	files := map[string]map[string]value{"template.yaml": nil}
+	for _, r := range resources(read(t, "template.yaml"), "AWS::CloudFormation::Stack") {
+		given, ok := at(r, "Properties", "Parameters").(map[string]value)
+		if !ok {
+			given = map[string]value{}
+		}
+		files[text(at(r, "Properties", "TemplateURL"))] = given
+	}
+	return files
+}
