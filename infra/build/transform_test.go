@@ -1,0 +1,117 @@
+package build
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"goblins-secrets/infra/local/checkout"
+)
+
+// transform runs SAM's own translator, which CloudFormation runs too, on the template
+// with these parameters, and prints what becomes of it.
+const transform = `
+import json, sys
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+class NoManagedPolicies:
+    def load(self): return {}
+template = yaml_parse(open(sys.argv[1]).read())
+values = {name: p.get("Default") for name, p in template["Parameters"].items()}
+values.update(p.split("=", 1) for p in sys.argv[2:])
+values.update({"AWS::Region": "us-east-1", "AWS::Partition": "aws", "AWS::StackName": "stack", "AWS::AccountId": "123456789012"})
+for name, resource in template["Resources"].items():
+    if resource["Type"] == "AWS::Serverless::Function":
+        resource["Properties"]["CodeUri"] = "s3://bucket/" + name
+print(json.dumps(transform(template, values, NoManagedPolicies())["Resources"]))
+`
+
+type resource struct {
+	Type         string
+	Properties   map[string]any
+	UpdatePolicy map[string]any
+}
+
+func transformed(t *testing.T, parameters ...string) map[string]resource {
+	t.Helper()
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".tools", "sam", "bin", "python"),
+		append([]string{"-c", transform, filepath.Join(root, "template.yaml")}, parameters...)...)
+	cmd.Env = append(cmd.Environ(), "AWS_DEFAULT_REGION=us-east-1", "SAM_CLI_TELEMETRY=0")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("transform with %v: %v\n%s", parameters, err, &stderr)
+	}
+	var resources map[string]resource
+	if err := json.Unmarshal(out, &resources); err != nil {
+		t.Fatal(err)
+	}
+	return resources
+}
+
+// Traffic moves step by step, back on an alarm, if that is asked for; else aliases just
+// move. No emulator has CodeDeploy, so this is seen in what SAM makes of the template.
+func TestGradualDeployment(t *testing.T) {
+	for _, tt := range []struct {
+		deploymentType string
+		gradual        bool
+	}{{"AllAtOnce", false}, {"Canary10Percent5Minutes", true}, {"Linear10PercentEvery1Minute", true}} {
+		aliases := 0
+		for name, r := range transformed(t, "DeploymentType="+tt.deploymentType) {
+			switch r.Type {
+			case "AWS::Lambda::Alias":
+				aliases++
+				if _, has := r.UpdatePolicy["CodeDeployLambdaAliasUpdate"]; has != tt.gradual {
+					t.Errorf("%s: CodeDeploy moves %s: %t, want %t", tt.deploymentType, name, has, tt.gradual)
+				}
+			case "AWS::CodeDeploy::DeploymentGroup":
+				group, err := json.Marshal(r.Properties)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range []string{tt.deploymentType, "Outputs.ErrorsAlarm", "Outputs.LatencyAlarm", "DEPLOYMENT_STOP_ON_ALARM"} {
+					if !strings.Contains(string(group), want) {
+						t.Errorf("%s: %s does not have %s: %s", tt.deploymentType, name, want, group)
+					}
+				}
+				if !tt.gradual {
+					t.Errorf("%s: there is %s", tt.deploymentType, name)
+				}
+			}
+		}
+		if aliases < 10 {
+			t.Errorf("%s: %d aliases, want one of each function", tt.deploymentType, aliases)
+		}
+	}
+}
+
+// There is one stage, and it calls each function by its alias, the authorizer too.
+func TestStage(t *testing.T) {
+	var stages int
+	for _, r := range transformed(t) {
+		switch r.Type {
+		case "AWS::ApiGateway::Stage":
+			stages++
+		case "AWS::ApiGateway::RestApi":
+			body, err := json.Marshal(r.Properties["Body"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := strings.Count(string(body), "/invocations")
+			aliases := strings.Count(string(body), "Aliaslive}/invocations") + strings.Count(string(body), `{"Ref":"AuthorizerAliaslive"}`)
+			if all == 0 || all != aliases {
+				t.Errorf("%d of %d calls of functions are of their alias", aliases, all)
+			}
+		}
+	}
+	if stages != 1 {
+		t.Errorf("there are %d stages", stages)
+	}
+}
