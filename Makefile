@@ -22,7 +22,7 @@ ENV ?= default
 
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: run account deploy test lint validate vulncheck test-dynamodb-local bench local
+.PHONY: run account deploy test lint validate vulncheck test-dynamodb-local test-deploy bench local
 
 run: local
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
@@ -37,7 +37,7 @@ local:
 	@go build -o $(LOCAL) ./infra/local
 
 test: lint validate
-	go test -race ./...
+	go test -race $$(go list ./... | grep -v /infra/sam/)
 	@$(MAKE) --no-print-directory vulncheck
 
 lint:
@@ -62,6 +62,11 @@ test-dynamodb-local:
 
 deploy: $(SAM)
 	@infra/sam/deploy.sh '$(ENV)'
+
+# The template, deployed by the SAM CLI to an emulator of AWS, where the end-to-end suite is played.
+# From its folder: go test then shows what it is at.
+test-deploy: $(SAM)
+	cd infra/sam/deploy && go test -count=1 -timeout 14m
 
 bench:
 	go run ./infra/bench

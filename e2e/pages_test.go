@@ -271,21 +271,23 @@ func (r response) wantOneOf(t *testing.T, status int, bodies ...string) {
 	}
 }
 
-// TestLongList: 10,000 items, from one end to the other and back, in a few sizes.
+const longList = 10_000
+
+// TestLongList: many items, from one end to the other and back, in a few sizes.
 func TestLongList(t *testing.T) {
-	const many = 10_000
 	t.Parallel()
 	p := newParts(t, nil)
-	made, _ := p.table.Account(t, "long")
-	targets := p.targets(t)
-	for _, tg := range targets { // one account for all: its list is dear to make
-		tg.account = func(*testing.T) account { return account{key: made.Key, user: made.UserID.String()} }
+	if p.table == nil {
+		t.Fatalf("%s has no table, whose rows this test writes itself", deploymentVariable)
 	}
-	secret := "/api/secrets/" + made.Account.DefaultSecretID.String() + "/"
-	seed := targets[0].client(t)
-	ids := p.multiply(t, made.Account.ID, seed.item(t, secret, "k", "PLANTED"), many)
+	owner := p.targets[0].client(t)
+	for _, tg := range p.targets { // one account for all: its list is dear to make
+		tg.account = func(*testing.T) account { return owner.account }
+	}
+	secret := "/api/secrets/" + owner.get(t, "/api/secrets/").page(t).ids()[0] + "/"
+	ids := p.multiply(t, owner.id, owner.item(t, secret, "k", "PLANTED"), p.rows)
 
-	play(t, targets, func(t *testing.T, tg *target) {
+	play(t, p.targets, func(t *testing.T, tg *target) {
 		c := tg.client(t).unrecorded()
 		items := secret + "items/"
 		c.walkBothWays(t, items, 1000, ids)
@@ -295,8 +297,8 @@ func TestLongList(t *testing.T) {
 			"1": 1, "007": 7, "1001": 1000, "99999999999999999999": 1000,
 		} {
 			got := c.get(t, items+"?page_size="+url.QueryEscape(size)).page(t)
-			if len(got.Results) != want || got.Count != many {
-				t.Errorf("GET %s?page_size=%s = %d of %d, want %d of %d", items, size, len(got.Results), got.Count, want, many)
+			if len(got.Results) != want || got.Count != p.rows {
+				t.Errorf("GET %s?page_size=%s = %d of %d, want %d of %d", items, size, len(got.Results), got.Count, want, p.rows)
 			}
 		}
 		got := c.get(t, items).page(t)
@@ -304,14 +306,14 @@ func TestLongList(t *testing.T) {
 			t.Errorf("GET %s = other ids (-want +got):\n%s", items, short(diff))
 		}
 		// Deep in the list a page is as any other.
-		deep := slices.Index(ids, ids[7777])
+		deep := p.rows * 7 / 9
 		cursor := base64.RawURLEncoding.EncodeToString(append([]byte{0}, uuidBytes(t, ids[deep])...))
-		p := c.get(t, items+"?page_size=3&cursor="+cursor).page(t)
-		if diff := cmp.Diff(ids[deep+1:deep+4], p.ids()); diff != "" {
+		got = c.get(t, items+"?page_size=3&cursor="+cursor).page(t)
+		if diff := cmp.Diff(ids[deep+1:deep+4], got.ids()); diff != "" {
 			t.Errorf("GET deep in %s = other ids (-want +got):\n%s", items, diff)
 		}
-		p = c.follow(t, *p.Previous).page(t)
-		if diff := cmp.Diff(ids[deep-2:deep+1], p.ids()); diff != "" {
+		got = c.follow(t, *got.Previous).page(t)
+		if diff := cmp.Diff(ids[deep-2:deep+1], got.ids()); diff != "" {
 			t.Errorf("GET back deep in %s = other ids (-want +got):\n%s", items, diff)
 		}
 	})
@@ -329,14 +331,14 @@ func uuidBytes(t *testing.T, text string) []byte {
 // multiply copies the row of an item, at this path, under new ids and keys, until its
 // secret has many, and returns their ids. It copies no more than a list reads: creating
 // them would take minutes, and an emulator's writes slow down as a partition grows.
-func (p parts) multiply(t *testing.T, owner uuid.UUID, path string, many int) []string {
+func (p parts) multiply(t *testing.T, owner, path string, many int) []string {
 	t.Helper()
 	type row = map[string]types.AttributeValue
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	segments := strings.Split(path, "/")
 	secret, first := segments[3], segments[5]
-	out, err := p.table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: &p.table.Name, Key: row{"PK": text("SECRET#" + owner.String() + "#" + secret), "SK": text("ITEM#" + first)},
+	out, err := p.table.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: &p.tableName, Key: row{"PK": text("SECRET#" + owner + "#" + secret), "SK": text("ITEM#" + first)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -354,9 +356,9 @@ func (p parts) multiply(t *testing.T, owner uuid.UUID, path string, many int) []
 	g.SetLimit(2)
 	for batch := range slices.Chunk(writes, 25) {
 		g.Go(func() error {
-			out, err := p.table.Client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{p.table.Name: batch}})
+			out, err := p.table.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{p.tableName: batch}})
 			if err == nil && len(out.UnprocessedItems) > 0 {
-				return fmt.Errorf("%d rows were not written", len(out.UnprocessedItems[p.table.Name]))
+				return fmt.Errorf("%d rows were not written", len(out.UnprocessedItems[p.tableName]))
 			}
 			return err
 		})
@@ -364,8 +366,8 @@ func (p parts) multiply(t *testing.T, owner uuid.UUID, path string, many int) []
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: &p.table.Name, Key: row{"PK": text("ACCOUNT#" + owner.String()), "SK": text("SECRET#" + secret)},
+	_, err = p.table.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: &p.tableName, Key: row{"PK": text("ACCOUNT#" + owner), "SK": text("SECRET#" + secret)},
 		UpdateExpression:          aws.String("ADD #items :more"),
 		ConditionExpression:       aws.String("#items = :one"),
 		ExpressionAttributeNames:  map[string]string{"#items": "items"},

@@ -3,7 +3,8 @@
 // Every scenario is played against each target, a way to run the product behind a
 // URL: the local gateway, and the Lambda functions behind API Gateway. What a scenario
 // sees is recorded, and all targets must have given the same answers. A target is no
-// more than an address and a source of fresh accounts, so a deployed stack can be one.
+// more than an address and a source of fresh accounts, so a deployed stack can be one:
+// see deployment.
 package e2e
 
 import (
@@ -21,12 +22,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/infra/local/stack"
-	"goblins-secrets/pkg/secrets"
 )
 
 // target is one way to run the product.
@@ -36,10 +37,14 @@ type target struct {
 	public  string // what links in answers begin with: the API's own idea of url
 	account func(t *testing.T) account
 	log     *transcript
+
+	apigw bool          // behind API Gateway, or an emulator of it, and not a gateway of ours
+	turns chan struct{} // has room for the requests that it takes at once; nil: for any
 }
 
 // account is what a scenario may know of an account beforehand.
 type account struct {
+	id   string
 	key  string
 	user string
 }
@@ -47,17 +52,33 @@ type account struct {
 // settings are variables that functions have instead of the template's.
 type settings map[string]string
 
-// parts are what the targets of one scenario run on: one table for all.
+// parts are what one scenario is played on: targets, and the table behind all of them.
 type parts struct {
-	table     *localtest.Table
-	svc       *secrets.Service
-	functions map[string]http.Handler
+	targets   []*target
+	table     *dynamodb.Client
+	tableName string
+	rows      int // so many does TestLongList write
 }
 
+// newParts makes them with these settings: in this process, or from what is deployed.
 func newParts(t *testing.T, override settings) parts {
 	t.Helper()
+	d, err := deployed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d != nil {
+		return d.parts(t, override)
+	}
+	return inProcess(t, override)
+}
+
+// inProcess makes all ways to run the product within this process, on one table.
+func inProcess(t *testing.T, override settings) parts {
+	t.Helper()
 	table := localtest.NewTable(t)
-	functions, err := stack.Functions(table.Template(), func(function string) (func(string) string, error) {
+	tmpl, svc := table.Template(), table.Service(t)
+	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
 		getenv := table.Environment(t, function)
 		return func(name string) string {
 			if value, ok := override[name]; ok {
@@ -69,24 +90,20 @@ func newParts(t *testing.T, override settings) parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parts{table: table, svc: table.Service(t), functions: functions}
-}
-
-// targets are all ways to run the product on the same parts.
-func (p parts) targets(t *testing.T) []*target {
-	t.Helper()
-	tmpl := p.table.Template()
-	local := httptest.NewServer(apigw.New(tmpl, p.functions, p.svc.Authenticate, slog.Default()))
+	local := httptest.NewServer(apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
 	t.Cleanup(local.Close)
-	lambda := httptest.NewServer(newLambdaGateway(t, tmpl, p.functions, p.svc))
+	lambda := httptest.NewServer(newLambdaGateway(t, tmpl, functions, svc))
 	t.Cleanup(lambda.Close)
 	fresh := func(t *testing.T) account {
-		made, _ := p.table.Account(t, uuid.NewString())
-		return account{key: made.Key, user: made.UserID.String()}
+		made, _ := table.Account(t, uuid.NewString())
+		return account{id: made.Account.ID.String(), key: made.Key, user: made.UserID.String()}
 	}
-	return []*target{
-		{name: "local gateway", url: local.URL, public: local.URL, account: fresh},
-		{name: "lambda", url: lambda.URL, public: "https://" + lambdaDomain + "/" + lambdaStage, account: fresh},
+	return parts{
+		targets: []*target{
+			{name: "local gateway", url: local.URL, public: local.URL, account: fresh},
+			{name: "lambda", url: lambda.URL, public: "https://" + lambdaDomain + "/" + lambdaStage, account: fresh},
+		},
+		table: table.Client, tableName: table.Name, rows: longList,
 	}
 }
 
@@ -99,7 +116,7 @@ func eachTarget(t *testing.T, scenario func(t *testing.T, tg *target)) {
 func eachTargetWith(t *testing.T, override settings, scenario func(t *testing.T, tg *target)) {
 	t.Helper()
 	t.Parallel()
-	play(t, newParts(t, override).targets(t), scenario)
+	play(t, newParts(t, override).targets, scenario)
 }
 
 func play(t *testing.T, targets []*target, scenario func(t *testing.T, tg *target)) {
@@ -149,7 +166,8 @@ type response struct {
 
 func (r response) String() string { return r.method + " " + short(r.path) }
 
-var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+// A target answers in good time or never: API Gateway itself gives up after 29 seconds.
+var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: time.Minute}
 
 // do sends a request with the client's key, and JSON as the type of a body. Headers
 // are lines such as "Content-Type: text/plain"; one without a value is not sent.
@@ -171,6 +189,10 @@ func (c *client) do(t *testing.T, method, path, body string, headers ...string) 
 			request.Header.Set(name, value)
 		}
 	}
+	if turns := c.target.turns; turns != nil {
+		turns <- struct{}{}
+		defer func() { <-turns }()
+	}
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, short(path), err)
@@ -181,7 +203,7 @@ func (c *client) do(t *testing.T, method, path, body string, headers ...string) 
 		t.Fatalf("%s %s: %v", method, short(path), err)
 	}
 	r := response{method, path, answer.StatusCode, answer.Header, string(content)}
-	r.check(t)
+	r.check(t, c.target)
 	c.target.log.add(r)
 	return r
 }
@@ -225,7 +247,7 @@ func (r response) isReveal() bool {
 }
 
 // check tests what holds for every answer.
-func (r response) check(t *testing.T) {
+func (r response) check(t *testing.T, from *target) {
 	t.Helper()
 	if r.status >= 500 {
 		t.Errorf("%v = %d %s, want no failure", r, r.status, short(r.body))
@@ -233,12 +255,15 @@ func (r response) check(t *testing.T) {
 	if got := r.header.Values("Cache-Control"); !slices.Equal(got, []string{"no-store"}) {
 		t.Errorf("%v = %d with Cache-Control %q, want no-store", r, r.status, got)
 	}
-	want := []string{"application/json"}
-	if r.body == "" && r.method != http.MethodHead {
-		want = nil
-	}
-	if got := r.header.Values("Content-Type"); !slices.Equal(got, want) {
-		t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
+	// API Gateway gives a type to what a function leaves without one.
+	if bodiless := r.body == "" && r.method != http.MethodHead; !bodiless || !from.apigw {
+		want := []string{"application/json"}
+		if bodiless {
+			want = nil
+		}
+		if got := r.header.Values("Content-Type"); !slices.Equal(got, want) {
+			t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
+		}
 	}
 	if r.isReveal() {
 		return

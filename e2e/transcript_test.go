@@ -40,7 +40,7 @@ func (tr *transcript) add(r response) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d\n", r.status)
 	for _, name := range slices.Sorted(maps.Keys(r.header)) {
-		if name != "Date" && name != "Content-Length" {
+		if name != "Date" && name != "Content-Length" && !strings.HasPrefix(name, "X-Amz") { // API Gateway's ids of the request
 			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(r.header[name], "|"))
 		}
 	}

@@ -13,7 +13,7 @@ export GOAMD64 = v1
 export GOARM64 = v8.0
 
 # GetItem is functions/get-item.
-folder = $(shell echo '$*' | sed 's/\B[A-Z]/-&/g' | tr A-Z a-z)
+folder = $(shell echo '$*' | sed 's/\([a-z]\)\([A-Z]\)/\1-\2/g' | tr A-Z a-z)
 
 build-%:
 	go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(folder)

@@ -4,9 +4,9 @@
 #
 # usage: infra/sam/deploy.sh [ENVIRONMENT [OPTIONS OF sam deploy...]]
 #
-# The first time, when samconfig.toml has no region for the environment yet, `sam deploy --guided`
-# asks for it and for the parameters, and writes the answers there. What it then creates, updates
-# and replaces is shown before it is done.
+# The first time, when there is no such stack yet, `sam deploy --guided` asks for the parameters and
+# writes the answers to samconfig.toml. Later it would offer their defaults and not what is deployed,
+# so then nothing is asked. What is created, updated and replaced is shown before it is done.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -21,19 +21,33 @@ saved() {
 grep -q "^\[$environment\.deploy\.parameters\]" samconfig.toml ||
   { echo "deploy: samconfig.toml has no environment $environment" >&2; exit 1; }
 
+# The SAM CLI reads no AWS_REGION. Without a region it would fail after all its questions.
+region=$(saved region)
+region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(.tools/sam/bin/python -c 'import boto3; print(boto3.Session().region_name or "")')}}}
+[ -n "$region" ] || { echo "deploy: set the region first: export AWS_DEFAULT_REGION=..., or in your AWS profile" >&2; exit 1; }
+export AWS_REGION=$region AWS_DEFAULT_REGION=$region
+
+exists() {
+  .tools/sam/bin/python - "$(saved stack_name)" <<'EOF'
+import sys, boto3
+from botocore.exceptions import ClientError
+try:
+    stack = boto3.client("cloudformation").describe_stacks(StackName=sys.argv[1])["Stacks"][0]
+    sys.exit(stack["StackStatus"] == "REVIEW_IN_PROGRESS")  # looked at, never deployed
+except ClientError as e:
+    if "does not exist" not in str(e):
+        sys.exit(f"deploy: {e}")
+    sys.exit(1)
+EOF
+}
+
 architecture=$(sed -n "/^\[$environment\.deploy\.parameters\]/,/^\[[a-z]*\.[a-z]/s/.*Architecture=\\\\*\"*\([a-z0-9_]*\).*/\1/p" samconfig.toml | tail -1)
 "$sam" build --config-env "$environment" ${architecture:+--parameter-overrides "Architecture=$architecture"}
-options=()
-if [ -z "$(saved region)" ]; then
-  # Where SAM is told no region it fails after all its questions.
-  .tools/sam/bin/python -c 'import boto3, sys; sys.exit(boto3.Session().region_name is None)' ||
-    { echo "deploy: set the region first: export AWS_REGION=..., or in your AWS profile" >&2; exit 1; }
-  if [ $# -eq 0 ]; then options=(--guided); fi
-fi
-"$sam" deploy --config-env "$environment" "${options[@]}" "$@"
+guided=
+if [ $# -eq 0 ] && ! exists; then guided=--guided; fi
+"$sam" deploy --config-env "$environment" ${guided:+"$guided"} "$@"
 
-region=$(saved region)
-"$sam" list stack-outputs --stack-name "$(saved stack_name)" ${region:+--region "$region"} --output json |
+"$sam" list stack-outputs --stack-name "$(saved stack_name)" --output json |
   .tools/sam/bin/python -c '
 import json, sys
 outputs = {o["OutputKey"]: o["OutputValue"] for o in json.load(sys.stdin)}

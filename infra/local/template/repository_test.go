@@ -344,13 +344,14 @@ func TestParameterBounds(t *testing.T) {
 		"ReadWindowSeconds":   {"0", "86401"},
 		"KeyCacheSeconds":     {"-1", "3601"},
 		"LogRetentionDays":    {"0", "2"},
-		"ThrottleRate":        {"0"},
-		"ThrottleBurst":       {"0"},
+		"ThrottleRate":        {"-1"},
+		"ThrottleBurst":       {"-1"},
 		"ReservedConcurrency": {"0", "-1", "many"},
 		"DeploymentType":      {"", "Canary"},
 		"Tracing":             {"", "Passive"},
 		"AccessLog":           {"", "yes"},
 		"RestoredTable":       {"a/b"},
+		"RetainedKey":         {"alias/x"},
 		"DeletionProtection":  {"", "yes"},
 	} {
 		for _, v := range refused {
@@ -576,6 +577,9 @@ func statements(t *testing.T) []statement {
 	return all
 }
 
+// ownOrRetainedKey is the master key, as the template refers to it everywhere.
+var ownOrRetainedKey = value([]value{"HasRetainedKey", "!Ref RetainedKey", "!GetAtt MasterKey.Arn"})
+
 func TestPolicies(t *testing.T) {
 	// ForAllValues holds for a request without keys: these send one.
 	keyed := map[string]bool{
@@ -605,20 +609,20 @@ func TestPolicies(t *testing.T) {
 			} else {
 				seen[name] = true
 			}
-			want := value("!GetAtt TableInUse.Value")
+			want := value([]value{",", "!GetAtt Tables.Value"})
 			switch {
 			case keyed[action]:
 				if len(s.keys) == 0 {
 					t.Errorf("%s: %s on any key", s.function, action)
 				}
 			case action == "kms:Decrypt" || action == "kms:GenerateDataKey":
-				want = "!GetAtt MasterKey.Arn"
+				want = ownOrRetainedKey
 			case action == "logs:CreateLogStream" || action == "logs:PutLogEvents":
 				want = "!GetAtt " + s.function + "Logs.Arn"
 			default:
 				t.Errorf("%s: unexpected action %s", s.function, action)
 			}
-			if s.resource != want {
+			if !cmp.Equal(s.resource, want) {
 				t.Errorf("%s: %s on %v, want %v", s.function, action, s.resource, want)
 			}
 		}
@@ -694,9 +698,11 @@ func TestOutputs(t *testing.T) {
 	if diff := cmp.Diff(value(url), at(doc, "Outputs", "ApiUrl", "Value")); diff != "" {
 		t.Errorf("ApiUrl (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(ownOrRetainedKey, at(doc, "Outputs", "MasterKeyArn", "Value")); diff != "" {
+		t.Errorf("MasterKeyArn (-want +got):\n%s", diff)
+	}
 	for name, want := range map[string]string{
 		"ApiId":                 "!Ref Api",
-		"MasterKeyArn":          "!GetAtt MasterKey.Arn",
 		"CreateAccountFunction": "!Ref CreateAccount",
 	} {
 		check(t, doc, want, "Outputs", name, "Value")

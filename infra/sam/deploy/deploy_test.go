@@ -1,0 +1,208 @@
+// Package deploy tests the deployment itself: the SAM CLI builds template.yaml and
+// deploys it, as it is, to ministack, an emulator of AWS, where the end-to-end suite is
+// played through HTTP against what is deployed; where parameters are changed, each
+// permission is taken away once, and all is deleted. See deviations for what this can't
+// show.
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/google/go-cmp/cmp"
+
+	"goblins-secrets/infra/sam/ministack"
+	"goblins-secrets/pkg/gateway"
+)
+
+// TestDeploy is one story: each part finds what the one before it left.
+func TestDeploy(t *testing.T) {
+	m, err := ministack.Start(t.Context(), t.TempDir(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("ministack's last words:\n%s", m.LogEnd())
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := cloud{m}
+	sam := newSAM(t, c)
+	began := time.Now()
+	part := func(name string, play func(t *testing.T)) {
+		t.Helper()
+		fmt.Fprintf(os.Stderr, "deploy, %3.0f s: %s …\n", time.Since(began).Seconds(), name)
+		if !t.Run(name, play) {
+			t.FailNow() // the next would find something else
+		}
+	}
+
+	part("build", sam.buildAll)
+	part("deploy", func(t *testing.T) {
+		sam.deploy(t, nil)
+		c.completeAPI(t)
+	})
+	var kept keptData
+	part("first account", func(t *testing.T) { kept = firstAccount(t, c, sam) })
+	tests := newSuite(t, c)
+	part("end-to-end suite", func(t *testing.T) { tests.mustPass(t, c.stack(t), ".", skipped()) })
+	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
+	part("permissions", func(t *testing.T) { permissions(t, c, tests) })
+	var back func(*testing.T, ...string)
+	part("restore", func(t *testing.T) { back = restore(t, c, sam, kept) })
+	part("back, and ReadLimit=6", func(t *testing.T) {
+		back(t, "ReadLimit=6")
+		tests.mustPass(t, c.stack(t), "^TestBudget$", "")
+		kept.mustBeThere(t, c)
+	})
+	part("ReadLimit=1 ReadWindowSeconds=1", func(t *testing.T) {
+		update(t, c, sam, "ReadLimit=1", "ReadWindowSeconds=1")
+		tests.mustPass(t, c.stack(t), "^TestWaitIsOver$", "")
+		kept.mustBeThere(t, c)
+	})
+	var table, key string
+	part("delete", func(t *testing.T) { table, key = deleteStack(t, c, kept) })
+	part("a new stack takes over", func(t *testing.T) {
+		// The restored table, not the first one: see deviations.
+		sam.deploy(t, []string{"RestoredTable=" + restoredName(table), "RetainedKey=" + key})
+		c.completeAPI(t)
+		if got := c.stack(t); got.outputs["MasterKeyArn"] != key || got.resources["MasterKey"].Physical != "" {
+			t.Errorf("the new stack's key is %s, and its own %q, want the old one and none", got.outputs["MasterKeyArn"], got.resources["MasterKey"].Physical)
+		}
+		kept.mustBeThere(t, c)
+	})
+	fmt.Fprintf(os.Stderr, "deploy, %3.0f s: done\n", time.Since(began).Seconds())
+}
+
+// keptData is written before everything else, and is there until the end.
+type keptData struct {
+	account gateway.CreateAccountResponse
+	item    string // its path
+}
+
+// firstAccount does what a new operator does: makes an account with the command that the
+// stack's output gives, and uses its key.
+func firstAccount(t *testing.T, c cloud, sam samCLI) keptData {
+	t.Helper()
+	s := c.stack(t)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", s.outputs["FirstAccount"])
+	cmd.Env = append(sam.env, "PATH="+filepath.Dir(sam.program)+":"+os.Getenv("PATH"))
+	cmd.Dir = t.TempDir() // no checkout is needed
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", s.outputs["FirstAccount"], err, &stderr)
+	}
+	var kept keptData
+	if err := json.Unmarshal(out, &kept.account); err != nil || kept.account.Name != "my-team" || kept.account.APIKey == "" {
+		t.Fatalf("%s = %s, %v, want the account my-team and its key", s.outputs["FirstAccount"], out, err)
+	}
+	a := api{url: c.url(s), key: kept.account.APIKey}
+	items := "/api/secrets/" + kept.account.DefaultSecretID + "/items/"
+	kept.item = items + a.create(t, items, `{"key":"KEPT","value":"kept value"}`) + "/"
+	kept.mustBeThere(t, c)
+	return kept
+}
+
+func (k keptData) mustBeThere(t *testing.T, c cloud) {
+	t.Helper()
+	a := api{url: c.url(c.stack(t)), key: k.account.APIKey}
+	if status, body := a.call(t, http.MethodGet, k.item, ""); status != http.StatusOK || !strings.Contains(body, `"value":"kept value"`) {
+		t.Errorf("GET %s = %d %s, want the value that was written at first", k.item, status, body)
+	}
+}
+
+// deployAgain deploys what is deployed.
+func deployAgain(t *testing.T, c cloud, sam samCLI) {
+	t.Helper()
+	before, versions := c.stack(t), c.live(t)
+	out := sam.deploy(t, nil)
+	if !strings.Contains(out, "No changes to deploy") {
+		t.Errorf("sam deploy says %s, want that nothing has changed", out)
+	}
+	if diff := cmp.Diff(before, c.stack(t), cmp.AllowUnexported(stack{})); diff != "" {
+		t.Errorf("the stack has changed (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(versions, c.live(t)); diff != "" {
+		t.Errorf("other versions are live (-before +after):\n%s", diff)
+	}
+}
+
+// update sets parameters of the stack and changes nothing else. It looks first at what
+// CloudFormation would do: table and master key must stay what they are. Then every
+// function must have got a new version, and alias live must lead to it: the old version
+// keeps the old setting.
+func update(t *testing.T, c cloud, sam samCLI, parameters ...string) {
+	t.Helper()
+	before := c.live(t)
+	changeSet := changeSetARN.FindString(sam.deploy(t, parameters, "--no-execute-changeset"))
+	changes := c.changes(t, changeSet)
+	if len(changes) == 0 {
+		t.Fatal("the change set is empty")
+	}
+	for _, change := range changes {
+		keeps := slices.Contains([]string{"Table", "MasterKey", "MasterKeyAlias"}, change.Logical)
+		if change.Action != "Modify" || keeps && change.Replacement != "False" {
+			t.Errorf("%+v: want nothing added or removed, and data and key to stay", change)
+		}
+	}
+	if t.Failed() {
+		return
+	}
+	c.query(t, "cloudformation", "ExecuteChangeSet", map[string]string{"ChangeSetName": changeSet}, nil)
+	c.await(t, "UPDATE_COMPLETE")
+	c.completeAPI(t)
+
+	s, after := c.stack(t), c.live(t)
+	for _, parameter := range parameters {
+		name, want, _ := strings.Cut(parameter, "=")
+		if got := s.parameters[name]; got != strings.Trim(want, `"`) { // SAM wants an empty value as ""
+			t.Errorf("parameter %s = %s, want %s", name, got, want)
+		}
+	}
+	for function, version := range after {
+		if version == before[function] || version != c.newestVersion(t, s.resources[function].Physical) {
+			t.Errorf("alias live of %s leads to version %s, as before, or not to the newest one", function, version)
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); diff != "" || len(after) == 0 {
+		t.Errorf("functions with an alias live (-before +after):\n%s", diff)
+	}
+}
+
+// deleteStack deletes the stack. Table and master key stay, with all that is in them.
+func deleteStack(t *testing.T, c cloud, kept keptData) (table, key string) {
+	t.Helper()
+	s := c.stack(t)
+	table, key = s.outputs["TableName"], s.outputs["MasterKeyArn"]
+	items := itemsPartition(kept.account.AccountID, kept.account.DefaultSecretID)
+	before := c.rows(t, table, items)
+	// And not by sam delete: see deviations.
+	c.query(t, "cloudformation", "DeleteStack", map[string]string{"StackName": stackName}, nil)
+	c.awaitGone(t)
+	if status, body := (api{url: c.url(s)}).call(t, http.MethodGet, "/api/secrets/", ""); status == http.StatusOK {
+		t.Errorf("the API answers after the stack is gone: %d %s", status, body)
+	}
+	if after := c.rows(t, table, items); len(after) == 0 || !slices.Equal(after, before) {
+		t.Errorf("rows of an account's items after the stack is gone: %q, want those from before: %q", after, before)
+	}
+	out, err := c.kms().DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
+	if err != nil || !out.KeyMetadata.Enabled {
+		t.Errorf("the master key after the stack is gone: %+v, %v, want it enabled", out, err)
+	}
+	return table, key
+}

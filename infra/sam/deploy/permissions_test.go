@@ -1,0 +1,284 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/gateway"
+)
+
+// slash is the scenario that goes through all ten routes, in one of its two forms.
+const slash = "TestSlash$//^with$"
+
+// without lists, for each function and each action that it is allowed, the test of e2e
+// that fails without; or, in brackets, a test of this package, where an answer shows
+// nothing: a deletion that is left to purge-secrets is a 204 all the same.
+var without = map[string]map[string]string{
+	"Authorizer":    {"dynamodb:GetItem": "TestHostOfLinks"},
+	"CreateAccount": {"dynamodb:PutItem": "TestHostOfLinks"},
+	"CreateItem": {
+		"dynamodb:GetItem": "TestRefusedValues", "dynamodb:UpdateItem": "TestAccess", "dynamodb:PutItem": "TestAccess",
+		"kms:GenerateDataKey": "TestAccess",
+	},
+	"CreateSecret": {"dynamodb:PutItem": "TestHostOfLinks", "dynamodb:UpdateItem": "TestHostOfLinks"},
+	"DeleteItem": {
+		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
+	},
+	"DeleteSecret": {
+		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
+		"dynamodb:Query": "(deletion)", "dynamodb:BatchWriteItem": "(deletion)",
+	},
+	"GetItem": {
+		"dynamodb:GetItem": "TestIdentityInHeaders", "dynamodb:UpdateItem": "TestIdentityInHeaders", "dynamodb:PutItem": "TestIdentityInHeaders",
+		"kms:Decrypt": "TestIdentityInHeaders",
+	},
+	"GetSecret":   {"dynamodb:GetItem": "TestAccess"},
+	"ListItems":   {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
+	"ListSecrets": {"dynamodb:GetItem": "TestHostOfLinks", "dynamodb:Query": "TestHostOfLinks"},
+	"PurgeSecrets": {
+		"dynamodb:Query": "(purge)", "dynamodb:BatchWriteItem": "(purge)", "dynamodb:DeleteItem": "(purge)",
+	},
+	"UpdateItem": {
+		"dynamodb:GetItem": "TestUpdateItem", "dynamodb:UpdateItem": "TestUpdateItem", "dynamodb:PutItem": "TestUpdateItem",
+		"dynamodb:DeleteItem": "TestUpdateItem", "dynamodb:ConditionCheckItem": "TestUpdateItem", "kms:GenerateDataKey": "TestUpdateItem",
+	},
+	"UpdateSecret": {
+		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
+	},
+}
+
+// unasked are actions that ministack asks no policy for: see deviations.
+var unasked = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+
+// permissions takes each action from each function's role, once: a test must then fail,
+// and IAM must have refused that very action. So no function is allowed what it does not
+// need, on the whole way through gateway, function and role.
+func permissions(t *testing.T, c cloud, tests suite) {
+	p := permitted{cloud: c, stack: c.stack(t), tests: tests}
+	allowed := map[string]map[string]string{}
+	for _, function := range p.stack.functions() {
+		for _, action := range p.role(t, function).policy.actions() {
+			if slices.Contains(unasked, action) {
+				continue
+			}
+			if allowed[function] == nil {
+				allowed[function] = map[string]string{}
+			}
+			allowed[function][action] = without[function][action]
+		}
+	}
+	if diff := cmp.Diff(allowed, without); diff != "" {
+		t.Fatalf("actions that are allowed (-) and those with a test (+):\n%s", diff)
+	}
+	for name, test := range map[string]func(*testing.T) string{"(deletion)": p.deletion, "(purge)": p.purge} {
+		if failure := test(t); failure != "" {
+			t.Fatalf("%s fails with all permissions: %s", name, failure)
+		}
+	}
+	for _, function := range slices.Sorted(maps.Keys(without)) {
+		for _, action := range slices.Sorted(maps.Keys(without[function])) {
+			t.Run(function+" without "+action, func(t *testing.T) { p.mustNeed(t, function, action, without[function][action]) })
+		}
+	}
+}
+
+// permitted is the deployed stack with the roles of its functions.
+type permitted struct {
+	cloud cloud
+	stack stack
+	tests suite
+}
+
+func (p permitted) mustNeed(t *testing.T, function, action, test string) {
+	t.Helper()
+	began := time.Now()
+	var failure string
+	p.withhold(t, function, action, func() {
+		switch test {
+		case "(deletion)":
+			failure = p.deletion(t)
+		case "(purge)":
+			failure = p.purge(t)
+		default:
+			if out, err := p.tests.play(t, p.stack, "^"+test, ""); err != nil {
+				failure = out
+			}
+		}
+	})
+	if failure == "" {
+		t.Errorf("%s passes all the same", test)
+	}
+	refusal := "is not authorized to perform: " + action + " "
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.log(t, function, began), refusal); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the function's log does not say that it %s\n%s", refusal, failure)
+		}
+	}
+}
+
+// deletion deletes a secret with an item, and says what is left of it.
+func (p permitted) deletion(t *testing.T) (failure string) {
+	t.Helper()
+	account, secret := p.deleted(t)
+	return p.leftOf(t, account, secret)
+}
+
+// purge leaves a deletion to purge-secrets and has it finished, and says what is left.
+func (p permitted) purge(t *testing.T) (failure string) {
+	t.Helper()
+	var account, secret string
+	p.withhold(t, "DeleteSecret", "dynamodb:Query", func() { account, secret = p.deleted(t) })
+	if p.leftOf(t, account, secret) == "" {
+		t.Fatal("the deletion has left nothing to purge")
+	}
+	// What it answers does not matter: it may be that it failed.
+	_, err := p.cloud.try(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.resources["PurgeSecrets"].Physical+":live/invocations", http.Header{}, []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.leftOf(t, account, secret)
+}
+
+// deleted makes an account and a secret with an item, and deletes the secret.
+func (p permitted) deleted(t *testing.T) (account, secret string) {
+	t.Helper()
+	var made gateway.CreateAccountResponse
+	p.cloud.rest(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.outputs["CreateAccountFunction"]+":live/invocations",
+		gateway.CreateAccountRequest{Name: uuid.NewString()}, &made)
+	a := api{url: p.cloud.url(p.stack), key: made.APIKey}
+	secret = a.create(t, "/api/secrets/", `{"name":"doomed"}`)
+	a.create(t, "/api/secrets/"+secret+"/items/", `{"key":"KEY","value":"value"}`)
+	if status, body := a.call(t, http.MethodDelete, "/api/secrets/"+secret+"/", ""); status != http.StatusNoContent {
+		t.Fatalf("DELETE of a secret = %d %s, want 204", status, body)
+	}
+	return made.AccountID, secret
+}
+
+// leftOf says what is left in the table of a secret that was deleted, or of its purge.
+func (p permitted) leftOf(t *testing.T, account, secret string) string {
+	t.Helper()
+	table := p.stack.outputs["TableName"]
+	left := p.cloud.rows(t, table, itemsPartition(account, secret))
+	for _, purge := range p.cloud.rows(t, table, "PURGE") {
+		if strings.Contains(purge, secret) {
+			left = append(left, purge)
+		}
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("left in the table: %q", left)
+}
+
+// role is a function's role with its one policy.
+type role struct {
+	name, policyName string
+	policy           policy
+}
+
+type policy struct {
+	Version   string
+	Statement []map[string]any
+}
+
+// actions are all that it allows.
+func (p policy) actions() (found []string) {
+	for _, s := range p.Statement {
+		found = append(found, list(s["Action"])...)
+	}
+	return found
+}
+
+// list reads what may be a text or a list of texts.
+func list(value any) (texts []string) {
+	if text, ok := value.(string); ok {
+		return []string{text}
+	}
+	for _, text := range value.([]any) {
+		texts = append(texts, text.(string))
+	}
+	return texts
+}
+
+// without is the policy without an action.
+func (p policy) without(action string) policy {
+	q := policy{Version: p.Version}
+	for _, s := range p.Statement {
+		rest := slices.DeleteFunc(list(s["Action"]), func(a string) bool { return a == action })
+		if len(rest) > 0 {
+			s = maps.Clone(s)
+			s["Action"] = rest
+			q.Statement = append(q.Statement, s)
+		}
+	}
+	return q
+}
+
+func (p permitted) role(t *testing.T, function string) role {
+	t.Helper()
+	r := role{name: p.stack.resources[function+"Role"].Physical}
+	var names struct {
+		Names []string `xml:"ListRolePoliciesResult>PolicyNames>member"`
+	}
+	p.cloud.query(t, "iam", "ListRolePolicies", map[string]string{"RoleName": r.name}, &names)
+	if len(names.Names) != 1 {
+		t.Fatalf("the role of %s has the policies %v, want one", function, names.Names)
+	}
+	r.policyName = names.Names[0]
+	var got struct {
+		Document string `xml:"GetRolePolicyResult>PolicyDocument"`
+	}
+	p.cloud.query(t, "iam", "GetRolePolicy", map[string]string{"RoleName": r.name, "PolicyName": r.policyName}, &got)
+	document, err := url.QueryUnescape(got.Document)
+	if err == nil {
+		err = json.Unmarshal([]byte(document), &r.policy)
+	}
+	if err != nil {
+		t.Fatalf("policy of %s: %v", function, err)
+	}
+	return r
+}
+
+// withhold does something while a function is not allowed an action.
+func (p permitted) withhold(t *testing.T, function, action string, do func()) {
+	t.Helper()
+	r := p.role(t, function)
+	defer p.put(t, r, r.policy)
+	p.put(t, r, r.policy.without(action))
+	do()
+}
+
+func (p permitted) put(t *testing.T, r role, content policy) {
+	t.Helper()
+	document, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cloud.query(t, "iam", "PutRolePolicy", map[string]string{"RoleName": r.name, "PolicyName": r.policyName, "PolicyDocument": string(document)}, nil)
+}
+
+// log is what a function has said since.
+func (p permitted) log(t *testing.T, function string, since time.Time) string {
+	t.Helper()
+	var got struct {
+		Events []struct{ Message string } `json:"events"`
+	}
+	p.cloud.target(t, "logs", "Logs_20140328.FilterLogEvents", map[string]any{
+		"logGroupName": p.stack.resources[function+"Logs"].Physical, "startTime": since.UnixMilli(),
+	}, &got)
+	var b strings.Builder
+	for _, e := range got.Events {
+		b.WriteString(e.Message + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,84 @@
+package deploy
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"goblins-secrets/infra/local/checkout"
+)
+
+// samCLI is the SAM CLI, led to the cloud and away from whatever AWS account the one who
+// runs the tests may have.
+type samCLI struct {
+	program  string
+	checkout string
+	build    string // the folder of what it built
+	env      []string
+}
+
+func newSAM(t *testing.T, c cloud) samCLI {
+	t.Helper()
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := samCLI{
+		program: filepath.Join(root, ".tools", "sam", "bin", "sam"), checkout: root,
+		build: filepath.Join(t.TempDir(), "build"), // SAM writes a build.toml beside it
+		env:   append(withoutAWS(os.Environ()), append(c.Environment(), "SAM_CLI_TELEMETRY=0", "SAM_CLI_POLL_DELAY=1")...),
+	}
+	if _, err := os.Stat(s.program); err != nil {
+		t.Fatalf("%v: make test-deploy installs it", err)
+	}
+	return s
+}
+
+// withoutAWS is an environment that leads to no AWS account.
+func withoutAWS(environment []string) []string {
+	left := slices.DeleteFunc(slices.Clone(environment), func(variable string) bool {
+		return strings.HasPrefix(variable, "AWS_") || strings.HasPrefix(variable, "SAM_")
+	})
+	return append(left, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+}
+
+// run runs it at the checkout's root and returns what it printed; it may not fail.
+func (s samCLI) run(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), s.program, args...)
+	cmd.Dir, cmd.Env = s.checkout, s.env
+	var out, all bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &all), &all
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("sam %s: %v\n%s", strings.Join(args, " "), err, &all)
+	}
+	return out.String()
+}
+
+// architecture is that of this machine, on which ministack runs the functions.
+var architecture = map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+
+func (s samCLI) buildAll(t *testing.T) {
+	s.run(t, "build", "--build-dir", s.build, "--parameter-overrides", "Architecture="+architecture)
+}
+
+// deploy deploys what was built, as the README says and with samconfig.toml as it is, but
+// for what an emulator and a test need. A parameter that is not given keeps its value.
+func (s samCLI) deploy(t *testing.T, parameters []string, options ...string) (stdout string) {
+	t.Helper()
+	args := append([]string{"deploy",
+		"--template-file", filepath.Join(s.build, "template.yaml"), "--config-file", filepath.Join(s.checkout, "samconfig.toml"),
+		"--no-confirm-changeset", "--no-progressbar", // nobody is there to confirm and to look
+	}, options...)
+	return s.run(t, append(append(args, "--parameter-overrides", "Architecture="+architecture), parameters...)...)
+}
+
+// changeSetARN is in what sam deploy says when it does not execute.
+var changeSetARN = regexp.MustCompile(`arn:aws:cloudformation:\S+:changeSet/\S+`)
