@@ -5,6 +5,8 @@
 #   make test      everything that must hold before a change lands
 #   make bench     docs/benchmarks.md, measured anew
 #   make deploy    into your AWS account
+#   make sam-local, make invoke FUNCTION=GetItem
+#                  the deployed binaries in containers, through the SAM CLI
 #
 # Each target installs what it needs into .tools/, pinned, once.
 
@@ -22,7 +24,13 @@ ENV ?= default
 
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: run account deploy test lint validate vulncheck test-dynamodb-local test-deploy bench local
+SAM_LOCAL = .tools/bin/sam-local
+# Where sam-local serves.
+SAM_ADDR ?= 127.0.0.1:3000
+# Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
+SLOW = Test(Deploy|Ministack|Containers)
+
+.PHONY: run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench local
 
 run: local
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
@@ -36,8 +44,19 @@ local:
 	@[ -e $(LOCAL) ] || echo 'Building, which takes a minute the first time …' >&2
 	@go build -o $(LOCAL) ./infra/local
 
+# The functions in Lambda's containers, on the data of `make run`, which may be going or not.
+sam-local: $(SAM) sam-program
+	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' -addr '$(SAM_ADDR)' start-api
+
+invoke: $(SAM) sam-program
+	@[ -n '$(FUNCTION)' ] || { echo 'goblins-secrets: which function? make invoke FUNCTION=GetItem' >&2; exit 1; }
+	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' invoke '$(FUNCTION)' $(if $(EVENT),'$(EVENT)')
+
+sam-program:
+	@go build -o $(SAM_LOCAL) ./infra/sam/local
+
 test: lint validate
-	go test -race $$(go list ./... | grep -v /infra/sam/)
+	go test -race -skip '^$(SLOW)$$' ./...
 	@$(MAKE) --no-print-directory vulncheck
 
 lint:
@@ -66,7 +85,12 @@ deploy: $(SAM)
 # The template, deployed by the SAM CLI to an emulator of AWS, where the end-to-end suite is played.
 # From its folder: go test then shows what it is at.
 test-deploy: $(SAM)
+	go test -count=1 ./infra/sam/ministack
 	cd infra/sam/deploy && go test -count=1 -timeout 14m
+
+# The end-to-end suite, and every event of events/, on the functions in containers.
+test-sam-local: $(SAM)
+	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestContainers$$' ./infra/sam/local
 
 bench:
 	go run ./infra/bench

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
@@ -29,10 +30,11 @@ func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) 
 		adapter := httpadapter.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, complete(r, event))
 		}))
-		// The context's path begins with the stage, or a custom domain's base path:
-		// links are made of it. It comes decoded, and the adapter takes it for
-		// encoded: a lone "%" would be its 504.
-		if path := event.RequestContext.Path; path != "" {
+		// The context's path is the path after the stage, or a custom domain's base
+		// path: links are made of it. The SAM CLI's gateway has the route there instead.
+		// It comes decoded, and the adapter takes it for encoded: a lone "%" would be
+		// its 504.
+		if path := event.RequestContext.Path; strings.HasSuffix(path, event.Path) {
 			event.Path = path
 		}
 		event.Path = (&url.URL{Path: event.Path}).EscapedPath()

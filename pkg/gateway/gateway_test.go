@@ -110,3 +110,31 @@ func TestCaller(t *testing.T) {
 		}
 	}
 }
+
+// Links are made of the path that the client sent, with the stage in front as far as the
+// context says it.
+func TestPathOfLinks(t *testing.T) {
+	table := localtest.NewTable(t)
+	_, c := table.Account(t, uuid.NewString())
+	handler := gateway.Proxy(httpapi.CreateSecret(table.Service(t)))
+	for path, want := range map[string]string{
+		"/prod/api/secrets/":      "https://api.example.com/prod/api/secrets/",
+		"/base/path/api/secrets/": "https://api.example.com/base/path/api/secrets/",
+		"/api/secrets/":           "https://api.example.com/api/secrets/",
+		"/api/{anything}":         "https://api.example.com/api/secrets/", // the SAM CLI: the route
+		"":                        "https://api.example.com/api/secrets/",
+	} {
+		answer, err := handler(t.Context(), events.APIGatewayProxyRequest{
+			HTTPMethod: "POST", Path: "/api/secrets/", Resource: "/api/secrets", Body: `{"name": "` + uuid.NewString() + `"}`,
+			Headers: map[string]string{"Content-Type": "application/json"},
+			RequestContext: events.APIGatewayProxyRequestContext{
+				DomainName: "api.example.com", Path: path,
+				Authorizer: map[string]any{"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String()},
+			},
+		})
+		location := answer.MultiValueHeaders["Location"]
+		if err != nil || answer.StatusCode != 201 || len(location) != 1 || !strings.HasPrefix(location[0], want) || len(location[0]) != len(want)+36+1 {
+			t.Errorf("with path %q in the context: %d, Location %v, %v, want %s and the id", path, answer.StatusCode, location, err, want)
+		}
+	}
+}

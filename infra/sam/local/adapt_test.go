@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// The template as `sam build` writes it, as far as it counts.
+const built = `
+AWSTemplateFormatVersion: '2010-09-09'
+Resources:
+  Api:
+    Properties:
+      Auth:
+        Authorizers:
+          Key: {FunctionArn: {Ref: Authorizer.Alias}, Identity: {ReauthorizeEvery: {Ref: Seconds}}}
+  Authorizer: {Properties: {CodeUri: Authorizer}}
+  Read:
+    Properties:
+      Events:
+        Route: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: GET, Path: /things}}
+        Other: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}
+  Fallback:
+    Properties:
+      Events:
+        Things: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: ANY, Path: /things}}
+        Rest: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: ANY, Path: '/{proxy+}'}}
+`
+
+func TestAdapt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "template.yaml")
+	if err := os.WriteFile(path, []byte(built), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second finds nothing to do
+		if err := adapt(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc, want object
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(built), &want); err != nil {
+		t.Fatal(err)
+	}
+	at(want, "Resources", "Api", "Properties", "Auth", "Authorizers", "Key")["FunctionArn"] = object{"Fn::GetAtt": []any{"Authorizer", "Arn"}}
+	events := at(want, "Resources", "Fallback", "Properties", "Events")
+	delete(events, "Things")
+	for _, method := range slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "GET" }) {
+		events["Things"+method] = object{"Type": "Api", "Properties": object{"RestApiId": object{"Ref": "Api"}, "Method": method, "Path": "/things"}}
+	}
+	if diff := cmp.Diff(want, doc); diff != "" {
+		t.Errorf("adapted (-want +got):\n%s", diff)
+	}
+	if err := os.WriteFile(path, []byte("[not a mapping"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := adapt(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("adapt of what is no template: %v, want an error that names it", err)
+	}
+}

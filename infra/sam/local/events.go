@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/secrets"
+)
+
+// What the files in events/ speak of. The ids are given, not drawn, so that an event can
+// be a file; and the key is known to everybody.
+const (
+	accountID = "01900000-0000-7000-8000-000000000001"
+	defaultID = "01900000-0000-7000-8000-000000000002"
+	keyID     = "01900000-0000-7000-8000-000000000003"
+	userID    = "01900000-0000-7000-8000-000000000004"
+	secretID  = "01900000-0000-7000-8000-000000000005"
+	itemID    = "01900000-0000-7000-8000-000000000006"
+
+	accountName = "the account of events/"
+	secretName  = "production-secrets"
+	itemKey     = "DATABASE_PASSWORD"
+	itemValue   = "super-secret-password"
+	apiKey      = "gob_00000000000000000000000000000000000000000001n7ttC"
+)
+
+// eventOf is the file with a function's own event.
+func eventOf(function string) (string, error) {
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		return "", err
+	}
+	tmpl, err := template.Read(path, nil)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, f := range tmpl.Functions {
+		if f.Name == function {
+			return checkout.Path("events", f.Folder+".json")
+		}
+		names = append(names, f.Name)
+	}
+	return "", fmt.Errorf("there is no function %s: the template has %s", function, strings.Join(names, ", "))
+}
+
+// seed makes the account of the events as they expect it, whatever they made of it before:
+// one secret beside the default one, with one item.
+func seed(ctx context.Context, svc *secrets.Service) error {
+	c, err := svc.Authenticate(ctx, "Bearer "+apiKey)
+	if errors.Is(err, secrets.ErrUnauthenticated) {
+		fresh := giving(svc, accountID, defaultID, keyID, userID)
+		fresh.Rand = bytes.NewReader(make([]byte, 32)) // all zero: apiKey
+		if _, err := fresh.CreateAccount(ctx, secrets.Text(accountName)); err != nil {
+			return fmt.Errorf("make the account of the events: %w", err)
+		}
+		c, err = svc.Authenticate(ctx, "Bearer "+apiKey)
+	}
+	if err != nil {
+		return fmt.Errorf("find the account of the events: %w", err)
+	}
+	return errors.Join(empty(ctx, svc, c), fill(ctx, svc, c))
+}
+
+// empty removes all that the account has.
+func empty(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
+	const all = 1000
+	found, err := svc.ListSecrets(ctx, c, secrets.Cursor{}, all)
+	if err != nil {
+		return err
+	}
+	for _, secret := range found.Results {
+		if !secret.IsDefault {
+			err = errors.Join(err, svc.DeleteSecret(ctx, c, secret.ID.String()))
+		}
+	}
+	items, listErr := svc.ListItems(ctx, c, defaultID, secrets.Cursor{}, all)
+	for _, item := range items.Results {
+		err = errors.Join(err, svc.DeleteItem(ctx, c, defaultID, item.ID.String()))
+	}
+	return errors.Join(err, listErr)
+}
+
+func fill(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
+	_, err := giving(svc, secretID).CreateSecret(ctx, c, func() (secrets.SecretInput, error) {
+		return secrets.SecretInput{Name: secrets.Text(secretName)}, nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = giving(svc, itemID).CreateItem(ctx, c, secretID, func() (secrets.ItemInput, error) {
+		return secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)}, nil
+	})
+	return err
+}
+
+// giving is the service, but what it makes next gets these ids.
+func giving(svc *secrets.Service, ids ...string) *secrets.Service {
+	given := *svc
+	given.NewID = func() uuid.UUID {
+		if len(ids) == 0 {
+			return svc.NewID()
+		}
+		next := uuid.MustParse(ids[0])
+		ids = ids[1:]
+		return next
+	}
+	return &given
+}

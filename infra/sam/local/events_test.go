@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/secrets"
+)
+
+// outcomes are what becomes of the files in events/: an HTTP status and a part of the
+// body; or a part of what the function returns, or fails with.
+var outcomes = map[string]struct {
+	status int
+	part   string
+	fails  bool
+}{
+	"authorizer.json":     {part: accountID},
+	"create-account.json": {part: "my-team"},
+	"create-item.json":    {status: 201, part: `"key":"API_KEY","value":"********"`},
+	"create-secret.json":  {status: 201, part: `"name":"staging-secrets"`},
+	"delete-item.json":    {status: 204},
+	"delete-secret.json":  {status: 204},
+	"fallback.json":       {status: 200},
+	"get-item.json":       {status: 200, part: `"value":"` + itemValue + `"`},
+	"get-secret.json":     {status: 200, part: `"name":"` + secretName + `"`},
+	"list-items.json":     {status: 200, part: `"key":"` + itemKey + `","value":"********"`},
+	"list-secrets.json":   {status: 200, part: `"count":2`},
+	"purge-secrets.json":  {part: "finished"},
+	"update-item.json":    {status: 200, part: `"value":"********"`},
+	"update-secret.json":  {status: 200, part: `"name":"prod-secrets"`},
+
+	"refused/authorizer-unknown-key.json": {fails: true, part: "Unauthorized"},
+	"refused/create-account-no-name.json": {fails: true, part: "This field may not be blank."},
+	"refused/create-item-bad-key.json":    {status: 400, part: `{"key":["Enter a valid key`},
+	"refused/create-item-no-json.json":    {status: 400, part: "JSON parse error"},
+	"refused/create-item-text.json":       {status: 415, part: `Unsupported media type \"text/plain\"`},
+	"refused/create-secret-taken.json":    {status: 400, part: "secret with this name already exists."},
+	"refused/delete-secret-default.json":  {status: 409, part: "The default secret cannot be deleted."},
+	"refused/fallback-method.json":        {status: 405, part: `Method \"PUT\" not allowed.`},
+	"refused/fallback-path.json":          {status: 404, part: "Not found."},
+	"refused/get-item-missing.json":       {status: 404, part: "Not found."},
+	"refused/get-item-nobody.json":        {status: 401, part: "Invalid or missing API key."},
+	"refused/get-item-other-account.json": {status: 404, part: "Not found."},
+}
+
+// send invokes a function, and reports whether it failed.
+type send func(t *testing.T, function string, event []byte) (answer []byte, failed bool)
+
+// sendEvents sends all events and tests what comes of them.
+func sendEvents(t *testing.T, svc *secrets.Service, send send) {
+	t.Helper()
+	dir, err := checkout.Path("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := readTemplate(t).Functions
+	for _, name := range slices.Sorted(maps.Keys(outcomes)) {
+		t.Run(name, func(t *testing.T) {
+			event, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A file is named for its function, and for the reason of a refusal.
+			i := slices.IndexFunc(functions, func(f template.Function) bool {
+				rest, ok := strings.CutPrefix(filepath.Base(name), f.Folder)
+				return ok && (rest == ".json" || rest[0] == '-')
+			})
+			if err := seed(t.Context(), svc); err != nil {
+				t.Fatal(err)
+			}
+			answer, failed := send(t, functions[i].Name, event)
+			want, body := outcomes[name], string(answer)
+			if want.status != 0 {
+				var proxy events.APIGatewayProxyResponse
+				if err := json.Unmarshal(answer, &proxy); err != nil || proxy.StatusCode != want.status {
+					t.Errorf("%s = %s, %v, want status %d", functions[i].Name, answer, err, want.status)
+				}
+				body = proxy.Body
+			}
+			if failed != want.fails || !strings.Contains(body, want.part) {
+				t.Errorf("%s = %s, failed: %v, want %s", functions[i].Name, answer, failed, want.part)
+			}
+		})
+	}
+}
+
+// TestEvents sends the events to the functions in this process.
+func TestEvents(t *testing.T) {
+	table := localtest.NewTable(t)
+	svc := table.Service(t)
+	handlers, err := stack.Functions(readTemplate(t), func(function string) (func(string) string, error) {
+		return table.Environment(t, function), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	operators := map[string]any{
+		"Authorizer": gateway.Authorizer(svc), "CreateAccount": gateway.CreateAccount(svc), "PurgeSecrets": gateway.PurgeSecrets(svc),
+	}
+	sendEvents(t, svc, func(t *testing.T, function string, event []byte) ([]byte, bool) {
+		handler := operators[function]
+		if handler == nil {
+			handler = gateway.Proxy(handlers[function])
+		}
+		answer, err := lambda.NewHandler(handler).Invoke(t.Context(), event)
+		if err != nil {
+			return []byte(err.Error()), true
+		}
+		return answer, false
+	})
+}
+
+// TestEventFiles: each function has its own event, each event is tested, and none holds
+// anything of the machine that it was made on.
+func TestEventFiles(t *testing.T) {
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range readTemplate(t).Functions {
+		path, err := eventOf(f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("function %s has no event: %v", f.Name, err)
+		}
+	}
+	dir := filepath.Join(root, "events")
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".json" {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if _, known := outcomes[name]; !known {
+			t.Errorf("nothing is known of what becomes of %s", name)
+		}
+		content, err := os.ReadFile(path)
+		for _, own := range []string{root, os.TempDir() + "/", `"` + host, "localhost", "192.168."} {
+			if bytes.Contains(content, []byte(own)) {
+				t.Errorf("%s has %s in it", name, own)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readTemplate(t *testing.T) *template.Template {
+	t.Helper()
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl, err := template.Read(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tmpl
+}
