@@ -4,19 +4,12 @@
 package emulator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"runtime"
-	"strconv"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,16 +17,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/infra/local/tool"
 	"goblins-secrets/pkg/app"
 )
 
-// Emulator is a running emulator.
+// Emulator is a running emulator. Each of its writes is durable before it is answered, so
+// it may be closed at any time.
 type Emulator struct {
 	URL string
 
-	process *os.Process
-	ended   chan struct{} // closed when the process has ended
-	output  *tail
+	*tool.Process
 }
 
 // Dynoxide starts dynoxide, with its data in the SQLite file at path, or in memory
@@ -70,113 +63,21 @@ func DynamoDBLocal(ctx context.Context, progress io.Writer) (*Emulator, error) {
 // start runs the command, which listens on the port of 127.0.0.1 that it is given,
 // and waits until it does.
 func start(ctx context.Context, command func(port string) []string) (*Emulator, error) {
-	port, err := freePort()
+	port, err := tool.FreePort()
 	if err != nil {
 		return nil, err
 	}
+	e := &Emulator{URL: "http://127.0.0.1:" + port}
 	args := command(port)
-	e := &Emulator{URL: "http://127.0.0.1:" + port, ended: make(chan struct{}), output: new(tail)}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr = e.output, e.output
-	cmd.SysProcAttr = leashed()
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the leash is tied to the thread that starts the process
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // what it says is in the output
-			close(e.ended)
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start the DynamoDB emulator: %w", err)
-	}
-	e.process = cmd.Process
-	if err := e.await(ctx, 30*time.Second); err != nil {
-		return nil, errors.Join(err, e.Close())
+	client := e.Client()
+	e.Process, err = tool.Start(ctx, "the DynamoDB emulator", exec.Command(args[0], args[1:]...), func(ctx context.Context) bool {
+		_, err := client.ListTables(ctx, &dynamodb.ListTablesInput{})
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return e, nil
-}
-
-// freePort finds a port that nobody listens on.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
-}
-
-// await waits until the emulator answers a request.
-func (e *Emulator) await(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	client := e.Client()
-	for {
-		_, err := client.ListTables(ctx, &dynamodb.ListTablesInput{})
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-e.ended:
-			return e.Failure()
-		case <-ctx.Done():
-			return errors.New("the DynamoDB emulator does not answer")
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// Ended is closed when the emulator has ended, by Close or by itself.
-func (e *Emulator) Ended() <-chan struct{} { return e.ended }
-
-// Failure says why an emulator that ended by itself did.
-func (e *Emulator) Failure() error {
-	return fmt.Errorf("the DynamoDB emulator has ended (%s)", cmp.Or(e.output.lastLine(), "it said nothing"))
-}
-
-// Close ends the emulator and waits until it has ended. Each of its writes was
-// durable before it was answered.
-func (e *Emulator) Close() error {
-	if err := e.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-e.ended:
-		return nil
-	case <-time.After(3 * time.Second):
-	}
-	if err := e.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	<-e.ended
-	return nil
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - 4096; over > 0 {
-		t.text = t.text[over:]
-	}
-	return len(p), nil
-}
-
-func (t *tail) lastLine() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(string(t.text)), "\n")
-	return lines[len(lines)-1]
 }
 
 // Client calls the emulator.

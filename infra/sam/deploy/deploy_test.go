@@ -33,7 +33,7 @@ func TestDeploy(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("ministack's last words:\n%s", m.LogEnd())
+			t.Logf("ministack's last words:\n%s", m.Output())
 		}
 		if err := m.Close(); err != nil {
 			t.Error(err)

@@ -22,6 +22,7 @@ import (
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/infra/local/tool"
 )
 
 // containers is all that `sam local` needs to run functions in containers.
@@ -199,7 +200,9 @@ func (c *containers) sam(ctx context.Context, args ...string) error {
 	args = append([]string{"local"}, args...)
 	args = append(args, "--template-file", filepath.Join(c.folder, "build", "template.yaml"), "--env-vars", filepath.Join(c.folder, "variables.json"), "--skip-pull-image")
 	cmd := c.command(ctx, append(args, c.overrides...)...)
-	cmd.SysProcAttr = leashed()
+	// SAM may leave its containers then, to the next that prepares. And at a second Ctrl-C, so
+	// the first is for us alone, and we pass it on.
+	tool.Leash(cmd, syscall.SIGTERM)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Stdout, cmd.Stderr = c.out, c.log

@@ -1,0 +1,90 @@
+// Package tool installs programs that the project needs beside the toolchains, pinned,
+// into .tools/, and runs those that serve something on this machine.
+package tool
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"goblins-secrets/infra/local/checkout"
+)
+
+// Tool is something that a package manager installs.
+type Tool struct {
+	Name, Title string
+	Needs, Hint string     // the package manager, and what to do without
+	Pins        fs.FS      // its files, such as a lock file, copied to where it runs
+	Commands    [][]string // run there, one after the other
+}
+
+// Install runs the commands in .tools/<name>-<hash of the pins>, once: another process
+// that needs the same waits for it. The folder's name changes with the pins, so nothing
+// old is ever used.
+func Install(ctx context.Context, t Tool, progress io.Writer) (dir string, err error) {
+	names, err := fs.Glob(t.Pins, "*")
+	if err != nil {
+		return "", err
+	}
+	version := sha256.New()
+	contents := make(map[string][]byte)
+	for _, name := range names { // sorted
+		content, err := fs.ReadFile(t.Pins, name)
+		if err != nil {
+			return "", err
+		}
+		contents[name] = content
+		version.Write(content)
+	}
+	tools, err := checkout.Path(".tools")
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(tools, t.Name+"-"+hex.EncodeToString(version.Sum(nil)[:6]))
+	done := filepath.Join(dir, ".installed")
+	if _, err := os.Stat(done); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close() // releases it
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if _, err := os.Stat(done); err == nil {
+		return dir, nil
+	}
+	if _, err := exec.LookPath(t.Needs); err != nil {
+		return "", fmt.Errorf("%s is needed to install %s and is not on the PATH: %s", t.Needs, t.Title, t.Hint)
+	}
+	fmt.Fprintf(progress, "Installing %s into .tools, once …\n", t.Title)
+	for name, content := range contents {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+	for _, command := range t.Commands {
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd.Dir = dir
+		var output bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &output, &output
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("install %s: %w", t.Title, errors.Join(err, errors.New(output.String())))
+		}
+	}
+	return dir, os.WriteFile(done, nil, 0o644)
+}

@@ -1,0 +1,131 @@
+package tool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Process is a running program that serves something. It ends when we end.
+type Process struct {
+	title   string
+	process *os.Process
+	ended   chan struct{} // closed when the process has ended
+	output  tail
+}
+
+// patience is how long a program may take until it answers.
+const patience = 30 * time.Second
+
+// Start runs a program, and returns when it answers. The title is for errors: "the
+// DynamoDB emulator".
+func Start(ctx context.Context, title string, cmd *exec.Cmd, answers func(context.Context) bool) (*Process, error) {
+	p := &Process{title: title, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	Leash(cmd, syscall.SIGKILL)
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the leash is tied to the thread that starts the process
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // what it says is in the output
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", title, err)
+	}
+	p.process = cmd.Process
+	if err := p.await(ctx, answers); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Process) await(ctx context.Context, answers func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for !answers(ctx) {
+		select {
+		case <-p.ended:
+			return p.Failure()
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer", p.title)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Ended is closed when the program has ended, by Close or by itself.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Failure says why a program that ended by itself did.
+func (p *Process) Failure() error {
+	lines := strings.Split(p.Output(), "\n")
+	return fmt.Errorf("%s has ended (%s)", p.title, cmp.Or(lines[len(lines)-1], "it said nothing"))
+}
+
+// Output is the end of what the program has said.
+func (p *Process) Output() string { return p.output.String() }
+
+// Close ends the program and waits until it has ended, and what it has started with it.
+func (p *Process) Close() error {
+	if err := p.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(3 * time.Second):
+	}
+	// Its group: itself, if it still runs, and what it leaves behind.
+	if err := syscall.Kill(-p.process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	<-p.ended
+	return nil
+}
+
+// FreePort finds a port of 127.0.0.1 that nobody listens on.
+func FreePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - 4096; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
+}
