@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"debug/elf"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,22 +30,21 @@ func newProject(t *testing.T) project {
 		t.Fatal(err)
 	}
 	p := project{dir: t.TempDir(), sam: filepath.Join(root, ".tools", "sam", "bin", "sam")}
-	for _, name := range []string{"functions", "pkg", "infra/build", "go.mod", "go.sum", "template.yaml", "samconfig.toml"} {
-		from, to := filepath.Join(root, name), filepath.Join(p.dir, name)
-		if info, err := os.Stat(from); err != nil {
+	for _, name := range []string{"functions", "pkg", "infra/build"} {
+		if err := os.CopyFS(filepath.Join(p.dir, name), os.DirFS(filepath.Join(root, name))); err != nil {
 			t.Fatal(err)
-		} else if info.IsDir() {
-			err = os.CopyFS(to, os.DirFS(from))
-			if err != nil {
-				t.Fatal(err)
-			}
-			continue
 		}
-		content, err := os.ReadFile(from)
+	}
+	nested, err := fs.Glob(os.DirFS(root), "infra/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(nested, "go.mod", "go.sum", "template.yaml", "samconfig.toml") {
+		content, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(to, content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(p.dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
