@@ -22,7 +22,7 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 	own := c.stack(t).outputs["TableName"]
 	restored := restoredName(own)
 	items := "/api/secrets/" + kept.account.DefaultSecretID + "/items/"
-	here := func() api { return api{url: c.url(c.stack(t)), key: kept.account.APIKey} }
+	here := func(t *testing.T) api { return api{url: c.url(c.stack(t)), key: kept.account.APIKey} }
 
 	db := c.dynamodb()
 	_, err := db.RestoreTableToPointInTime(t.Context(), &dynamodb.RestoreTableToPointInTimeInput{
@@ -34,18 +34,18 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 	if err := dynamodb.NewTableExistsWaiter(db).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &restored}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	late := items + here().create(t, items, `{"key":"LATE","value":"late value"}`) + "/"
+	late := items + here(t).create(t, items, `{"key":"LATE","value":"late value"}`) + "/"
 
 	update(t, c, sam, "RestoredTable="+restored)
 	if name := c.stack(t).outputs["TableName"]; name != restored {
 		t.Errorf("TableName = %s, want %s", name, restored)
 	}
 	kept.mustBeThere(t, c)
-	if status, body := here().call(t, http.MethodGet, late, ""); status != http.StatusNotFound {
+	if status, body := here(t).call(t, http.MethodGet, late, ""); status != http.StatusNotFound {
 		t.Errorf("GET what came after the restore = %d %s, want 404", status, body)
 	}
-	since := items + here().create(t, items, `{"key":"SINCE","value":"value since"}`) + "/"
-	if status, body := here().call(t, http.MethodGet, since, ""); status != http.StatusOK || !strings.Contains(body, `"value":"value since"`) {
+	since := items + here(t).create(t, items, `{"key":"SINCE","value":"value since"}`) + "/"
+	if status, body := here(t).call(t, http.MethodGet, since, ""); status != http.StatusOK || !strings.Contains(body, `"value":"value since"`) {
 		t.Errorf("GET what was written to the restored table = %d %s, want its value", status, body)
 	}
 
@@ -53,10 +53,10 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 		t.Helper()
 		update(t, c, sam, append(parameters, `RestoredTable=""`)...)
 		kept.mustBeThere(t, c)
-		if status, body := here().call(t, http.MethodGet, late, ""); status != http.StatusOK || !strings.Contains(body, `"value":"late value"`) {
+		if status, body := here(t).call(t, http.MethodGet, late, ""); status != http.StatusOK || !strings.Contains(body, `"value":"late value"`) {
 			t.Errorf("GET of the stack's own table = %d %s, want its value", status, body)
 		}
-		if status, _ := here().call(t, http.MethodGet, since, ""); status != http.StatusNotFound {
+		if status, _ := here(t).call(t, http.MethodGet, since, ""); status != http.StatusNotFound {
 			t.Errorf("GET what is in the restored table only = %d, want 404", status)
 		}
 	}

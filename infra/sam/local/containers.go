@@ -185,20 +185,21 @@ func (c *containers) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// serve runs one of SAM's servers until the context ends. Containers are started at once
-// (EAGER) or when they are first needed (LAZY).
-func (c *containers) serve(ctx context.Context, command, addr, start string) error {
+// serve runs one of SAM's servers until the context ends.
+func (c *containers) serve(ctx context.Context, command, addr string, options ...string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return err
 	}
-	return c.sam(ctx, command, "--host", host, "--port", port, "--warm-containers", start, "--no-watch")
+	return c.sam(ctx, append([]string{command, "--host", host, "--port", port, "--no-watch"}, options...)...)
 }
 
-// sam runs a command of `sam local` until it ends or is to end.
+// sam runs a command of `sam local`, with samconfig.toml's environment local, until it
+// ends or is to end.
 func (c *containers) sam(ctx context.Context, args ...string) error {
 	args = append([]string{"local"}, args...)
-	args = append(args, "--template-file", filepath.Join(c.folder, "build", "template.yaml"), "--env-vars", filepath.Join(c.folder, "variables.json"), "--skip-pull-image")
+	args = append(args, "--template-file", filepath.Join(c.folder, "build", "template.yaml"), "--env-vars", filepath.Join(c.folder, "variables.json"),
+		"--config-file", filepath.Join(c.root, "samconfig.toml"), "--config-env", "local")
 	cmd := c.command(ctx, append(args, c.overrides...)...)
 	// SAM may leave its containers then, to the next that prepares. And at a second Ctrl-C, so
 	// the first is for us alone, and we pass it on.

@@ -53,8 +53,8 @@ func TestContainers(t *testing.T) {
 	})
 	// Two SAMs that start containers at the same time take the same ports: this one has
 	// all of its own before the other begins.
-	lambda := start(t, c, "start-lambda", "EAGER")
-	api := start(t, c, "start-api", "LAZY")
+	lambda := start(t, c, "start-lambda", "--warm-containers", "EAGER")
+	api := start(t, c, "start-api")
 	t.Run("servers", func(t *testing.T) {
 		for name, play := range map[string]func(t *testing.T){
 			"events":  func(t *testing.T) { playEvents(t, data, lambda) },
@@ -68,7 +68,7 @@ func TestContainers(t *testing.T) {
 }
 
 // start runs one of SAM's servers until the test ends, and returns its URL when it answers.
-func start(t *testing.T, c *containers, command, containers string) (url string) {
+func start(t *testing.T, c *containers, command string, options ...string) (url string) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -79,7 +79,7 @@ func start(t *testing.T, c *containers, command, containers string) (url string)
 	addr := freeAddr(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- own.serve(ctx, command, addr, containers) }()
+	go func() { ended <- own.serve(ctx, command, addr, options...) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -95,8 +95,7 @@ func serve(ctx context.Context, data, addr, command string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go c.announce(ctx, command, addr)
-	// A container takes half a second to start: few wait for it, and nobody for all.
-	return errors.Join(c.serve(ctx, command, addr, "LAZY"), c.Close())
+	return errors.Join(c.serve(ctx, command, addr), c.Close())
 }
 
 // announce says where a server is, once it listens.
