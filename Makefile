@@ -2,7 +2,9 @@
 #
 #   make run       the whole product on this machine; Ctrl-C stops it
 #   make account   one more account on the running stack
-#   make test      everything that must hold before a change lands
+#   make test      what must hold before a change lands; .ci/run runs these too:
+#   make test-dynamodb-local, make test-deploy, make test-sam-local
+#                  on Amazon's DynamoDB emulator, on an emulator of AWS, in containers
 #   make bench     docs/benchmarks.md, measured anew
 #   make deploy    into your AWS account
 #   make sam-local, make invoke FUNCTION=GetItem
