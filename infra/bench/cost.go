@@ -17,8 +17,8 @@ const assumedWait = 15 * time.Millisecond
 
 // What a reveal is assumed to take of Lambda.
 const (
-	lambdaGB      = 0.25 // the template's default
-	lambdaSeconds = 0.020
+	lambdaGB      = 0.25  // the template's default
+	lambdaSeconds = 0.035 // its CPU stretched to that memory, as measured, and assumedWait
 )
 
 // costLine is what a million reveals cost of one service.
@@ -35,7 +35,7 @@ func (c counts) revealCost() []costLine {
 		{"DynamoDB writes", units(c.writes) + " units", million * c.writes * priceWriteUnit},
 		{"DynamoDB reads", units(c.reveal.reads) + " units", million * c.reveal.reads * priceReadUnit},
 		{"KMS", units(calls) + " request", million * calls * priceKMS},
-		{"Lambda", "1 request, 20 ms of 256 MB", million * (priceLambda + lambdaGB*lambdaSeconds*priceLambdaGBs)},
+		{"Lambda", "1 request, 35 ms of 256 MB", million * (priceLambda + lambdaGB*lambdaSeconds*priceLambdaGBs)},
 		{"API Gateway", "1 request", million * priceGateway},
 	}
 }

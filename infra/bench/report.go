@@ -127,7 +127,7 @@ By users with full counters, in us-east-1, without free tiers, in US dollars.`)
 		total += line.dollars
 	}
 	d.row("**together**", "", "**"+fixed(total)+"**")
-	d.text(`Assumed: 20 ms billed for each invocation, which has not been measured on AWS; the authorizer's answer cached, so that its cost
+	d.text(`Assumed: 35 ms billed for each invocation (see [Memory](#memory)), which has not been measured on AWS; the authorizer's answer cached, so that its cost
 is that of one call per key and minute; values to 3 KB. Not included: logs, the storage of events, backups, the stream, data transfer.`)
 
 	d.text(`## The product against the floor
