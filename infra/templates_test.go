@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/template/templatetest"
 )
 
 // sent returns the metrics that package metrics says it sends, each with the one dimension Stack.
@@ -39,86 +39,24 @@ func sent(t *testing.T) []string {
 	return names
 }
 
-// value is a part of a template: a map[string]value, a []value or a scalar's text, with an intrinsic
-// function's short form in front: "!Ref Table".
-type value any
+// The template as a document; see package templatetest.
+type value = templatetest.Value
+
+var (
+	at        = templatetest.At
+	list      = templatetest.List
+	resources = templatetest.Resources
+	check     = templatetest.Check
+)
 
 func read(t *testing.T, file string) value {
 	t.Helper()
-	path, err := checkout.Path(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(raw, &node); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	return parse(node.Content[0])
-}
-
-func parse(n *yaml.Node) value {
-	switch n.Kind {
-	case yaml.MappingNode:
-		m := map[string]value{}
-		for i := 0; i < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = parse(n.Content[i+1])
-		}
-		return m
-	case yaml.SequenceNode:
-		s := []value{}
-		for _, c := range n.Content {
-			s = append(s, parse(c))
-		}
-		return s
-	}
-	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		return n.Tag + " " + n.Value
-	}
-	return n.Value
-}
-
-// at follows keys down from v; nil where one is missing.
-func at(v value, keys ...string) value {
-	for _, k := range keys {
-		m, _ := v.(map[string]value)
-		v = m[k]
-	}
-	return v
-}
-
-// list is a list's elements; a scalar is a list of one, as in a policy.
-func list(v value) []value {
-	if s, ok := v.([]value); ok || v == nil {
-		return s
-	}
-	return []value{v}
+	return templatetest.Read(t, file)
 }
 
 func text(v value) string {
 	s, _ := v.(string)
 	return s
-}
-
-func check(t *testing.T, v value, want string, keys ...string) {
-	t.Helper()
-	if got := at(v, keys...); got != want {
-		t.Errorf("%s = %v, want %s", strings.Join(keys, "."), got, want)
-	}
-}
-
-// resources are a template's resources of one type, by logical id.
-func resources(doc value, kind string) map[string]value {
-	found := map[string]value{}
-	for name, r := range at(doc, "Resources").(map[string]value) {
-		if at(r, "Type") == kind {
-			found[name] = r
-		}
-	}
-	return found
 }
 
 // every calls visit for v and all that is in it.

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/infra/local/template/templatetest"
 )
 
 // The tests in this file hold the repository's own template to what the product promises. What the
@@ -40,79 +40,19 @@ func readRepository(t *testing.T, set map[string]string) *template.Template {
 	return tmpl
 }
 
-// value is a part of the template as a document: a map[string]value, a []value or a scalar's text.
-// An intrinsic function's short form is its text with the tag in front: "!Ref Table".
-type value any
+// The template as a document; see package templatetest.
+type value = templatetest.Value
 
-func parse(n *yaml.Node) value {
-	switch n.Kind {
-	case yaml.DocumentNode:
-		return parse(n.Content[0])
-	case yaml.MappingNode:
-		m := map[string]value{}
-		for i := 0; i < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = parse(n.Content[i+1])
-		}
-		return m
-	case yaml.SequenceNode:
-		s := []value{}
-		for _, c := range n.Content {
-			s = append(s, parse(c))
-		}
-		return s
-	}
-	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		return n.Tag + " " + n.Value
-	}
-	return n.Value
-}
+var (
+	at        = templatetest.At
+	list      = templatetest.List
+	resources = templatetest.Resources
+	check     = templatetest.Check
+)
 
-// document returns the repository's template as a document.
 func document(t *testing.T) value {
 	t.Helper()
-	raw, err := os.ReadFile(repositoryFile(t, "template.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(raw, &node); err != nil {
-		t.Fatal(err)
-	}
-	return parse(&node)
-}
-
-// at follows keys down from v and returns nil where one is missing.
-func at(v value, keys ...string) value {
-	for _, k := range keys {
-		m, ok := v.(map[string]value)
-		if !ok {
-			return nil
-		}
-		v = m[k]
-	}
-	return v
-}
-
-// list returns a list's elements; a scalar counts as a list of one, as in a policy.
-func list(v value) []value {
-	if s, ok := v.([]value); ok {
-		return s
-	}
-	if v == nil {
-		return nil
-	}
-	return []value{v}
-}
-
-// resources returns the resources of one type by logical id.
-func resources(doc value, kind string) map[string]value {
-	found := map[string]value{}
-	for name, r := range at(doc, "Resources").(map[string]value) {
-		if at(r, "Type") == kind {
-			found[name] = r
-		}
-	}
-	return found
+	return templatetest.Read(t, "template.yaml")
 }
 
 // only returns the properties of the one resource of a type.
@@ -126,14 +66,6 @@ func only(t *testing.T, doc value, kind string) value {
 		return at(r, "Properties")
 	}
 	panic("unreachable")
-}
-
-// check compares what stands at keys with a scalar.
-func check(t *testing.T, v value, want string, keys ...string) {
-	t.Helper()
-	if got := at(v, keys...); got != want {
-		t.Errorf("%s = %v, want %s", strings.Join(keys, "."), got, want)
-	}
 }
 
 func TestAPI(t *testing.T) {
