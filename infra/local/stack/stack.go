@@ -6,8 +6,9 @@
 //	dynamodb.sqlite   the table
 //	kms.json          the master key
 //	key               the API key of the first account, which can't be had again
-//	stack.json        where the parts of a running stack are, for CreateAccount
+//	stack.json        where the parts of a running stack are, for Running
 //	env               API_URL and API_KEY, to be sourced; there while all answers
+//	sam               what infra/sam/local makes of it for containers
 //	lock              held by the stack that uses the folder
 package stack
 
@@ -338,19 +339,32 @@ func firstKey(ctx context.Context, svc *secrets.Service, path string) (string, e
 	return made.Key, writeFile(path, []byte(made.Key+"\n"))
 }
 
+// Running tells where the parts are of the stack that runs on a data folder.
+// fs.ErrNotExist: none does.
+func Running(data string) (endpoints Endpoints, err error) {
+	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
+	if err != nil {
+		return endpoints, err
+	}
+	if err := json.Unmarshal(state, &endpoints); err != nil {
+		return endpoints, fmt.Errorf("read stack.json: %w", err)
+	}
+	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(endpoints.DynamoDB, "http://"), time.Second)
+	if err != nil {
+		return endpoints, fs.ErrNotExist // it was killed, and could not remove the file
+	}
+	return endpoints, conn.Close()
+}
+
 // CreateAccount makes one more account on the running stack that uses a data
 // folder, and returns the text of an env file for it.
 func CreateAccount(ctx context.Context, data, name string) (env string, err error) {
-	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
+	endpoints, err := Running(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("no stack is running on the data folder %s: start one with make run", data)
 	}
 	if err != nil {
 		return "", err
-	}
-	var endpoints Endpoints
-	if err := json.Unmarshal(state, &endpoints); err != nil {
-		return "", fmt.Errorf("read stack.json: %w", err)
 	}
 	path, err := checkout.Path("template.yaml")
 	if err != nil {

@@ -95,14 +95,14 @@ func prepare(ctx context.Context, data, name, function string) (_ *containers, e
 
 // stack is the one that runs on the data folder, or a new one.
 func (c *containers) stack(ctx context.Context) (stack.Endpoints, error) {
-	endpoints, err := running(c.data)
+	endpoints, err := stack.Running(c.data)
 	if errors.Is(err, fs.ErrNotExist) {
 		s, startErr := stack.Start(ctx, stack.Config{Addr: "127.0.0.1:0", Data: c.data, Progress: c.log})
 		if startErr != nil {
 			return endpoints, startErr
 		}
 		c.closeLater(s.Close)
-		endpoints, err = running(c.data)
+		endpoints, err = stack.Running(c.data)
 	}
 	if err != nil {
 		return endpoints, err
@@ -110,23 +110,6 @@ func (c *containers) stack(ctx context.Context) (stack.Endpoints, error) {
 	key, err := os.ReadFile(filepath.Join(c.data, "key"))
 	c.key = strings.TrimSpace(string(key))
 	return endpoints, err
-}
-
-// running is where the parts are of the stack that runs on a data folder.
-// fs.ErrNotExist: none does.
-func running(data string) (endpoints stack.Endpoints, err error) {
-	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
-	if err != nil {
-		return endpoints, err
-	}
-	if err := json.Unmarshal(state, &endpoints); err != nil {
-		return endpoints, fmt.Errorf("read stack.json: %w", err)
-	}
-	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(endpoints.DynamoDB, "http://"), time.Second)
-	if err != nil {
-		return endpoints, fs.ErrNotExist // it was killed, and could not remove the file
-	}
-	return endpoints, conn.Close()
 }
 
 // build builds functions for this machine, and the image that they run on. They are not

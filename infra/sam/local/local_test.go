@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/stack"
 )
 
 // deviations are all cases in which `sam local start-api` 1.170.0 is not API Gateway, as
@@ -129,7 +130,7 @@ func containersOf(t *testing.T) []string {
 
 // playEvents sends all events to the functions in containers.
 func playEvents(t *testing.T, data, lambda string) {
-	endpoints, err := running(data)
+	endpoints, err := stack.Running(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func playEvents(t *testing.T, data, lambda string) {
 
 // playSuite plays the end-to-end tests through SAM's gateway.
 func playSuite(t *testing.T, data, lambda, api string) {
-	endpoints, err := running(data)
+	endpoints, err := stack.Running(data)
 	if err != nil {
 		t.Fatal(err)
 	}
