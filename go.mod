@@ -5,12 +5,13 @@ go 1.26.0
 require (
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/aws/aws-sdk-go-v2 v1.47.7
-	// dynamodb 1.68 and kms 1.60 are the last ones before schema-based serialisation,
-	// whose package variables take half of a cold start's init. attributevalue goes
-	// with them.
+	// dynamodb 1.68, kms 1.60 and secretsmanager 1.49 are the last ones before
+	// schema-based serialisation, whose package variables take half of a cold start's
+	// init. attributevalue goes with them.
 	github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue v1.20.0
 	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.68.0
 	github.com/aws/aws-sdk-go-v2/service/kms v1.60.0
+	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.49.0
 	github.com/aws/smithy-go v1.28.8
 	github.com/awslabs/aws-lambda-go-api-proxy v0.16.2
 	github.com/google/go-cmp v0.7.0

@@ -30,7 +30,7 @@ func sent(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, row := range regexp.MustCompile(`(?m)^//\t([A-Z][A-Za-z, ]*?)  +(?:Count|Milliseconds) `).FindAllSubmatch(source, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^//\t([A-Z][A-Za-z, ]*?) +(?:Count|Milliseconds) `).FindAllSubmatch(source, -1) {
 		names = append(names, strings.Split(string(row[1]), ", ")...)
 	}
 	if len(names) < 10 {
@@ -57,6 +57,11 @@ func read(t *testing.T, file string) value {
 func text(v value) string {
 	s, _ := v.(string)
 	return s
+}
+
+func asMap(v value) map[string]value {
+	m, _ := v.(map[string]value)
+	return m
 }
 
 // every calls visit for v and all that is in it.
@@ -194,15 +199,21 @@ func dashboardMetrics(t *testing.T, doc value) [][3]string {
 	return metrics
 }
 
-// Whoever opens a data key without get-item is told of, and get-item is not.
-func TestForeignDecrypts(t *testing.T) {
-	const key, role = "arn:aws:kms:r:1:key/k", "arn:aws:iam::1:role/s/get-item"
-	doc := read(t, "infra/operations.yaml")
-	pattern := text(at(doc, "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
-	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", role).Replace(pattern)
+// foreignDecrypts is the filter's pattern with these ARNs.
+func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
+	t.Helper()
+	pattern := text(at(read(t, "infra/operations.yaml"), "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
+	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", reveals, "${DeploySecretRoleArn}", delivers).Replace(pattern)
 	if strings.Contains(pattern, "${") {
 		t.Fatalf("unknown reference in %s", pattern)
 	}
+	return pattern
+}
+
+// Whoever opens a data key without get-item and deploy-secret is told of, and these are not.
+func TestForeignDecrypts(t *testing.T) {
+	const key, role, delivers = "arn:aws:kms:r:1:key/k", "arn:aws:iam::1:role/s/get-item", "arn:aws:iam::1:role/s/deploy-secret"
+	pattern := foreignDecrypts(t, key, role, delivers)
 	event := func(name, arn, issuer string) map[string]any {
 		identity := map[string]any{"type": "IAMUser"}
 		if issuer != "" {
@@ -219,6 +230,7 @@ func TestForeignDecrypts(t *testing.T) {
 		want  bool
 	}{
 		"GetItem":      {event("Decrypt", key, role), false},
+		"DeploySecret": {event("Decrypt", key, delivers), false},
 		"OtherRole":    {event("Decrypt", key, admin), true},
 		"LongerName":   {event("Decrypt", key, role+"-2"), true},
 		"User":         {event("Decrypt", key, ""), true},
@@ -232,6 +244,30 @@ func TestForeignDecrypts(t *testing.T) {
 				t.Errorf("counted = %v, want %v", got, test.want)
 			}
 		})
+	}
+
+	// Where nothing is delivered there is no such role, and nobody who could have another's place.
+	check(t, at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters"), "!GetAtt GetItemRole.Arn", "GetItemRoleArn")
+	want := []value{"IsDelivered", "!GetAtt DeploySecretRole.Arn", "!GetAtt GetItemRole.Arn"}
+	if diff := cmp.Diff(value(want), at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters", "DeploySecretRoleArn")); diff != "" {
+		t.Errorf("DeploySecretRoleArn (-want +got):\n%s", diff)
+	}
+	alone := foreignDecrypts(t, key, role, role)
+	if matches(t, alone, event("Decrypt", key, role)) || !matches(t, alone, event("Decrypt", key, delivers)) {
+		t.Error("without deliveries, get-item is counted, or somebody else is not")
+	}
+}
+
+// CloudWatch takes 1,024 characters, whatever the names are.
+func TestForeignDecryptsFits(t *testing.T) {
+	// The longest stack name is that of infra/github.yaml; IAM's names are cut at 64 characters.
+	stack := strings.Repeat("s", 29)
+	role := func(id string) string {
+		return "arn:aws-us-gov:iam::123456789012:role/" + stack + "/" + stack + "-" + id + "Role-0123456789AB"
+	}
+	pattern := foreignDecrypts(t, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef", role("GetItem"), role("DeploySecret"))
+	if len(pattern) > 1024 {
+		t.Errorf("the pattern has %d characters: %s", len(pattern), pattern)
 	}
 }
 
@@ -389,6 +425,7 @@ func TestGitHubTrust(t *testing.T) {
 		for _, action := range list(at(s, "Action")) {
 			for _, never := range []string{
 				"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DeleteTable",
+				"secretsmanager:GetSecretValue", "sqs:ReceiveMessage",
 				"kms:Decrypt", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:ScheduleKeyDeletion", "kms:DisableKey",
 			} {
 				if ok, err := filepath.Match(text(action), never); err != nil || ok {
@@ -409,11 +446,15 @@ func statements(doc value, role string) []value {
 
 // What deploys the root template and those nested in it may use every service that they do.
 func TestGitHubMayDeploy(t *testing.T) {
-	may := map[string]bool{}
+	may := map[string]bool{} // services, and actions
 	for _, s := range statements(read(t, "infra/github.yaml"), "ExecutionRole") {
 		for _, action := range list(at(s, "Action")) {
 			service, _, _ := strings.Cut(text(action), ":")
 			may[service] = true
+			may[text(action)] = true
+			if strings.HasSuffix(text(action), "EventSourceMapping") && action != value("lambda:GetEventSourceMapping") {
+				check(t, s, "!Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${StackName}-*", "Condition", "ArnLike", "lambda:FunctionArn")
+			}
 		}
 	}
 	for file := range nested(t) {
@@ -421,6 +462,12 @@ func TestGitHubMayDeploy(t *testing.T) {
 			service := strings.ToLower(strings.Split(text(at(r, "Type")), "::")[1])
 			if service == "serverless" {
 				service = "lambda" // and what every template has
+				for id, event := range asMap(at(r, "Properties", "Events")) {
+					// What it makes is named after neither the stack nor the function.
+					if at(event, "Type") == "DynamoDB" && !may["lambda:CreateEventSourceMapping"] {
+						t.Errorf("%s: ExecutionRole of infra/github.yaml may not make %s of %s", file, id, name)
+					}
+				}
 			}
 			if !may[service] {
 				t.Errorf("%s: %s is a %s, and ExecutionRole of infra/github.yaml has nothing for %s", file, name, at(r, "Type"), service)

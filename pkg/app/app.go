@@ -6,10 +6,13 @@
 //	MASTER_KEY_ARN           the KMS key that wraps data keys
 //	READ_LIMIT               reveals per user and window, 1 to 1000
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
+//	DEPLOY_TARGET            where services take their secrets from: secrets-manager, or none
+//	BUNDLE_KEY_ARN           the KMS key of what is delivered; without it AWS's own for Secrets Manager
 //	STACK_NAME               the stack, for metrics; without it there are none
 //	AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 //	                         as Lambda sets them
-//	AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS
+//	AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS,
+//	AWS_ENDPOINT_URL_SECRETS_MANAGER
 //	                         where the services are, if not in AWS
 package app
 
@@ -25,7 +28,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,9 +38,11 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/awskms"
+	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/dynamo"
 	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/metrics"
@@ -60,6 +67,7 @@ func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Ser
 	masterKey := env.text("MASTER_KEY_ARN")
 	limit := env.number("READ_LIMIT", 1, 1000)
 	window := env.number("READ_WINDOW_SECONDS", 1, 86400)
+	target := env.choice("DEPLOY_TARGET", "secrets-manager", "none")
 	cfg := env.awsConfig()
 	if env.err != nil {
 		return nil, env.err
@@ -72,9 +80,12 @@ func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Ser
 	}
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = env.endpoint("DYNAMODB") })
 	keys := kms.NewFromConfig(cfg, func(o *kms.Options) { o.BaseEndpoint = env.endpoint("KMS") })
+	sm := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = env.endpoint("SECRETS_MANAGER") })
 	return &secrets.Service{
 		Store:      dynamo.New(db, table),
 		Sealer:     envelope.Sealer{Keys: awskms.New(keys, masterKey), Rand: rand.Reader},
+		Target:     awssm.New(sm, getenv("BUNDLE_KEY_ARN")),
+		Delivers:   target != "none",
 		ReadLimit:  limit,
 		ReadWindow: time.Duration(window) * time.Second,
 		Now:        time.Now,
@@ -105,6 +116,14 @@ func (e *environment) number(name string, low, high int) int {
 		e.err = fmt.Errorf("%s is not a number from %d to %d", name, low, high)
 	}
 	return n
+}
+
+func (e *environment) choice(name string, values ...string) string {
+	value := e.text(name)
+	if e.err == nil && !slices.Contains(values, value) {
+		e.err = fmt.Errorf("%s is none of %s", name, strings.Join(values, ", "))
+	}
+	return value
 }
 
 // endpoint is the address of a service, or nil for AWS itself.

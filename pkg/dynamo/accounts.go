@@ -3,6 +3,8 @@ package dynamo
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -19,6 +21,24 @@ func (s *Store) CreateAccount(ctx context.Context, a secrets.Account, def secret
 		s.put(markerRow{secretNameKey(a.ID, def.Name), def.ID.String()}, secrets.ErrChanged),
 		s.put(newAPIKeyRow(k), secrets.ErrChanged),
 	)
+}
+
+// Account implements secrets.Accounts.
+func (s *Store) Account(ctx context.Context, account uuid.UUID) (secrets.Account, error) {
+	row, err := get[accountRow](ctx, s, accountKey(account))
+	if err != nil {
+		return secrets.Account{}, err
+	}
+	var p parser
+	a := secrets.Account{ID: account, Name: row.Name, DefaultSecretID: p.id(row.DefaultSecretID), CreatedAt: p.time(row.CreatedAt)}
+	return a, p.err
+}
+
+// Accounts implements secrets.Accounts.
+func (s *Store) Accounts(ctx context.Context) ([]uuid.UUID, error) {
+	return partition(ctx, s, accountsPK, func(k key) (uuid.UUID, error) {
+		return uuid.Parse(k.SK)
+	})
 }
 
 // APIKey implements secrets.Accounts.

@@ -10,15 +10,20 @@ import (
 )
 
 // Item implements secrets.Items.
-func (s *Store) Item(ctx context.Context, account, secret, item uuid.UUID) (secrets.Item, error) {
-	var row itemRow
+func (s *Store) Item(ctx context.Context, account, secret, item uuid.UUID) (secrets.Secret, secrets.Item, error) {
+	var parent secrets.Secret
+	var it secrets.Item
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { _, err := get[secretRow](ctx, s, secretKey(account, secret)); return err })
-	g.Go(func() (err error) { row, err = get[itemRow](ctx, s, itemKey(account, secret, item)); return err })
-	if err := g.Wait(); err != nil {
-		return secrets.Item{}, err
-	}
-	return row.item()
+	g.Go(func() (err error) { parent, err = s.Secret(ctx, account, secret); return err })
+	g.Go(func() error {
+		row, err := get[itemRow](ctx, s, itemKey(account, secret, item))
+		if err != nil {
+			return err
+		}
+		it, err = row.item()
+		return err
+	})
+	return parent, it, g.Wait()
 }
 
 // Items implements secrets.Items.
@@ -35,27 +40,24 @@ func (s *Store) Items(ctx context.Context, account, secret uuid.UUID, from secre
 }
 
 // CreateItem implements secrets.Items.
-func (s *Store) CreateItem(ctx context.Context, it secrets.Item, sealed []byte, ev secrets.Event) error {
-	return s.transact(ctx, ev,
-		s.count(secretKey(it.AccountID, it.SecretID), "items", +1, secrets.ErrNotFound),
+func (s *Store) CreateItem(ctx context.Context, c secrets.Change, it secrets.Item, sealed []byte, ev secrets.Event) error {
+	return s.transact(ctx, ev, append(s.change(c, ev),
 		s.put(markerRow{itemKeyKey(it.AccountID, it.SecretID, it.Key), it.ID.String()}, secrets.ErrExists),
 		s.put(newItemRow(it), secrets.ErrChanged),
 		s.put(newValueRow(it, sealed), secrets.ErrChanged),
-	)
+	)...)
 }
 
 // UpdateItem implements secrets.Items.
-func (s *Store) UpdateItem(ctx context.Context, old, updated secrets.Item, sealed []byte, ev secrets.Event) error {
-	writes := []write{
-		s.check(secretKey(old.AccountID, old.SecretID), secrets.ErrNotFound),
+func (s *Store) UpdateItem(ctx context.Context, c secrets.Change, old, updated secrets.Item, sealed []byte, ev secrets.Event) error {
+	writes := append(s.change(c, ev),
 		s.update(itemKey(old.AccountID, old.SecretID, old.ID),
-			"SET #key = :key, version = :version, updated_at = :at",
+			"SET #key = :key, version = :version, #size = :size, updated_at = :at",
 			"#key = :old AND version = :read",
-			keyAttribute, attributes{
-				":old": text(old.Key), ":read": number(old.Version),
+			map[string]string{"#key": "key", "#size": "size"}, attributes{
+				":old": text(old.Key), ":read": number(old.Version), ":size": number(int64(updated.Size)),
 				":key": text(updated.Key), ":version": number(updated.Version), ":at": text(timeText(updated.UpdatedAt)),
-			}, secrets.ErrChanged),
-	}
+			}, secrets.ErrChanged))
 	if updated.Version != old.Version {
 		writes = append(writes, s.replace(newValueRow(updated, sealed), "version = :read",
 			attributes{":read": number(old.Version)}, secrets.ErrChanged))
@@ -69,19 +71,15 @@ func (s *Store) UpdateItem(ctx context.Context, old, updated secrets.Item, seale
 }
 
 // DeleteItem implements secrets.Items.
-func (s *Store) DeleteItem(ctx context.Context, old secrets.Item, ev secrets.Event) error {
-	return s.transact(ctx, ev,
-		s.count(secretKey(old.AccountID, old.SecretID), "items", -1, secrets.ErrNotFound),
-		s.remove(itemKey(old.AccountID, old.SecretID, old.ID), "#key = :old",
-			keyAttribute, attributes{":old": text(old.Key)}, secrets.ErrChanged),
+func (s *Store) DeleteItem(ctx context.Context, c secrets.Change, old secrets.Item, ev secrets.Event) error {
+	return s.transact(ctx, ev, append(s.change(c, ev),
+		s.remove(itemKey(old.AccountID, old.SecretID, old.ID), "#key = :old AND version = :read",
+			map[string]string{"#key": "key"}, attributes{":old": text(old.Key), ":read": number(old.Version)}, secrets.ErrChanged),
 		s.removeOwned(itemKeyKey(old.AccountID, old.SecretID, old.Key), old.ID),
 		s.remove(valueKey(old.AccountID, old.SecretID, old.ID), "attribute_exists(PK)", nil, nil, secrets.ErrChanged),
-	)
+	)...)
 }
 
 func newValueRow(it secrets.Item, sealed []byte) valueRow {
 	return valueRow{valueKey(it.AccountID, it.SecretID, it.ID), it.Version, sealed}
 }
-
-// keyAttribute: "key" is a reserved word.
-var keyAttribute = map[string]string{"#key": "key"}

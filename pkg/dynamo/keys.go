@@ -15,20 +15,27 @@ import (
 // anything of another account.
 //
 //	row            PK                   SK                       holds
-//	account        ACCOUNT#<a>          ACCOUNT                  name, default secret, number of secrets
+//	account        ACCOUNT#<a>          ACCOUNT                  name, default secret, numbers of secrets and services
 //	accounts       ACCOUNTS             <a>                      nothing: the list of accounts
 //	account name   ACCOUNTNAME#<sha256> ACCOUNTNAME              its account: the name is taken
-//	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, number of items
+//	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, numbers of items and services,
+//	                                                             size, revision, delivered revision
 //	secret name    ACCOUNT#<a>          NAME#<sha256>            its secret: the name is taken
-//	item           SECRET#<a>#<s>       ITEM#<i>                 key, version, times, last access: under 1 KB
+//	service        ACCOUNT#<a>          SERVICE#<v>              name, image, port, config, secret, times
+//	service name   ACCOUNT#<a>          SERVICENAME#<name>       its service: the name is taken
+//	item           SECRET#<a>#<s>       ITEM#<i>                 key, version, size, times, last access: under 1 KB
 //	item key       SECRET#<a>#<s>       KEY#<key>                its item: the key is taken
 //	value          SECRET#<a>#<s>       VALUE#<i>                version, sealed blob
+//	use            SECRET#<a>#<s>       USE#<v>                  a service that uses the secret: a copy of it
+//	delivery       SECRET#<a>#<s>       DELIVERY                 whose turn it is to deliver, until when; times of the
+//	                                                             newest deliveries; the last error
+//	undelivered    UNDELIVERED          <a>#<s>                  a change that waits for its delivery: ids, since when
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail
 //	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
 //	read counter   USER#<a>#<u>         READS                    times of the newest reveals, newest first
 //
-// <a>, <s>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
+// <a>, <s>, <v>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
 // ordered by creation without an index. Names are hashed because 255 characters
 // can be longer than a sort key may be (1,024 bytes).
 //
@@ -37,11 +44,17 @@ import (
 //	a page of secrets, and their number     Query ACCOUNT#<a> from SECRET#<cursor>; GetItem account
 //	a secret                                GetItem secret
 //	a page of items, and their number       Query SECRET#<a>#<s> from ITEM#<cursor>; GetItem secret
+//	a page of services, and their number    Query ACCOUNT#<a> from SERVICE#<cursor>; GetItem account
+//	a secret's services, and their number   Query SECRET#<a>#<s> from USE#<cursor>; GetItem secret
+//	a service; the default secret           GetItem service; GetItem account
 //	an item that can be reached             GetItem item; GetItem secret
 //	a sealed value that can be reached      GetItem value; GetItem secret
 //	charge a reveal                         UpdateItem read counter, on condition
 //	stamp a reveal                          UpdateItem item, on condition
+//	what to deliver                         the stream's records of UNDELIVERED; Query UNDELIVERED
+//	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#
 //	what to purge; what is left of it       Query PURGE; Query SECRET#<a>#<s>
+//	all accounts                            Query ACCOUNTS
 //
 // All reads are strongly consistent. Nothing scans the table.
 
@@ -52,10 +65,14 @@ type key struct {
 }
 
 const (
-	secretPrefix = "SECRET#"
-	itemPrefix   = "ITEM#"
-	purgesPK     = "PURGE"
-	accountsPK   = "ACCOUNTS"
+	secretPrefix   = "SECRET#"
+	itemPrefix     = "ITEM#"
+	valuePrefix    = "VALUE#"
+	servicePrefix  = "SERVICE#"
+	usePrefix      = "USE#"
+	purgesPK       = "PURGE"
+	accountsPK     = "ACCOUNTS"
+	undeliveredsPK = "UNDELIVERED"
 )
 
 func accountPK(account uuid.UUID) string { return "ACCOUNT#" + account.String() }
@@ -84,7 +101,25 @@ func itemKeyKey(account, secret uuid.UUID, text string) key {
 }
 
 func valueKey(account, secret, item uuid.UUID) key {
-	return key{secretPK(account, secret), "VALUE#" + item.String()}
+	return key{secretPK(account, secret), valuePrefix + item.String()}
+}
+
+func serviceKey(account, service uuid.UUID) key {
+	return key{accountPK(account), servicePrefix + service.String()}
+}
+
+func serviceNameKey(account uuid.UUID, name string) key {
+	return key{accountPK(account), "SERVICENAME#" + name}
+}
+
+func useKey(account, secret, service uuid.UUID) key {
+	return key{secretPK(account, secret), usePrefix + service.String()}
+}
+
+func deliveryKey(account, secret uuid.UUID) key { return key{secretPK(account, secret), "DELIVERY"} }
+
+func undeliveredKey(account, secret uuid.UUID) key {
+	return key{undeliveredsPK, account.String() + "#" + secret.String()}
 }
 
 func purgeKey(p secrets.Purge) key {

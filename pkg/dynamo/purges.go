@@ -17,34 +17,17 @@ const batchSize = 25 // of BatchWriteItem
 
 // Purges implements secrets.Purges.
 func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
-	var found []secrets.Purge
-	pages := dynamodb.NewQueryPaginator(s.client, s.partition(purgesPK))
-	for pages.HasMorePages() {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, translate("Query", err)
-		}
-		for _, item := range out.Items {
-			k, err := unmarshal[key](item)
-			if err != nil {
-				return nil, err
-			}
-			var purge secrets.Purge
-			var p parser
-			p.lastIDs("#"+k.SK, &purge.AccountID, &purge.SecretID)
-			if p.err != nil {
-				return nil, p.err
-			}
-			found = append(found, purge)
-		}
-	}
-	return found, nil
+	return partition(ctx, s, purgesPK, func(k key) (purge secrets.Purge, err error) {
+		var p parser
+		p.lastIDs("#"+k.SK, &purge.AccountID, &purge.SecretID)
+		return purge, p.err
+	})
 }
 
 // Purge implements secrets.Purges. Nothing adds children to a secret without its
 // row, so a consistent query that finds none is final.
 func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
-	pages := dynamodb.NewQueryPaginator(s.client, s.partition(secretPK(p.AccountID, p.SecretID)))
+	pages := dynamodb.NewQueryPaginator(s.client, s.keysOf(secretPK(p.AccountID, p.SecretID)))
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
@@ -60,15 +43,11 @@ func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
 	return translate("DeleteItem", err)
 }
 
-// partition queries the keys of all rows of a partition.
-func (s *Store) partition(pk string) *dynamodb.QueryInput {
-	return &dynamodb.QueryInput{
-		TableName:                 &s.table,
-		KeyConditionExpression:    aws.String("PK = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(pk)},
-		ProjectionExpression:      aws.String("PK, SK"),
-		ConsistentRead:            aws.Bool(true),
-	}
+// keysOf queries the keys of all rows of a partition.
+func (s *Store) keysOf(pk string) *dynamodb.QueryInput {
+	in := s.allOf(pk)
+	in.ProjectionExpression = aws.String("PK, SK")
+	return in
 }
 
 // deleteBatch deletes up to batchSize rows, and again what DynamoDB left over for load.

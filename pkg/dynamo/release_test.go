@@ -96,11 +96,11 @@ func TestRowsOfOtherReleases(t *testing.T) {
 	event := secrets.Event{ID: newID(), AccountID: id(account), At: now, Type: secrets.ItemUpdated, SecretID: id(secret), ItemID: id(item), Version: 4, Name: "RENAMED"}
 	updated := it
 	updated.Key, updated.Version = "RENAMED", 4
-	if err := store.UpdateItem(ctx, it, updated, []byte("resealed"), event); err != nil {
+	if err := store.UpdateItem(ctx, secrets.Change{Secret: def, Revise: true}, it, updated, []byte("resealed"), event); err != nil {
 		t.Errorf("update: %v", err)
 	}
 	event.ID, event.Type = newID(), secrets.ItemDeleted
-	if err := store.DeleteItem(ctx, updated, event); err != nil {
+	if err := store.DeleteItem(ctx, secrets.Change{Secret: def, Items: -1, Revise: true}, updated, event); err != nil {
 		t.Errorf("delete: %v", err)
 	}
 }

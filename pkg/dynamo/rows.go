@@ -3,6 +3,7 @@ package dynamo
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -22,6 +23,7 @@ type accountRow struct {
 	Name            string `dynamodbav:"name"`
 	DefaultSecretID string `dynamodbav:"default_secret_id"`
 	Secrets         int    `dynamodbav:"secrets"`
+	Services        int    `dynamodbav:"services,omitempty"`
 	CreatedAt       string `dynamodbav:"created_at"`
 }
 
@@ -37,12 +39,19 @@ type secretRow struct {
 	IsDefault bool   `dynamodbav:"is_default"`
 	Items     int    `dynamodbav:"items"`
 	CreatedAt string `dynamodbav:"created_at"`
+
+	Services     int   `dynamodbav:"services,omitempty"`
+	Size         int   `dynamodbav:"size,omitempty"`
+	Revision     int64 `dynamodbav:"revision,omitempty"`
+	Delivered    int64 `dynamodbav:"delivered,omitempty"`
+	DeployFailed bool  `dynamodbav:"deploy_failed,omitempty"`
 }
 
 type itemRow struct {
 	key
 	Key            string `dynamodbav:"key"`
 	Version        int64  `dynamodbav:"version"`
+	Size           int    `dynamodbav:"size,omitempty"`
 	CreatedAt      string `dynamodbav:"created_at"`
 	UpdatedAt      string `dynamodbav:"updated_at"`
 	LastAccessedAt string `dynamodbav:"last_accessed_at,omitempty"`
@@ -76,11 +85,15 @@ func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error
 				r.LastAccessedBy = value.Value
 			}
 		case *types.AttributeValueMemberN:
-			if name == "version" {
-				var err error
-				if r.Version, err = strconv.ParseInt(value.Value, 10, 64); err != nil {
-					return fmt.Errorf("version: %w", err)
-				}
+			var err error
+			switch name {
+			case "version":
+				r.Version, err = strconv.ParseInt(value.Value, 10, 64)
+			case "size":
+				r.Size, err = strconv.Atoi(value.Value)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 	}
@@ -96,6 +109,37 @@ type valueRow struct {
 	Sealed  []byte `dynamodbav:"sealed"`
 }
 
+// workloadRow is a service, and also a use: a copy of it with its secret's rows.
+type workloadRow struct {
+	key
+	Name      string `dynamodbav:"name"`
+	Image     string `dynamodbav:"image"`
+	Port      int    `dynamodbav:"port"`
+	Config    string `dynamodbav:"config,omitempty"`
+	SecretID  string `dynamodbav:"secret_id"`
+	Version   int64  `dynamodbav:"version"`
+	CreatedAt string `dynamodbav:"created_at"`
+	UpdatedAt string `dynamodbav:"updated_at"`
+}
+
+// undeliveredRow has its ids beside the key too, for whoever reads it from the stream.
+type undeliveredRow struct {
+	key
+	AccountID string `dynamodbav:"account_id"`
+	SecretID  string `dynamodbav:"secret_id"`
+	Change    string `dynamodbav:"change"`
+	At        string `dynamodbav:"at"`
+}
+
+type deliveryRow struct {
+	key
+	Turn      int64   `dynamodbav:"turn"`
+	Until     string  `dynamodbav:"until,omitempty"`
+	Times     []int64 `dynamodbav:"times,omitempty"` // Unix, in milliseconds
+	NotBefore string  `dynamodbav:"not_before,omitempty"`
+	Error     string  `dynamodbav:"error,omitempty"` // of the last one that failed
+}
+
 type eventRow struct {
 	key
 	At        string `dynamodbav:"at"`
@@ -106,6 +150,7 @@ type eventRow struct {
 	RequestID string `dynamodbav:"request_id,omitempty"`
 	SecretID  string `dynamodbav:"secret_id,omitempty"`
 	ItemID    string `dynamodbav:"item_id,omitempty"`
+	ServiceID string `dynamodbav:"service_id,omitempty"`
 	Version   int64  `dynamodbav:"version,omitempty"`
 	Name      string `dynamodbav:"name,omitempty"`
 }
@@ -127,7 +172,10 @@ func newSecretRow(s secrets.Secret) secretRow {
 
 func (r secretRow) secret() (secrets.Secret, error) {
 	var p parser
-	s := secrets.Secret{Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt)}
+	s := secrets.Secret{
+		Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt), Services: r.Services, Size: r.Size,
+		Revision: r.Revision, Delivered: r.Delivered, DeployFailed: r.DeployFailed,
+	}
 	p.lastIDs(r.PK, &s.AccountID)
 	p.lastIDs(r.SK, &s.ID)
 	return s, p.err
@@ -135,7 +183,7 @@ func (r secretRow) secret() (secrets.Secret, error) {
 
 func newItemRow(it secrets.Item) itemRow {
 	return itemRow{
-		key: itemKey(it.AccountID, it.SecretID, it.ID), Key: it.Key, Version: it.Version,
+		key: itemKey(it.AccountID, it.SecretID, it.ID), Key: it.Key, Version: it.Version, Size: it.Size,
 		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt),
 	}
 }
@@ -143,7 +191,7 @@ func newItemRow(it secrets.Item) itemRow {
 func (r itemRow) item() (secrets.Item, error) {
 	var p parser
 	it := secrets.Item{
-		Key: r.Key, Version: r.Version, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
+		Key: r.Key, Version: r.Version, Size: r.Size, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
 	}
 	if r.LastAccessedAt != "" {
 		it.LastAccessedAt, it.LastAccessedBy = p.time(r.LastAccessedAt), p.id(r.LastAccessedBy)
@@ -153,11 +201,70 @@ func (r itemRow) item() (secrets.Item, error) {
 	return it, p.err
 }
 
+func newWorkloadRow(k key, w secrets.Workload) workloadRow {
+	return workloadRow{
+		key: k, Name: w.Name, Image: w.Image, Port: w.Port, Config: w.Config, SecretID: w.SecretID.String(),
+		Version: w.Version, CreatedAt: timeText(w.CreatedAt), UpdatedAt: timeText(w.UpdatedAt),
+	}
+}
+
+// workload reads a service or a use: the account is the first id in either's keys.
+func (r workloadRow) workload() (secrets.Workload, error) {
+	var p parser
+	w := secrets.Workload{
+		Name: r.Name, Image: r.Image, Port: r.Port, Config: r.Config, SecretID: p.id(r.SecretID),
+		Version: r.Version, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
+	}
+	if strings.HasPrefix(r.PK, secretPrefix) {
+		p.lastIDs(r.PK, &w.AccountID, new(uuid.UUID))
+	} else {
+		p.lastIDs(r.PK, &w.AccountID)
+	}
+	p.lastIDs(r.SK, &w.ID)
+	return w, p.err
+}
+
+func newUndeliveredRow(u secrets.Undelivered) undeliveredRow {
+	return undeliveredRow{
+		key: undeliveredKey(u.AccountID, u.SecretID), AccountID: u.AccountID.String(), SecretID: u.SecretID.String(),
+		Change: u.Change.String(), At: timeText(u.At),
+	}
+}
+
+func (r undeliveredRow) undelivered() (secrets.Undelivered, error) {
+	var p parser
+	u := secrets.Undelivered{AccountID: p.id(r.AccountID), SecretID: p.id(r.SecretID), Change: p.id(r.Change), At: p.time(r.At)}
+	return u, p.err
+}
+
+func newDeliveryRow(d secrets.Delivery) deliveryRow {
+	r := deliveryRow{key: deliveryKey(d.AccountID, d.SecretID), Turn: d.Turn, Until: optionalTime(d.Until), NotBefore: optionalTime(d.NotBefore)}
+	for _, t := range d.Times {
+		r.Times = append(r.Times, t.UnixMilli())
+	}
+	return r
+}
+
+func (r deliveryRow) delivery() (secrets.Delivery, error) {
+	var p parser
+	d := secrets.Delivery{Turn: r.Turn}
+	if r.Until != "" {
+		d.Until = p.time(r.Until)
+	}
+	if r.NotBefore != "" {
+		d.NotBefore = p.time(r.NotBefore)
+	}
+	for _, ms := range r.Times {
+		d.Times = append(d.Times, time.UnixMilli(ms).UTC())
+	}
+	return d, p.err
+}
+
 func newEventRow(ev secrets.Event) eventRow {
 	return eventRow{
 		key: eventKey(ev.AccountID, ev.ID), At: timeText(ev.At), Type: ev.Type,
 		UserID: idText(ev.UserID), KeyID: idText(ev.KeyID), SourceIP: ev.SourceIP, RequestID: ev.RequestID,
-		SecretID: idText(ev.SecretID), ItemID: idText(ev.ItemID), Version: ev.Version, Name: ev.Name,
+		SecretID: idText(ev.SecretID), ItemID: idText(ev.ItemID), ServiceID: idText(ev.ServiceID), Version: ev.Version, Name: ev.Name,
 	}
 }
 
@@ -186,6 +293,14 @@ func (r apiKeyRow) apiKey(h secrets.KeyHash) (secrets.APIKey, error) {
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// optionalTime leaves out the zero time.
+func optionalTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return timeText(t)
+}
 
 // idText leaves out the zero id.
 func idText(id uuid.UUID) string {

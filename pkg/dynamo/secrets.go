@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -59,20 +60,70 @@ func (s *Store) CreateSecret(ctx context.Context, x secrets.Secret, ev secrets.E
 }
 
 // RenameSecret implements secrets.Secrets.
-func (s *Store) RenameSecret(ctx context.Context, old, renamed secrets.Secret, ev secrets.Event) error {
-	return s.transact(ctx, ev,
-		s.update(secretKey(old.AccountID, old.ID), "SET #name = :new", "#name = :old",
-			nameAttribute, attributes{":old": text(old.Name), ":new": text(renamed.Name)}, secrets.ErrChanged),
+func (s *Store) RenameSecret(ctx context.Context, c secrets.Change, ev secrets.Event) error {
+	old := c.Secret
+	return s.transact(ctx, ev, append(s.change(c, ev),
 		s.removeOwned(secretNameKey(old.AccountID, old.Name), old.ID),
-		s.put(markerRow{secretNameKey(old.AccountID, renamed.Name), old.ID.String()}, secrets.ErrExists),
-	)
+		s.put(markerRow{secretNameKey(old.AccountID, c.Name), old.ID.String()}, secrets.ErrExists),
+	)...)
+}
+
+// change is what a write does to a secret's row, and to the list of what waits for its
+// delivery. The row's conditions are what the change rests on.
+func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
+	names := map[string]string{"#services": "services"}
+	values := attributes{}
+	add := func(to []string, name string, n int) []string {
+		if n == 0 {
+			return to
+		}
+		names["#"+name], values[":"+name] = name, number(int64(n))
+		return append(to, "#"+name+" :"+name)
+	}
+	var sums, conditions []string
+	sums = add(sums, "items", c.Items)
+	sums = add(sums, "size", c.Size)
+	sums = add(sums, "services", c.Services)
+	if c.Revise {
+		sums = add(sums, "revision", 1)
+	}
+	update := "ADD " + strings.Join(sums, ", ")
+	if c.Name != "" {
+		names["#name"], values[":old"], values[":new"] = "name", text(c.Secret.Name), text(c.Name)
+		update += " SET #name = :new"
+		conditions = append(conditions, "#name = :old")
+	}
+	// Whether services use it, and whether one that goes is the last.
+	switch {
+	case c.Secret.Services == 0:
+		values[":zero"] = number(0)
+		conditions = append(conditions, "attribute_exists(PK)", "(attribute_not_exists(#services) OR #services = :zero)")
+	case c.Secret.Services+c.Services == 0:
+		values[":used"] = number(int64(c.Secret.Services))
+		conditions = append(conditions, "#services = :used")
+	default:
+		values[":used"] = number(int64(max(0, -c.Services)))
+		conditions = append(conditions, "#services > :used")
+	}
+	if c.MaxSize > 0 {
+		names["#size"], values[":room"] = "size", number(int64(c.MaxSize-c.Size))
+		conditions = append(conditions, "(attribute_not_exists(#size) OR #size <= :room)")
+	}
+	k := secretKey(c.Secret.AccountID, c.Secret.ID)
+	writes := []write{s.update(k, update, strings.Join(conditions, " AND "), names, values, secrets.ErrChanged)}
+	if c.Deliver {
+		writes = append(writes, s.set(newUndeliveredRow(secrets.Undelivered{
+			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At,
+		})))
+	}
+	return writes
 }
 
 // DeleteSecret implements secrets.Secrets.
 func (s *Store) DeleteSecret(ctx context.Context, old secrets.Secret, ev secrets.Event) error {
 	return s.transact(ctx, ev,
-		s.remove(secretKey(old.AccountID, old.ID), "#name = :old",
-			nameAttribute, attributes{":old": text(old.Name)}, secrets.ErrChanged),
+		s.remove(secretKey(old.AccountID, old.ID), "#name = :old AND (attribute_not_exists(services) OR services = :zero)",
+			nameAttribute, attributes{":old": text(old.Name), ":zero": number(0)}, secrets.ErrChanged),
 		s.removeOwned(secretNameKey(old.AccountID, old.Name), old.ID),
 		s.count(accountKey(old.AccountID), "secrets", -1, secrets.ErrChanged),
 		s.put(purgeKey(secrets.Purge{AccountID: old.AccountID, SecretID: old.ID}), secrets.ErrChanged),

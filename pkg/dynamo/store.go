@@ -92,6 +92,40 @@ func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.
 	}
 }
 
+// partition reads all rows of a partition.
+func partition[R, T any](ctx context.Context, s *Store, pk string, convert func(R) (T, error)) ([]T, error) {
+	var found []T
+	pages := dynamodb.NewQueryPaginator(s.client, s.allOf(pk))
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, translate("Query", err)
+		}
+		for _, item := range out.Items {
+			row, err := unmarshal[R](item)
+			if err != nil {
+				return nil, err
+			}
+			x, err := convert(row)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, x)
+		}
+	}
+	return found, nil
+}
+
+// allOf queries all rows of a partition.
+func (s *Store) allOf(pk string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName:                 &s.table,
+		KeyConditionExpression:    aws.String("PK = :pk"),
+		ExpressionAttributeValues: attributes{":pk": text(pk)},
+		ConsistentRead:            aws.Bool(true),
+	}
+}
+
 // write is one action of a transaction, and what it means when its condition fails.
 type write struct {
 	types.TransactWriteItem
@@ -103,6 +137,11 @@ func (s *Store) put(row any, refused error) write {
 	return write{types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.table, Item: marshal(row), ConditionExpression: aws.String("attribute_not_exists(PK)"),
 	}}, refused}
+}
+
+// set puts a row, whether or not it is there.
+func (s *Store) set(row any) write {
+	return write{types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: marshal(row)}}, secrets.ErrChanged}
 }
 
 // replace puts a row over one of which the condition holds.
@@ -149,12 +188,16 @@ func (s *Store) check(k key, refused error) write {
 }
 
 // transact does all the writes and appends the event, or does nothing and returns
-// the first refused error. The event's id is the ClientRequestToken of all the
-// attempts, the SDK's and ours: one whose answer was lost is not done twice, and
-// does not find its own rows in its way.
+// the first refused error.
 func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
-	writes = append(writes, s.put(newEventRow(ev), errors.New("event exists")))
-	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(ev.ID.String())}
+	return s.transactOnce(ctx, ev.ID, append(writes, s.put(newEventRow(ev), errors.New("event exists")))...)
+}
+
+// transactOnce is transact without an event. The id is the ClientRequestToken of all
+// the attempts, the SDK's and ours: one whose answer was lost is not done twice, and
+// does not find its own rows in its way.
+func (s *Store) transactOnce(ctx context.Context, id uuid.UUID, writes ...write) error {
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(id.String())}
 	for _, w := range writes {
 		in.TransactItems = append(in.TransactItems, w.TransactWriteItem)
 	}

@@ -76,10 +76,15 @@ func (f fixture) itemEvent(kind string, it secrets.Item) secrets.Event {
 	return ev
 }
 
+// items is a change of the number of the secret's items.
+func (f fixture) items(more int) secrets.Change {
+	return secrets.Change{Secret: f.secret, Items: more, Revise: true}
+}
+
 func (f fixture) newItem(t *testing.T, key string) secrets.Item {
 	t.Helper()
 	it := f.item(key)
-	if err := f.store.CreateItem(t.Context(), it, sealed, f.itemEvent(secrets.ItemCreated, it)); err != nil {
+	if err := f.store.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); err != nil {
 		t.Fatal(err)
 	}
 	return it
@@ -135,15 +140,14 @@ func TestSecrets(t *testing.T) {
 
 	renamed := f.secret
 	renamed.Name = "staging"
-	if err := f.store.RenameSecret(ctx, f.secret, renamed, f.event(secrets.SecretUpdated)); err != nil {
+	if err := f.store.RenameSecret(ctx, secrets.Change{Secret: f.secret, Name: "staging", Revise: true}, f.event(secrets.SecretUpdated)); err != nil {
 		t.Errorf("RenameSecret: %v", err)
 	}
-	if err := f.store.RenameSecret(ctx, f.secret, renamed, f.event(secrets.SecretUpdated)); !errors.Is(err, secrets.ErrChanged) {
+	if err := f.store.RenameSecret(ctx, secrets.Change{Secret: f.secret, Name: "staging", Revise: true}, f.event(secrets.SecretUpdated)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("RenameSecret from a name that it no longer has: %v, want ErrChanged", err)
 	}
 	f.newSecret(t, "production") // the name is free again
-	back := f.secret
-	if err := f.store.RenameSecret(ctx, renamed, back, f.event(secrets.SecretUpdated)); !errors.Is(err, secrets.ErrExists) {
+	if err := f.store.RenameSecret(ctx, secrets.Change{Secret: renamed, Name: "production", Revise: true}, f.event(secrets.SecretUpdated)); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("RenameSecret to a taken name: %v, want ErrExists", err)
 	}
 	if err := f.store.DeleteSecret(ctx, f.secret, f.event(secrets.SecretDeleted)); !errors.Is(err, secrets.ErrChanged) {
@@ -160,7 +164,10 @@ func TestItems(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
 	it := f.newItem(t, "API_KEY")
-	got, err := f.store.Item(ctx, f.account, f.secret.ID, it.ID)
+	parent, got, err := f.store.Item(ctx, f.account, f.secret.ID, it.ID)
+	if parent.ID != f.secret.ID || parent.Name != f.secret.Name {
+		t.Errorf("Item returns %+v as its secret, want %+v", parent, f.secret)
+	}
 	if diff := cmp.Diff(it, got); err != nil || diff != "" {
 		t.Errorf("Item: %v (-want +got):\n%s", err, diff)
 	}
@@ -168,7 +175,7 @@ func TestItems(t *testing.T) {
 		t.Errorf("SealedValue = %+v, %v, want version 1 of it", v, err)
 	}
 	taken := f.item("API_KEY")
-	if err := f.store.CreateItem(ctx, taken, sealed, f.itemEvent(secrets.ItemCreated, taken)); !errors.Is(err, secrets.ErrExists) {
+	if err := f.store.CreateItem(ctx, f.items(+1), taken, sealed, f.itemEvent(secrets.ItemCreated, taken)); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("CreateItem with a taken key: %v, want ErrExists", err)
 	}
 
@@ -184,30 +191,30 @@ func TestItems(t *testing.T) {
 
 	updated := want
 	updated.Key, updated.Version, updated.UpdatedAt = "KEY_2", 2, now.Add(2*time.Hour)
-	if err := f.store.UpdateItem(ctx, it, updated, []byte("resealed"), f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
+	if err := f.store.UpdateItem(ctx, f.items(0), it, updated, []byte("resealed"), f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
 		t.Errorf("UpdateItem: %v", err)
 	}
-	if got, err := f.store.Item(ctx, f.account, f.secret.ID, it.ID); err != nil || got != updated {
+	if _, got, err := f.store.Item(ctx, f.account, f.secret.ID, it.ID); err != nil || got != updated {
 		t.Errorf("Item after UpdateItem = %+v, %v, want %+v", got, err, updated)
 	}
-	if err := f.store.UpdateItem(ctx, it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); !errors.Is(err, secrets.ErrChanged) {
+	if err := f.store.UpdateItem(ctx, f.items(0), it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("UpdateItem of an old version: %v, want ErrChanged", err)
 	}
-	if err := f.store.DeleteItem(ctx, it, f.itemEvent(secrets.ItemDeleted, it)); !errors.Is(err, secrets.ErrChanged) {
+	if err := f.store.DeleteItem(ctx, f.items(-1), it, f.itemEvent(secrets.ItemDeleted, it)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("DeleteItem with an old key: %v, want ErrChanged", err)
 	}
 	other := f.newItem(t, "API_KEY") // the key is free again
 	clash := updated
 	clash.Key = "API_KEY"
-	if err := f.store.UpdateItem(ctx, updated, clash, nil, f.itemEvent(secrets.ItemUpdated, clash)); !errors.Is(err, secrets.ErrExists) {
+	if err := f.store.UpdateItem(ctx, f.items(0), updated, clash, nil, f.itemEvent(secrets.ItemUpdated, clash)); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("UpdateItem to a taken key: %v, want ErrExists", err)
 	}
 	f.Check(t)
-	if err := f.store.DeleteItem(ctx, updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
+	if err := f.store.DeleteItem(ctx, f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
 		t.Errorf("DeleteItem: %v", err)
 	}
 	for name, err := range map[string]error{
-		"Item":        errOf(f.store.Item(ctx, f.account, f.secret.ID, updated.ID)),
+		"Item":        errOfItem(f.store.Item(ctx, f.account, f.secret.ID, updated.ID)),
 		"SealedValue": errOf(f.store.SealedValue(ctx, f.account, f.secret.ID, updated.ID)),
 	} {
 		if !errors.Is(err, secrets.ErrNotFound) {
@@ -225,14 +232,20 @@ func TestItems(t *testing.T) {
 	changed.Version++
 	_, _, listErr := f.store.Items(ctx, f.account, f.secret.ID, secrets.Cursor{}, 10)
 	for name, err := range map[string]error{
-		"Item":       errOf(f.store.Item(ctx, f.account, f.secret.ID, other.ID)),
-		"Items":      listErr,
-		"CreateItem": f.store.CreateItem(ctx, late, sealed, f.itemEvent(secrets.ItemCreated, late)),
-		"UpdateItem": f.store.UpdateItem(ctx, other, changed, sealed, f.itemEvent(secrets.ItemUpdated, changed)),
-		"DeleteItem": f.store.DeleteItem(ctx, other, f.itemEvent(secrets.ItemDeleted, other)),
+		"Item":  errOfItem(f.store.Item(ctx, f.account, f.secret.ID, other.ID)),
+		"Items": listErr,
 	} {
 		if !errors.Is(err, secrets.ErrNotFound) {
 			t.Errorf("%s in a deleted secret: %v, want ErrNotFound", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"CreateItem": f.store.CreateItem(ctx, f.items(+1), late, sealed, f.itemEvent(secrets.ItemCreated, late)),
+		"UpdateItem": f.store.UpdateItem(ctx, f.items(0), other, changed, sealed, f.itemEvent(secrets.ItemUpdated, changed)),
+		"DeleteItem": f.store.DeleteItem(ctx, f.items(-1), other, f.itemEvent(secrets.ItemDeleted, other)),
+	} {
+		if !errors.Is(err, secrets.ErrChanged) {
+			t.Errorf("%s in a deleted secret: %v, want ErrChanged", name, err)
 		}
 	}
 	f.Check(t) // the purge excuses the item
@@ -254,6 +267,8 @@ func TestItems(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+func errOfItem(_ secrets.Secret, _ secrets.Item, err error) error { return err }
 
 // A page is the rows next to the cursor, on its side, nearest first, whether or not
 // the cursor's own row is there.
@@ -380,10 +395,10 @@ func TestLostAnswers(t *testing.T) {
 	it := f.newItem(t, "API_KEY")
 	updated := it
 	updated.Key, updated.Version = "KEY_2", 2
-	if err := f.store.UpdateItem(t.Context(), it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
+	if err := f.store.UpdateItem(t.Context(), f.items(0), it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
 		t.Errorf("UpdateItem: %v", err)
 	}
-	if err := f.store.DeleteItem(t.Context(), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
+	if err := f.store.DeleteItem(t.Context(), f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
 		t.Errorf("DeleteItem: %v", err)
 	}
 	if err := f.store.DeleteSecret(t.Context(), f.secret, f.event(secrets.SecretDeleted)); err != nil {
@@ -416,7 +431,7 @@ func TestUnavailable(t *testing.T) {
 			"ChargeRead": chargeErr,
 			"StampRead":  errOf(away.StampRead(t.Context(), f.account, f.secret.ID, stored.ID, now, f.user)),
 			"Purges":     errOf(away.Purges(t.Context())),
-			"CreateItem": away.CreateItem(t.Context(), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
+			"CreateItem": away.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
 		} {
 			if !errors.Is(err, secrets.ErrUnavailable) {
 				t.Errorf("%s under %s: %v, want ErrUnavailable", name, fault, err)
@@ -428,7 +443,7 @@ func TestUnavailable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // the store's own patience is longer
 	defer cancel()
 	it := f.item("API_KEY")
-	if err := conflicted.CreateItem(ctx, it, sealed, f.itemEvent(secrets.ItemCreated, it)); !errors.Is(err, secrets.ErrUnavailable) {
+	if err := conflicted.CreateItem(ctx, f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); !errors.Is(err, secrets.ErrUnavailable) {
 		t.Errorf("CreateItem in endless conflict: %v, want ErrUnavailable", err)
 	}
 }

@@ -42,6 +42,29 @@ func CreateAccount(svc *secrets.Service) func(context.Context, CreateAccountRequ
 	}
 }
 
+// RedeploySecretsRequest is the event of redeploy-secrets: a schedule's, of which it
+// needs nothing, or an operator's.
+type RedeploySecretsRequest struct {
+	All bool `json:"all"` // every secret that a service uses, not only what waits
+}
+
+// RedeploySecretsResponse is its answer.
+type RedeploySecretsResponse struct {
+	Waiting int `json:"waiting"` // secrets whose delivery waits, and is reminded of
+}
+
+// StartRedeploySecrets serves RedeploySecrets as a Lambda function on a schedule, which
+// operators may also invoke. It does not return.
+func StartRedeploySecrets(svc *secrets.Service) { lambda.Start(RedeploySecrets(svc)) }
+
+// RedeploySecrets has deploy-secret called for what still waits.
+func RedeploySecrets(svc *secrets.Service) func(context.Context, RedeploySecretsRequest) (RedeploySecretsResponse, error) {
+	return func(ctx context.Context, in RedeploySecretsRequest) (RedeploySecretsResponse, error) {
+		waiting, err := svc.RedeploySecrets(ctx, in.All)
+		return RedeploySecretsResponse{Waiting: waiting}, err
+	}
+}
+
 // PurgeSecretsResponse is the answer of purge-secrets.
 type PurgeSecretsResponse struct {
 	Finished int `json:"finished"` // secrets of which nothing is left

@@ -21,8 +21,9 @@ import (
 const maxBody = 512 * 1024
 
 const (
-	msgNull    = "This field may not be null."
-	msgNotText = "Not a valid string."
+	msgNull      = "This field may not be null."
+	msgNotText   = "Not a valid string."
+	msgNotNumber = "A valid integer is required."
 )
 
 // body is the JSON object that a request carries: names are case-sensitive, of
@@ -130,6 +131,37 @@ func (b body) opaque(name string) secrets.Field {
 		return secrets.NoText(msgNotText) // unreachable: it is a valid JSON string
 	}
 	return secrets.Text(text)
+}
+
+// nullable is text, or null for nothing.
+func (b body) nullable(name string) secrets.Field {
+	if raw := b[name]; raw != nil && kindOf(raw) == "NoneType" {
+		return secrets.Null()
+	}
+	return b.text(name)
+}
+
+// integer is a field that takes a number, or the text of one.
+func (b body) integer(name string) secrets.Field {
+	return b.scalar(name, func(string) string { return msgNotNumber })
+}
+
+// reference is a field that takes the id of something.
+func (b body) reference(name string) secrets.Field {
+	return b.scalar(name, func(kind string) string { return "Incorrect type. Expected pk value, received " + kind + "." })
+}
+
+// scalar is text, but for what it says of other types.
+func (b body) scalar(name string, fault func(kind string) string) secrets.Field {
+	raw := b[name]
+	if raw == nil {
+		return secrets.Field{}
+	}
+	switch kind := kindOf(raw); kind {
+	case "bool", "list", "dict":
+		return secrets.NoText(fault(kind))
+	}
+	return b.text(name)
 }
 
 // intText is Python's str of an integer: its exact digits, and no minus before 0.

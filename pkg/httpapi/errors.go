@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"goblins-secrets/pkg/secrets"
@@ -57,6 +58,7 @@ func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err erro
 	var (
 		invalid   secrets.Invalid
 		throttled secrets.Throttled
+		inUse     secrets.InUse
 		request   requestError
 		outage    interface{ Unavailable() bool } // a port's error that may pass
 	)
@@ -74,6 +76,9 @@ func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err erro
 		write(w, http.StatusTooManyRequests, detailBody{
 			fmt.Sprintf("Request was throttled. Expected available in %d %s.", seconds, unit),
 		})
+		return
+	case errors.As(err, &inUse):
+		write(w, http.StatusConflict, detailBody{inUseDetail(inUse)})
 		return
 	case errors.As(err, &request):
 		write(w, request.status, detailBody{request.detail})
@@ -97,6 +102,19 @@ func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err erro
 	}
 	logFailure(svc, r, http.StatusInternalServerError, err)
 	write(w, http.StatusInternalServerError, detailBody{"A server error occurred."})
+}
+
+// inUseDetail names the services that keep a secret from being deleted.
+func inUseDetail(e secrets.InUse) string {
+	users := strings.Join(e.Names, ", ")
+	if more := e.Services - len(e.Names); more > 0 {
+		users += fmt.Sprintf(" and %d more", more)
+	}
+	noun := "services"
+	if e.Services == 1 {
+		noun = "service"
+	}
+	return fmt.Sprintf("This secret is used by %d %s: %s. Remove the secret from all services first.", e.Services, noun, users)
 }
 
 func logFailure(svc *secrets.Service, r *http.Request, status int, err error) {

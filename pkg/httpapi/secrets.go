@@ -18,11 +18,13 @@ type secretBody struct {
 	CreatedAt        string `json:"created_at"`
 }
 
-func newSecretBody(s secrets.Secret) secretBody {
-	return secretBody{
-		ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
-		Status: "ready", DeploySuccessful: true, // secrets are read through the API: none waits for a delivery
-		CreatedAt: timeText(s.CreatedAt),
+func newSecretBody(svc *secrets.Service) func(secrets.Secret) secretBody {
+	return func(s secrets.Secret) secretBody {
+		status, successful := svc.Status(s)
+		return secretBody{
+			ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
+			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt),
+		}
 	}
 }
 
@@ -39,7 +41,7 @@ func ListSecrets(svc *secrets.Service) http.Handler {
 	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
 		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
 			return svc.ListSecrets(r.Context(), c, from, size)
-		}, newSecretBody)
+		}, newSecretBody(svc))
 	})
 }
 
@@ -50,7 +52,7 @@ func CreateSecret(svc *secrets.Service) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, s.ID, newSecretBody(s)), nil
+		return created(r, s.ID, newSecretBody(svc)(s)), nil
 	})
 }
 
@@ -61,7 +63,7 @@ func GetSecret(svc *secrets.Service) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(s)), nil
+		return ok(newSecretBody(svc)(s)), nil
 	})
 }
 
@@ -72,7 +74,7 @@ func UpdateSecret(svc *secrets.Service) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(s)), nil
+		return ok(newSecretBody(svc)(s)), nil
 	})
 }
 

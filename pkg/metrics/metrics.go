@@ -5,13 +5,16 @@
 // All are in the namespace GoblinsSecrets, with the stack's name as their dimension
 // "Stack":
 //
-//	metric                              unit           one for each
-//	Reveals                             Count          value that left
-//	Charge, Read, Open, Record          Milliseconds   of these, phase by phase; see secrets.RevealTimes
-//	Throttled                           Count          reveal refused by the budget
-//	Denied                              Count          request without a valid key
-//	KMSFailures, DynamoDBFailures       Count          call that failed, after all tries
-//	KMSThrottles, DynamoDBThrottles     Count          try that AWS throttled
+//	metric                                                  unit           one for each
+//	Reveals                                                 Count          value that left
+//	Charge, Read, Open, Record                              Milliseconds   of these, phase by phase; see secrets.RevealTimes
+//	Throttled                                               Count          reveal refused by the budget
+//	Denied                                                  Count          request without a valid key
+//	Deliveries                                              Count          bundle that became what services take
+//	DeliveryLag                                             Milliseconds   of these, since the change that it is for
+//	DeliveryFailures                                        Count          attempt to deliver that failed
+//	KMSFailures, DynamoDBFailures, SecretsManagerFailures   Count          call that failed, after all tries
+//	KMSThrottles, DynamoDBThrottles, SecretsManagerThrottles   Count       try that AWS throttled
 //
 // A metric costs money only in hours in which it is sent; more dimensions would
 // multiply them.
@@ -23,6 +26,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -63,6 +68,16 @@ func (l Log) Throttled(ctx context.Context) { l.write(ctx, "reveal throttled", c
 // Denied implements secrets.Monitor.
 func (l Log) Denied(ctx context.Context) { l.write(ctx, "key denied", count("Denied", 1)) }
 
+// Delivered implements secrets.Monitor.
+func (l Log) Delivered(ctx context.Context, lag time.Duration) {
+	l.write(ctx, "secret delivered", count("Deliveries", 1), milliseconds("DeliveryLag", lag))
+}
+
+// DeliveryFailed implements secrets.Monitor.
+func (l Log) DeliveryFailed(ctx context.Context) {
+	l.write(ctx, "delivery failed", count("DeliveryFailures", 1))
+}
+
 // WatchCalls is an option for a client's configuration: it counts the calls of AWS
 // that fail and the tries that AWS throttles. A condition that does not hold and a
 // transaction that meets another are answers, no failures.
@@ -84,7 +99,7 @@ func (l Log) WatchCalls(cfg *aws.Config) {
 
 // called writes what went wrong with a call, if anything did.
 func (l Log) called(ctx context.Context, err error, metadata middleware.Metadata) {
-	service := awsmiddleware.GetServiceID(ctx) // "KMS", "DynamoDB"
+	service := strings.ReplaceAll(awsmiddleware.GetServiceID(ctx), " ", "") // "KMS", "DynamoDB", "SecretsManager"
 	throttled := 0
 	tries, _ := retry.GetAttemptResults(metadata)
 	for _, try := range tries.Results {
@@ -96,7 +111,7 @@ func (l Log) called(ctx context.Context, err error, metadata middleware.Metadata
 	if throttled > 0 {
 		values = append(values, count(service+"Throttles", throttled))
 	}
-	if err != nil && !isAnswer(err) && !errors.Is(ctx.Err(), context.Canceled) {
+	if err != nil && !isAnswer(service, err) && !errors.Is(ctx.Err(), context.Canceled) {
 		values = append(values, count(service+"Failures", 1))
 	}
 	if len(values) > 0 {
@@ -106,18 +121,19 @@ func (l Log) called(ctx context.Context, err error, metadata middleware.Metadata
 
 var throttle = retry.IsErrorThrottles(retry.DefaultThrottles)
 
-// isAnswer reports whether an error is DynamoDB's regular answer.
-func isAnswer(err error) bool {
+// answers are the errors that are a service's regular answers.
+var answers = map[string][]string{
+	"DynamoDB": {
+		"ConditionalCheckFailedException", "TransactionCanceledException",
+		"TransactionConflictException", "TransactionInProgressException",
+	},
+	// There is no such bundle yet, or somebody was faster.
+	"SecretsManager": {"ResourceNotFoundException", "ResourceExistsException", "InvalidParameterException"},
+}
+
+func isAnswer(service string, err error) bool {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	switch api.ErrorCode() {
-	case "ConditionalCheckFailedException", "TransactionCanceledException",
-		"TransactionConflictException", "TransactionInProgressException":
-		return true
-	}
-	return false
+	return errors.As(err, &api) && slices.Contains(answers[service], api.ErrorCode())
 }
 
 // value is one metric's value on a line.

@@ -43,6 +43,16 @@ func (e Invalid) Error() string {
 	return strings.Join(fields, " ")
 }
 
+// InUse says that a secret was to be deleted that services use.
+type InUse struct {
+	Services int
+	Names    []string // of the first of them, five at most
+}
+
+func (e InUse) Error() string {
+	return fmt.Sprintf("used by %d services: %s", e.Services, strings.Join(e.Names, ", "))
+}
+
 // Throttled says that the caller's budget is spent, and for how long.
 type Throttled struct {
 	Wait time.Duration // whole seconds, from 1 to the window

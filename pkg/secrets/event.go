@@ -16,12 +16,18 @@ const (
 	ItemUpdated    = "item.updated"
 	ItemDeleted    = "item.deleted"
 	ItemRevealed   = "item.revealed"
+	ServiceCreated = "service.created"
+	ServiceUpdated = "service.updated"
+	ServiceDeleted = "service.deleted"
+	// By the system: a bundle is about to become what services take, or to be deleted.
+	SecretDeployed   = "secret.deployed"
+	SecretUndeployed = "secret.undeployed"
 )
 
 // Event is an entry of the audit trail: who did what, to what, when, from where.
 // It outlives what it speaks of, and never holds a value. UserID, KeyID and
-// SourceIP are zero for what an operator did; ItemID and Version where no item
-// is concerned.
+// SourceIP are zero for what an operator or the system did; ItemID and ServiceID
+// where none is concerned.
 type Event struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
@@ -33,8 +39,9 @@ type Event struct {
 	RequestID string
 	SecretID  uuid.UUID
 	ItemID    uuid.UUID
-	Version   int64  // of the value that was revealed or written
-	Name      string // of the account or secret, or the item's key, where it was written
+	ServiceID uuid.UUID
+	Version   int64  // of the value that was revealed or written; of a bundle, its revision
+	Name      string // of the account, secret or service, or the item's key, where it was written
 }
 
 // event begins an event by the caller about a secret.
@@ -50,5 +57,12 @@ func (s *Service) event(c Caller, at time.Time, kind string, secret uuid.UUID) E
 func (s *Service) itemEvent(c Caller, at time.Time, kind string, it Item) Event {
 	ev := s.event(c, at, kind, it.SecretID)
 	ev.ItemID, ev.Version, ev.Name = it.ID, it.Version, it.Key
+	return ev
+}
+
+// workloadEvent begins an event by the caller about a service.
+func (s *Service) workloadEvent(c Caller, at time.Time, kind string, w Workload) Event {
+	ev := s.event(c, at, kind, w.SecretID)
+	ev.ServiceID, ev.Name = w.ID, w.Name
 	return ev
 }

@@ -19,6 +19,7 @@ type Item struct {
 	ID             uuid.UUID
 	Key            string
 	Version        int64 // of the value; the first is 1
+	Size           int   // in a bundle: see entrySize; 0: not known, from a release before bundles
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	LastAccessedAt time.Time // zero: never
@@ -54,40 +55,44 @@ func (s *Service) ListItems(ctx context.Context, c Caller, secretID string, from
 
 // CreateItem adds an item to a secret. Its key is unique in the secret. A missing
 // secret is told before a faulty input.
-func (s *Service) CreateItem(ctx context.Context, c Caller, secretID string, input func() (ItemInput, error)) (Item, error) {
-	id, err := parseID(secretID)
-	if err != nil {
-		return Item{}, err
-	}
-	in, err := input()
-	var key string
-	var value Value
-	if err == nil {
-		key, value, err = in.checkNew()
-	}
-	if err != nil {
-		// The store would tell of a missing secret, but it is not asked now.
-		if _, missing := s.Store.Secret(ctx, c.AccountID, id); missing != nil {
-			return Item{}, fmt.Errorf("read secret: %w", missing)
+func (s *Service) CreateItem(ctx context.Context, c Caller, secretID string, input func() (ItemInput, error)) (created Item, err error) {
+	err = untilUnchanged(ctx, func() error {
+		secret, err := s.Secret(ctx, c, secretID)
+		if err != nil {
+			return err
 		}
-		return Item{}, err
-	}
-	now := s.now()
-	it := Item{
-		AccountID: c.AccountID, SecretID: id, ID: s.NewID(), Key: key, Version: 1, CreatedAt: now, UpdatedAt: now,
-	}
-	sealed, err := s.seal(ctx, it, value)
-	if err != nil {
-		return Item{}, err
-	}
-	err = s.Store.CreateItem(ctx, it, sealed, s.itemEvent(c, now, ItemCreated, it))
-	if errors.Is(err, ErrExists) {
-		return Item{}, fault("key", msgItemExists)
-	}
-	if err != nil {
-		return Item{}, fmt.Errorf("create item: %w", err)
-	}
-	return it, nil
+		in, err := input()
+		if err != nil {
+			return err
+		}
+		key, value, err := in.checkNew()
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		created = Item{
+			AccountID: c.AccountID, SecretID: secret.ID, ID: s.NewID(), Key: key, Version: 1,
+			Size: entrySize(key, value), CreatedAt: now, UpdatedAt: now,
+		}
+		change := s.change(secret).resize(created.Size)
+		change.Items = 1
+		if !change.fits() {
+			return fault("value", msgBundleFull)
+		}
+		sealed, err := s.seal(ctx, created, value)
+		if err != nil {
+			return err
+		}
+		err = s.Store.CreateItem(ctx, change, created, sealed, s.itemEvent(c, now, ItemCreated, created))
+		if errors.Is(err, ErrExists) {
+			return fault("key", msgItemExists)
+		}
+		if err != nil {
+			return fmt.Errorf("create item: %w", err)
+		}
+		return nil
+	})
+	return created, err
 }
 
 // UpdateItem changes an item's key, value or both; a new value is a new version,
@@ -99,7 +104,7 @@ func (s *Service) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 		return Item{}, err
 	}
 	err = untilUnchanged(ctx, func() error {
-		old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
+		secret, old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
 		if err != nil {
 			return fmt.Errorf("read item: %w", err)
 		}
@@ -113,18 +118,28 @@ func (s *Service) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 		}
 		updated = old
 		updated.Key = key
-		var sealed []byte
+		if old.Size > 0 {
+			updated.Size += len(key) - len(old.Key)
+		}
 		if in.Value.given {
 			updated.Version++
-			if sealed, err = s.seal(ctx, updated, value); err != nil {
-				return err
-			}
+			updated.Size = entrySize(key, value)
 		}
 		if updated == old {
 			return nil
 		}
+		change := s.change(secret).resize(updated.Size - old.Size)
+		if !change.fits() {
+			return fault(in.growing(), msgBundleFull)
+		}
+		var sealed []byte
+		if in.Value.given {
+			if sealed, err = s.seal(ctx, updated, value); err != nil {
+				return err
+			}
+		}
 		updated.UpdatedAt = s.now()
-		err = s.Store.UpdateItem(ctx, old, updated, sealed, s.itemEvent(c, updated.UpdatedAt, ItemUpdated, updated))
+		err = s.Store.UpdateItem(ctx, change, old, updated, sealed, s.itemEvent(c, updated.UpdatedAt, ItemUpdated, updated))
 		if errors.Is(err, ErrExists) {
 			return fault("key", msgItemExists)
 		}
@@ -143,11 +158,13 @@ func (s *Service) DeleteItem(ctx context.Context, c Caller, secretID, itemID str
 		return err
 	}
 	return untilUnchanged(ctx, func() error {
-		old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
+		secret, old, err := s.Store.Item(ctx, c.AccountID, sid, iid)
 		if err != nil {
 			return fmt.Errorf("read item: %w", err)
 		}
-		if err := s.Store.DeleteItem(ctx, old, s.itemEvent(c, s.now(), ItemDeleted, old)); err != nil {
+		change := s.change(secret).resize(-old.Size)
+		change.Items = -1
+		if err := s.Store.DeleteItem(ctx, change, old, s.itemEvent(c, s.now(), ItemDeleted, old)); err != nil {
 			return fmt.Errorf("delete item: %w", err)
 		}
 		return nil
@@ -180,6 +197,14 @@ func (in ItemInput) checkChange(oldKey string) (string, Value, error) {
 		f.add("value", messages)
 	}
 	return key, value, f.err()
+}
+
+// growing is the field that a bundle has no room for.
+func (in ItemInput) growing() string {
+	if in.Value.given {
+		return "value"
+	}
+	return "key"
 }
 
 func (s *Service) seal(ctx context.Context, it Item, v Value) ([]byte, error) {

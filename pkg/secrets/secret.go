@@ -13,11 +13,61 @@ const msgSecretExists = "secret with this name already exists."
 
 // Secret is a named bundle of items.
 type Secret struct {
-	AccountID uuid.UUID
-	ID        uuid.UUID
-	Name      string
-	IsDefault bool
-	CreatedAt time.Time
+	AccountID    uuid.UUID
+	ID           uuid.UUID
+	Name         string
+	IsDefault    bool
+	CreatedAt    time.Time
+	Services     int   // that use it
+	Size         int   // of its items in a bundle: see entrySize
+	Revision     int64 // raised by every change of what services take
+	Delivered    int64 // the revision that services take; 0: none
+	DeployFailed bool  // the last delivery failed
+}
+
+// Change is what a write does to the secret that it is in, or is about. It rests on
+// whether services use the secret, as that was read.
+type Change struct {
+	Secret   Secret // as it was read
+	Name     string // its new one; empty: it stays
+	Items    int    // more
+	Size     int    // more
+	MaxSize  int    // that it may come to; 0: any
+	Services int    // more
+	Revise   bool   // what services take of it changes
+	Deliver  bool   // and is to be delivered
+}
+
+// change begins a change of what services take of a secret.
+func (s *Service) change(secret Secret) Change {
+	return Change{Secret: secret, Revise: true, Deliver: s.Delivers && secret.Services > 0}
+}
+
+// resize adds bytes to what services take. What they use may not outgrow a bundle.
+func (c Change) resize(size int) Change {
+	c.Size = size
+	if c.Deliver && size > 0 {
+		c.MaxSize = maxEntries
+	}
+	return c
+}
+
+// fits reports whether the change is within its MaxSize.
+func (c Change) fits() bool { return c.MaxSize == 0 || c.Secret.Size+c.Size <= c.MaxSize }
+
+// attach is one more service for a secret; the first one has it delivered.
+func (s *Service) attach(secret Secret) Change {
+	c := Change{Secret: secret, Services: +1}
+	if c.Revise = secret.Services == 0; c.Revise && s.Delivers {
+		c.Deliver, c.MaxSize = true, maxEntries
+	}
+	return c
+}
+
+// detach is one service less for a secret; with the last one its bundle goes.
+func (s *Service) detach(secret Secret) Change {
+	last := secret.Services == 1
+	return Change{Secret: secret, Services: -1, Revise: last, Deliver: last && s.Delivers}
 }
 
 // SecretInput is what a caller may say of a secret.
@@ -94,7 +144,9 @@ func (s *Service) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 		}
 		ev := s.event(c, s.now(), SecretUpdated, old.ID)
 		ev.Name = updated.Name
-		err = s.Store.RenameSecret(ctx, old, updated, ev)
+		change := s.change(old)
+		change.Name = updated.Name
+		err = s.Store.RenameSecret(ctx, change, ev)
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgSecretExists)
 		}
@@ -110,8 +162,11 @@ func (s *Service) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 // the caller waits; what remains is PurgeSecrets' to remove.
 const purgeTime = 2 * time.Second
 
+// namedUsers is how many services an InUse names.
+const namedUsers = 5
+
 // DeleteSecret removes a secret and everything in it. ErrDefaultSecret: the
-// default secret stays.
+// default secret stays. InUse: so does one that services use.
 func (s *Service) DeleteSecret(ctx context.Context, c Caller, secretID string) error {
 	var deleted Secret
 	err := untilUnchanged(ctx, func() error {
@@ -121,6 +176,9 @@ func (s *Service) DeleteSecret(ctx context.Context, c Caller, secretID string) e
 		}
 		if old.IsDefault {
 			return ErrDefaultSecret
+		}
+		if old.Services > 0 {
+			return s.inUse(ctx, old)
 		}
 		ev := s.event(c, s.now(), SecretDeleted, old.ID)
 		ev.Name = old.Name
@@ -141,4 +199,20 @@ func (s *Service) DeleteSecret(ctx context.Context, c Caller, secretID string) e
 		s.Log.InfoContext(ctx, "secret left to purge-secrets", "secret_id", deleted.ID, "error", err)
 	}
 	return nil
+}
+
+// inUse names the services that use a secret; ErrChanged when none does any more.
+func (s *Service) inUse(ctx context.Context, secret Secret) error {
+	users, count, err := s.Store.Users(ctx, secret.AccountID, secret.ID, Cursor{}, namedUsers)
+	if err != nil {
+		return fmt.Errorf("list users: %w", err)
+	}
+	if len(users) == 0 {
+		return ErrChanged
+	}
+	e := InUse{Services: count}
+	for _, w := range users {
+		e.Names = append(e.Names, w.Name)
+	}
+	return e
 }

@@ -66,6 +66,10 @@ func Contradictions(rows []Row) (found []string) {
 	return c.found
 }
 
+// bySystem are events without a user: an operator, who makes accounts, is known to IAM
+// alone, and deliveries are nobody's.
+var bySystem = map[string]bool{"account.created": true, "secret.deployed": true, "secret.undeployed": true}
+
 type checker struct {
 	rows     map[string]Row   // by PK|SK
 	children map[string][]Row // by PK
@@ -119,12 +123,21 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "EVENTS":
 		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
-		for _, name := range []string{"at", "type", "user_id", "key_id", "source_ip", "request_id"} {
-			// An operator, who makes accounts, is known to IAM alone.
-			if row.text(name) == "" && row.text("type") != "account.created" {
+		for _, name := range []string{"at", "type"} {
+			if row.text(name) == "" {
 				c.report(row, "does not tell its %s", name)
 			}
 		}
+		for _, name := range []string{"user_id", "key_id", "source_ip", "request_id"} {
+			if row.text(name) == "" && !bySystem[row.text("type")] {
+				c.report(row, "does not tell its %s", name)
+			}
+		}
+	case "UNDELIVERED":
+		if sk != row.text("account_id")+"#"+row.text("secret_id") {
+			c.report(row, "tells other ids")
+		}
+		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
 	case "USER":
 		account, _, _ := strings.Cut(rest, "#")
 		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
@@ -139,6 +152,9 @@ func (c *checker) checkAccount(pk, sk, account string, row Row) {
 	case "ACCOUNT":
 		if n := c.count(pk, "SECRET#"); n != row.number("secrets") {
 			c.report(row, "counts %d secrets, there are %d", row.number("secrets"), n)
+		}
+		if n := c.count(pk, "SERVICE#"); n != row.number("services") {
+			c.report(row, "counts %d services, there are %d", row.number("services"), n)
 		}
 		if def := c.must(row, pk, "SECRET#"+row.text("default_secret_id")); def["is_default"] != true {
 			c.report(row, "its default secret does not say so")
@@ -157,6 +173,16 @@ func (c *checker) checkAccount(pk, sk, account string, row Row) {
 		}
 		if name := c.must(row, pk, "NAME#"+hash(row.text("name"))); name.text("owner") != rest {
 			c.report(row, "its name belongs to another")
+		}
+		c.checkUse(account, rest, row)
+	case "SERVICE":
+		if name := c.must(row, pk, "SERVICENAME#"+row.text("name")); name.text("owner") != rest {
+			c.report(row, "its name belongs to another")
+		}
+		c.same(row, c.must(row, "SECRET#"+account+"#"+row.text("secret_id"), "USE#"+rest))
+	case "SERVICENAME":
+		if service := c.must(row, pk, "SERVICE#"+row.text("owner")); service.text("name") != rest {
+			c.report(row, "its service has another name")
 		}
 	case "NAME":
 		if secret := c.must(row, pk, "SECRET#"+row.text("owner")); hash(secret.text("name")) != rest {
@@ -185,8 +211,48 @@ func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
 		}
 	case "VALUE":
 		c.must(row, pk, "ITEM#"+rest)
+	case "USE":
+		if service := c.must(row, "ACCOUNT#"+account, "SERVICE#"+rest); service.text("secret_id") != secret {
+			c.report(row, "its service uses another secret")
+		}
+	case "DELIVERY":
 	default:
 		c.report(row, "a row of no known kind")
+	}
+}
+
+// checkUse holds what a secret says of its use against the rows of its services and
+// items. What services do not take as it is now is on the list of what waits.
+func (c *checker) checkUse(account, secret string, row Row) {
+	children := "SECRET#" + account + "#" + secret
+	if n := c.count(children, "USE#"); n != row.number("services") {
+		c.report(row, "counts %d services, %d use it", row.number("services"), n)
+	}
+	size := 0
+	for _, child := range c.children[children] {
+		if strings.HasPrefix(child.text("SK"), "ITEM#") {
+			size += child.number("size")
+		}
+	}
+	if size != row.number("size") {
+		c.report(row, "its size is %d, that of its items %d", row.number("size"), size)
+	}
+	delivered := row.number("delivered")
+	if delivered > row.number("revision") {
+		c.report(row, "revision %d is delivered, and it is at %d", delivered, row.number("revision"))
+	}
+	_, waits := c.rows["UNDELIVERED|"+account+"#"+secret]
+	if used := row.number("services") > 0; !waits && (used && delivered != row.number("revision") || !used && delivered != 0) {
+		c.report(row, "nothing waits, but of revision %d, used by %d services, %d is delivered", row.number("revision"), row.number("services"), delivered)
+	}
+}
+
+// same reports differences of two rows, but for their keys.
+func (c *checker) same(row, other Row) {
+	for name, value := range row {
+		if name != "PK" && name != "SK" && other[name] != value {
+			c.report(row, "%s | %s has another %s", other.text("PK"), other.text("SK"), name)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/kms"
+	"goblins-secrets/infra/local/secretsmanager"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
@@ -28,6 +29,7 @@ type parts struct {
 	db        *emulator.Emulator
 	template  *template.Template
 	endpoints stack.Endpoints
+	bundleKey string
 }
 
 var shared = sync.OnceValues(func() (p parts, err error) {
@@ -52,19 +54,23 @@ var shared = sync.OnceValues(func() (p parts, err error) {
 		return p, err
 	}
 	p.endpoints.KMS = httptest.NewServer(keys).URL
-	p.endpoints.MasterKey, err = keys.EnsureKey("alias/test")
+	if p.endpoints.MasterKey, err = keys.EnsureKey("alias/test"); err != nil {
+		return p, err
+	}
+	p.bundleKey, err = keys.EnsureKey("alias/bundles")
 	return p, err
 })
 
 // Table is a table of a test's own, with what is needed to use it.
 type Table struct {
-	Name   string
-	Client *dynamodb.Client // without retries
+	Name           string
+	Client         *dynamodb.Client       // without retries
+	SecretsManager *secretsmanager.Server // what is delivered of the table
 
 	parts parts
 }
 
-// NewTable makes an empty table.
+// NewTable makes an empty table, without a stream.
 func NewTable(t testing.TB) *Table {
 	t.Helper()
 	p, err := shared()
@@ -72,6 +78,13 @@ func NewTable(t testing.TB) *Table {
 		t.Fatal(err)
 	}
 	table := &Table{Name: "test-" + uuid.NewString(), Client: p.db.Client(), parts: p}
+	table.SecretsManager, err = stack.OpenSecretsManager(filepath.Join(t.TempDir(), "secretsmanager.json"), p.endpoints.KMS, p.bundleKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := httptest.NewServer(table.SecretsManager)
+	t.Cleanup(target.Close)
+	table.parts.endpoints.SecretsManager = target.URL
 	if err := p.db.CreateTable(t.Context(), table.Name, p.template.Table); err != nil {
 		t.Fatal(err)
 	}
@@ -87,12 +100,17 @@ func NewTable(t testing.TB) *Table {
 // Template is the product's template, with its parameters' defaults.
 func (tb *Table) Template() *template.Template { return tb.parts.template }
 
+// Endpoints tell where the parts are that the table's functions use.
+func (tb *Table) Endpoints() stack.Endpoints {
+	endpoints := tb.parts.endpoints
+	endpoints.Table = tb.Name
+	return endpoints
+}
+
 // Environment is what Lambda would give a function that uses the table.
 func (tb *Table) Environment(t testing.TB, function string) func(string) string {
 	t.Helper()
-	endpoints := tb.parts.endpoints
-	endpoints.Table = tb.Name
-	getenv, err := endpoints.Environment(tb.parts.template, function)
+	getenv, err := tb.Endpoints().Environment(tb.parts.template, function)
 	if err != nil {
 		t.Fatal(err)
 	}

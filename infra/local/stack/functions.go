@@ -12,20 +12,27 @@ import (
 
 // routes are the functions behind the API, by folder, as their mains wire them.
 var routes = map[string]func(*secrets.Service) http.Handler{
-	"create-item":   httpapi.CreateItem,
-	"create-secret": httpapi.CreateSecret,
-	"delete-item":   httpapi.DeleteItem,
-	"delete-secret": httpapi.DeleteSecret,
-	"get-item":      httpapi.GetItem,
-	"get-secret":    httpapi.GetSecret,
-	"list-items":    httpapi.ListItems,
-	"list-secrets":  httpapi.ListSecrets,
-	"update-item":   httpapi.UpdateItem,
-	"update-secret": httpapi.UpdateSecret,
+	"create-item":    httpapi.CreateItem,
+	"create-secret":  httpapi.CreateSecret,
+	"create-service": httpapi.CreateService,
+	"delete-item":    httpapi.DeleteItem,
+	"delete-secret":  httpapi.DeleteSecret,
+	"delete-service": httpapi.DeleteService,
+	"get-item":       httpapi.GetItem,
+	"get-secret":     httpapi.GetSecret,
+	"get-service":    httpapi.GetService,
+	"list-items":     httpapi.ListItems,
+	"list-secrets":   httpapi.ListSecrets,
+	"list-services":  httpapi.ListServices,
+	"update-item":    httpapi.UpdateItem,
+	"update-secret":  httpapi.UpdateSecret,
+	"update-service": httpapi.UpdateService,
 }
 
 // operators are the functions without a route, which the stack calls itself.
-var operators = map[string]bool{"authorizer": true, "create-account": true, "purge-secrets": true}
+var operators = map[string]bool{
+	"authorizer": true, "create-account": true, "purge-secrets": true, "deploy-secret": true, "redeploy-secrets": true,
+}
 
 // Functions makes every function of the template behind a route, by logical id,
 // each with its own environment as Lambda would start it.
@@ -58,4 +65,14 @@ func Functions(t *template.Template, environment func(function string) (func(str
 		functions[f.Name] = handler(svc)
 	}
 	return functions, nil
+}
+
+// functionIn is the function in a folder, or nil: the template may leave it out.
+func functionIn(t *template.Template, folder string) *template.Function {
+	for i := range t.Functions {
+		if t.Functions[i].Folder == folder {
+			return &t.Functions[i]
+		}
+	}
+	return nil
 }

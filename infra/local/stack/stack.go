@@ -1,19 +1,23 @@
-// Package stack runs the whole product on one machine: a DynamoDB emulator, a KMS
-// and a gateway with the functions in process, all wired from template.yaml.
+// Package stack runs the whole product on one machine: a DynamoDB emulator, a KMS, a
+// Secrets Manager and a gateway with the functions in process, all wired from
+// template.yaml.
 //
 // Everything it keeps is in one data folder:
 //
 //	dynamodb.sqlite   the table
-//	kms.json          the master key
+//	kms.json          the master key, and the one that seals what is delivered
+//	secretsmanager.json  what is delivered to services, sealed
 //	key               the API key of the first account, which can't be had again
 //	stack.json        where the parts of a running stack are, for Running
-//	env               API_URL and API_KEY, to be sourced; there while all answers
+//	env               API_URL, API_KEY and SECRETS_MANAGER_URL, to be sourced; there
+//	                  while all answers
 //	sam               what infra/sam/local makes of it for containers
 //	lock              held by the stack that uses the folder
 package stack
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,23 +33,33 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awskmsclient "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/kms"
+	"goblins-secrets/infra/local/secretsmanager"
+	"goblins-secrets/infra/local/stream"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/awskms"
+	"goblins-secrets/pkg/envelope"
+	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
 )
 
 const (
 	tableName   = "goblins-secrets"
 	keyAlias    = "alias/goblins-secrets"
-	firstName   = "local"          // of the first account
-	sweepEvery  = 15 * time.Minute // as the template's schedule of purge-secrets
-	lockPatient = 2 * time.Second  // for a stack that is about to end
+	bundleAlias = "alias/goblins-secrets-bundles"
+	firstName   = "local"         // of the first account
+	lockPatient = 2 * time.Second // for a stack that is about to end
+
+	// Oftener than the template's schedule: somebody waits, who has just killed a stack.
+	redeployEvery = 10 * time.Second
+	deployRetries = 3 // of a batch; the template's MaximumRetryAttempts
 )
 
 // Config says how to run a stack.
@@ -58,8 +72,9 @@ type Config struct {
 
 // Stack is a running stack.
 type Stack struct {
-	URL    string // without a slash at the end
-	APIKey string // of the first account
+	URL            string // without a slash at the end
+	APIKey         string // of the first account
+	SecretsManager string // where it is; empty: nothing is delivered
 
 	data    string
 	closers []func() error // in the order of their making
@@ -68,11 +83,12 @@ type Stack struct {
 
 // Endpoints tell where the parts of a running stack are.
 type Endpoints struct {
-	APIURL    string `json:"api_url"`
-	DynamoDB  string `json:"dynamodb"`
-	KMS       string `json:"kms"`
-	Table     string `json:"table"`
-	MasterKey string `json:"master_key"`
+	APIURL         string `json:"api_url"`
+	DynamoDB       string `json:"dynamodb"`
+	KMS            string `json:"kms"`
+	SecretsManager string `json:"secrets_manager,omitempty"`
+	Table          string `json:"table"`
+	MasterKey      string `json:"master_key"`
 }
 
 // Start runs a stack, and returns when all of it answers. On an error nothing of
@@ -122,7 +138,20 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, Table: tableName}
-	if endpoints.KMS, endpoints.MasterKey, err = s.startKMS(); err != nil {
+	var bundleKey string
+	if endpoints.KMS, endpoints.MasterKey, bundleKey, err = s.startKMS(); err != nil {
+		return err
+	}
+	deploys := functionIn(tmpl, "deploy-secret")
+	view := ""
+	if deploys != nil {
+		view = tmpl.Table.StreamView
+		if endpoints.SecretsManager, err = s.startSecretsManager(endpoints.KMS, bundleKey); err != nil {
+			return err
+		}
+		s.SecretsManager = endpoints.SecretsManager
+	}
+	if err := db.SetStream(ctx, tableName, view); err != nil {
 		return err
 	}
 
@@ -137,7 +166,17 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	s.serve(listener, apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
-	s.sweep(svc)
+	if purges := functionIn(tmpl, "purge-secrets"); purges != nil {
+		s.every(purges.Schedule, "purge-secrets", func(ctx context.Context) error {
+			_, err := svc.PurgeSecrets(ctx)
+			return err
+		})
+	}
+	if deploys != nil {
+		if err := s.deliver(ctx, tmpl, endpoints, *deploys); err != nil {
+			return err
+		}
+	}
 	if s.APIKey, err = firstKey(ctx, svc, filepath.Join(c.Data, "key")); err != nil {
 		return err
 	}
@@ -152,11 +191,17 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := writeFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(c.Data, "env"), []byte(Env(s.URL, s.APIKey)))
+	return writeFile(filepath.Join(c.Data, "env"), []byte(endpoints.env(s.APIKey)))
 }
 
-// Env is the text of an env file.
-func Env(url, key string) string { return "API_URL=" + url + "\nAPI_KEY=" + key + "\n" }
+// env is the text of an env file for the account of a key.
+func (e Endpoints) env(key string) string {
+	text := "API_URL=" + e.APIURL + "\nAPI_KEY=" + key + "\n"
+	if e.SecretsManager != "" {
+		text += "SECRETS_MANAGER_URL=" + e.SecretsManager + "\n"
+	}
+	return text
+}
 
 // Failed yields the error of a part that stopped by itself.
 func (s *Stack) Failed() <-chan error { return s.failed }
@@ -239,20 +284,68 @@ func dialable(a *net.TCPAddr) string {
 	return net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))
 }
 
-func (s *Stack) startKMS() (url, masterKey string, err error) {
+func (s *Stack) startKMS() (url, masterKey, bundleKey string, err error) {
 	keys, err := kms.Open(filepath.Join(s.data, "kms.json"))
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	if masterKey, err = keys.EnsureKey(keyAlias); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
+	if bundleKey, err = keys.EnsureKey(bundleAlias); err != nil {
+		return "", "", "", err
+	}
+	url, err = s.serveLocally(keys)
+	return url, masterKey, bundleKey, err
+}
+
+func (s *Stack) startSecretsManager(kmsURL, key string) (url string, err error) {
+	server, err := OpenSecretsManager(filepath.Join(s.data, "secretsmanager.json"), kmsURL, key)
+	if err != nil {
+		return "", err
+	}
+	return s.serveLocally(server)
+}
+
+// OpenSecretsManager opens a Secrets Manager that keeps what it has in the file at path,
+// sealed under a key of a KMS.
+func OpenSecretsManager(path, kmsURL, key string) (*secretsmanager.Server, error) {
+	client := awskmsclient.New(awskmsclient.Options{
+		Region: "us-east-1", BaseEndpoint: &kmsURL, HTTPClient: app.HTTPClient(2 * time.Second),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+	})
+	return secretsmanager.Open(path, envelope.Sealer{Keys: awskms.New(client, key), Rand: rand.Reader})
+}
+
+// serveLocally serves HTTP on a free port of this machine.
+func (s *Stack) serveLocally(h http.Handler) (url string, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	s.serve(listener, keys)
-	return "http://" + listener.Addr().String(), masterKey, nil
+	s.serve(listener, h)
+	return "http://" + listener.Addr().String(), nil
+}
+
+// deliver leads the table's stream to deploy-secret, as Lambda does, and calls
+// redeploy-secrets for what was left when a stack before this one ended.
+func (s *Stack) deliver(ctx context.Context, tmpl *template.Template, endpoints Endpoints, f template.Function) error {
+	svc, err := endpoints.Service(tmpl, f.Name)
+	if err != nil {
+		return err
+	}
+	source := stream.Source{Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Mapping: *f.Stream, Retries: deployRetries}
+	if err := source.Open(ctx); err != nil {
+		return err
+	}
+	s.run(func(ctx context.Context) { source.Run(ctx, gateway.DeploySecret(svc), svc.Log) })
+	s.every(redeployEvery, "redeploy-secrets", func(ctx context.Context) error {
+		_, err := svc.RedeploySecrets(ctx, false)
+		return err
+	})
+	return nil
 }
 
 // serve serves HTTP until the stack is closed.
@@ -273,24 +366,32 @@ func (s *Stack) serve(l net.Listener, h http.Handler) {
 	}()
 }
 
-// sweep calls purge-secrets as its schedule does, until the stack is closed.
-func (s *Stack) sweep(svc *secrets.Service) {
+// every calls a function now and on a schedule, until the stack is closed.
+func (s *Stack) every(interval time.Duration, name string, call func(context.Context) error) {
+	s.run(func(ctx context.Context) {
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			if err := call(ctx); err != nil && ctx.Err() == nil {
+				slog.Error(name+" failed", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+}
+
+// run does something until the stack is closed.
+func (s *Stack) run(do func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	s.closeLater(func() error { cancel(); <-done; return nil })
 	go func() {
 		defer close(done)
-		for ticker := time.NewTicker(sweepEvery); ; {
-			if _, err := svc.PurgeSecrets(ctx); err != nil && ctx.Err() == nil {
-				svc.Log.Error("purge-secrets failed", "error", err)
-			}
-			select {
-			case <-ctx.Done():
-				ticker.Stop()
-				return
-			case <-ticker.C:
-			}
-		}
+		do(ctx)
 	}()
 }
 
@@ -385,7 +486,7 @@ func CreateAccount(ctx context.Context, data, name string) (env string, err erro
 	if err != nil {
 		return "", err
 	}
-	return Env(endpoints.APIURL, made.Key), nil
+	return endpoints.env(made.Key), nil
 }
 
 // Service is the service that a function has.
@@ -412,6 +513,7 @@ func (e Endpoints) Environment(t *template.Template, function string) (func(stri
 	variables["AWS_SECRET_ACCESS_KEY"] = "local"
 	variables["AWS_ENDPOINT_URL_DYNAMODB"] = e.DynamoDB
 	variables["AWS_ENDPOINT_URL_KMS"] = e.KMS
+	variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = e.SecretsManager
 	return func(name string) string { return variables[name] }, nil
 }
 

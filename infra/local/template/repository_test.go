@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -157,10 +158,12 @@ func TestNoErrorMessageAnywhere(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	const (
-		secrets = "/api/secrets"
-		secret  = secrets + "/{secret_id}"
-		items   = secret + "/items"
-		item    = items + "/{item_id}"
+		secrets  = "/api/secrets"
+		secret   = secrets + "/{secret_id}"
+		items    = secret + "/items"
+		item     = items + "/{item_id}"
+		services = "/api/services"
+		service  = services + "/{service_id}"
 	)
 	want := []template.Route{
 		{Method: "GET", Path: secrets, Function: "ListSecrets"},
@@ -173,6 +176,11 @@ func TestRoutes(t *testing.T) {
 		{Method: "GET", Path: item, Function: "GetItem"},
 		{Method: "PATCH", Path: item, Function: "UpdateItem"},
 		{Method: "DELETE", Path: item, Function: "DeleteItem"},
+		{Method: "GET", Path: services, Function: "ListServices"},
+		{Method: "POST", Path: services, Function: "CreateService"},
+		{Method: "GET", Path: service, Function: "GetService"},
+		{Method: "PATCH", Path: service, Function: "UpdateService"},
+		{Method: "DELETE", Path: service, Function: "DeleteService"},
 	}
 	got := slices.DeleteFunc(readRepository(t, nil).Routes, func(r template.Route) bool { return r.Function == "Fallback" })
 	byText := func(a, b template.Route) int {
@@ -282,7 +290,11 @@ func TestParameterBounds(t *testing.T) {
 		"DeploymentType":      {"", "Canary"},
 		"Tracing":             {"", "Passive"},
 		"AccessLog":           {"", "yes"},
+		"DeployTarget":        {"", "ssm"},
+		"DeployBatchSeconds":  {"-1", "301"},
+		"BundleKeyArn":        {"alias/x"},
 		"RestoredTable":       {"a/b"},
+		"RestoredTableStream": {"2026-11-23T12:00:00.000", "arn:aws:dynamodb:r:1:table/t"},
 		"RetainedKey":         {"alias/x"},
 		"DeletionProtection":  {"", "yes"},
 	} {
@@ -319,14 +331,69 @@ func TestFunctions(t *testing.T) {
 			t.Errorf("%s may take %s, longer than API Gateway waits", f.Name, f.Timeout)
 		}
 	}
-	for _, name := range []string{"CreateAccount", "PurgeSecrets", "Authorizer"} {
+	for _, name := range []string{"CreateAccount", "PurgeSecrets", "Authorizer", "DeploySecret", "RedeploySecrets"} {
 		if slices.ContainsFunc(tmpl.Routes, func(r template.Route) bool { return r.Function == name }) {
 			t.Errorf("%s has a route", name)
 		}
 	}
-	sweep := at(doc, "Resources", "PurgeSecrets", "Properties", "Events", "Sweep")
-	check(t, sweep, "Schedule", "Type")
-	check(t, sweep, "rate(15 minutes)", "Properties", "Schedule")
+	schedules := map[string]time.Duration{"PurgeSecrets": 15 * time.Minute, "RedeploySecrets": 5 * time.Minute}
+	for _, f := range tmpl.Functions {
+		if f.Schedule != schedules[f.Name] {
+			t.Errorf("%s runs every %s, want %s", f.Name, f.Schedule, schedules[f.Name])
+		}
+	}
+}
+
+// Deliveries begin with what the table's stream says, and with that one kind of row.
+func TestDelivery(t *testing.T) {
+	for seconds, window := range map[string]time.Duration{"0": 0, "1": time.Second, "300": 5 * time.Minute} {
+		for _, f := range readRepository(t, map[string]string{"DeployBatchSeconds": seconds}).Functions {
+			if f.Name != "DeploySecret" {
+				if f.Stream != nil {
+					t.Errorf("a stream leads to %s", f.Name)
+				}
+				continue
+			}
+			want := &template.Stream{BatchSize: 100, Window: window, Filters: []string{`{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["UNDELIVERED"]}}}}`}}
+			if diff := cmp.Diff(want, f.Stream); diff != "" {
+				t.Errorf("stream of DeploySecret with DeployBatchSeconds=%s (-want +got):\n%s", seconds, diff)
+			}
+		}
+	}
+
+	// What fails in the end is told.
+	doc := document(t)
+	changes := at(doc, "Resources", "DeploySecret", "Properties", "Events", "Changes", "Properties")
+	check(t, changes, "true", "BisectBatchOnFunctionError")
+	check(t, changes, "3", "MaximumRetryAttempts")
+	check(t, changes, "!GetAtt DeployFailures.Arn", "DestinationConfig", "OnFailure", "Destination")
+	queue := at(doc, "Resources", "DeployFailures", "Properties")
+	check(t, queue, "1209600", "MessageRetentionPeriod")
+	check(t, queue, "true", "SqsManagedSseEnabled")
+
+	// Without a target there is nothing that could deliver.
+	all := map[string]bool{}
+	for _, f := range readRepository(t, nil).Functions {
+		all[f.Name] = true
+	}
+	for _, f := range readRepository(t, map[string]string{"DeployTarget": "none"}).Functions {
+		delete(all, f.Name)
+	}
+	if diff := cmp.Diff(map[string]bool{"DeploySecret": true, "RedeploySecrets": true}, all); diff != "" {
+		t.Errorf("functions that DeployTarget=none removes (-want +got):\n%s", diff)
+	}
+}
+
+// What goes with a function is there when it is.
+func TestConditions(t *testing.T) {
+	doc := document(t)
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		for _, id := range []string{name + "Role", name + "Logs"} {
+			if diff := cmp.Diff(at(f, "Condition"), at(doc, "Resources", id, "Condition")); diff != "" {
+				t.Errorf("condition of %s (-) and of %s (+):\n%s", name, id, diff)
+			}
+		}
+	}
 }
 
 // folderName turns a function's logical id into its folder's name: GetItem into get-item.
@@ -342,6 +409,7 @@ func TestEnvironments(t *testing.T) {
 		"READ_LIMIT":                "5",
 		"READ_WINDOW_SECONDS":       "3600",
 		"STACK_NAME":                "stack",
+		"DEPLOY_TARGET":             "secrets-manager",
 		"AWS_ENDPOINT_URL_DYNAMODB": "", // in AWS itself
 		"AWS_ENDPOINT_URL_KMS":      "",
 	}
@@ -351,10 +419,12 @@ func TestEnvironments(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if routes, ok := environment["ROUTES"]; ok != (f.Name == "Fallback") {
-			t.Errorf("%s: ROUTES = %q, which belongs to Fallback alone", f.Name, routes)
+		for name, owner := range map[string]string{"ROUTES": "Fallback", "BUNDLE_KEY_ARN": "DeploySecret", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "DeploySecret"} {
+			if value, ok := environment[name]; ok != (f.Name == owner) {
+				t.Errorf("%s: %s = %q, which belongs to %s alone", f.Name, name, value, owner)
+			}
+			delete(environment, name)
 		}
-		delete(environment, "ROUTES")
 		if diff := cmp.Diff(values, environment); diff != "" {
 			t.Errorf("variables of %s (-want +got):\n%s", f.Name, diff)
 		}
@@ -426,6 +496,22 @@ func TestParametersMakeVersions(t *testing.T) {
 	}
 }
 
+// Lambda takes 256 characters for it, whatever the parameters are.
+func TestVersionDescriptionsFit(t *testing.T) {
+	const (
+		id  = "mrk-0123456789abcdef0123456789abcdef"
+		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
+	)
+	longest := strings.NewReplacer("!Sub ", "", "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${Tracing}", "Disabled",
+		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 100), "${RetainedKey}", arn, "${Key}", id, "${BundleKey}", id)
+	for name, f := range resources(document(t), "AWS::Serverless::Function") {
+		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))
+		if len(description) > 256 || strings.Contains(description, "${") {
+			t.Errorf("%s: a description has %d characters: %s", name, len(description), description)
+		}
+	}
+}
+
 // parameters returns the parameters that a part of the template names, by itself or in conditions.
 func parameters(doc value, conditions map[string][]string, v value) (found []string) {
 	switch v := v.(type) {
@@ -444,11 +530,9 @@ func parameters(doc value, conditions map[string][]string, v value) (found []str
 		if text, ok := strings.CutPrefix(v, "!Ref "); ok && at(doc, "Parameters", text) != nil {
 			found = append(found, text)
 		}
-		if text, ok := strings.CutPrefix(v, "!Sub "); ok {
-			for _, match := range regexp.MustCompile(`\$\{([A-Za-z]+)\}`).FindAllStringSubmatch(text, -1) {
-				if at(doc, "Parameters", match[1]) != nil {
-					found = append(found, match[1])
-				}
+		for _, match := range regexp.MustCompile(`\$\{([A-Za-z]+)\}`).FindAllStringSubmatch(v, -1) { // a !Sub, or its first part
+			if at(doc, "Parameters", match[1]) != nil {
+				found = append(found, match[1])
 			}
 		}
 	}
@@ -462,6 +546,14 @@ type statement struct {
 	resource value
 	keys     []string // the partition keys that a DynamoDB action may meet
 	value    value
+}
+
+// byAWS reports whether AWS itself calls the actions, in the function's name: for its log, its stream
+// and what failed there, and with the key of bundles.
+func (s statement) byAWS() bool {
+	service, operation, _ := strings.Cut(s.actions[0], ":")
+	return service == "logs" || service == "sqs" || s.resource == "!Ref BundleKeyArn" ||
+		service == "dynamodb" && (strings.Contains(operation, "Stream") || operation == "GetRecords" || operation == "GetShardIterator")
 }
 
 // statements returns the statements of all functions' policies, each in a role of its function alone.
@@ -495,6 +587,12 @@ func statements(t *testing.T) []statement {
 		}
 		for _, p := range list(at(role, "Policies")) {
 			for _, s := range list(at(p, "PolicyDocument", "Statement")) {
+				if branches, ok := s.([]value); ok { // !If, which leaves it out otherwise
+					if len(branches) != 3 || branches[2] != "!Ref AWS::NoValue" {
+						t.Fatalf("%s: %v is no statement on condition", name, s)
+					}
+					s = branches[1]
+				}
 				st := statement{function: name, resource: at(s, "Resource"), value: s}
 				for _, a := range list(at(s, "Action")) {
 					st.actions = append(st.actions, a.(string))
@@ -523,7 +621,9 @@ func TestPolicies(t *testing.T) {
 		"dynamodb:Query":              true,
 		"dynamodb:UpdateItem":         true,
 	}
-	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE)$`)
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|UNDELIVERED)$`)
+	streams := []value{"!Sub ${Table.Arn}/stream/*",
+		[]value{"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/stream/*", "!Ref AWS::NoValue"}}
 	seen := map[string]bool{}
 	for _, s := range statements(t) {
 		check(t, s.value, "Allow", "Effect")
@@ -536,7 +636,7 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("%s: no action in %v", s.function, s.value)
 		}
 		for _, action := range s.actions {
-			if name := s.function + " " + action; seen[name] {
+			if name := fmt.Sprint(s.function, " ", action, " on ", s.resource); seen[name] {
 				t.Errorf("%s in more than one statement", name)
 			} else {
 				seen[name] = true
@@ -547,8 +647,17 @@ func TestPolicies(t *testing.T) {
 				if len(s.keys) == 0 {
 					t.Errorf("%s: %s on any key", s.function, action)
 				}
+			case strings.HasPrefix(action, "kms:") && s.resource == "!Ref BundleKeyArn":
+				check(t, s.value, "!Sub secretsmanager.${AWS::Region}.${AWS::URLSuffix}", "Condition", "StringEquals", "kms:ViaService")
+				want = s.resource
 			case action == "kms:Decrypt" || action == "kms:GenerateDataKey":
 				want = ownOrRetainedKey
+			case slices.Contains(bundleActions, action):
+				want = "!Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:goblins/*"
+			case slices.Contains([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}, action):
+				want = streams
+			case action == "sqs:SendMessage":
+				want = "!GetAtt DeployFailures.Arn"
 			case action == "logs:CreateLogStream" || action == "logs:PutLogEvents":
 				want = "!GetAtt " + s.function + "Logs.Arn"
 			default:
@@ -569,22 +678,46 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// bundleActions are what may be done to bundles. None reads one: what is delivered is the table's.
+var bundleActions = []string{
+	"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue",
+	"secretsmanager:RestoreSecret", "secretsmanager:TagResource", "secretsmanager:UpdateSecretVersionStage",
+}
+
 func TestMasterKeyUsers(t *testing.T) {
 	users := map[string][]string{}
 	for _, s := range statements(t) {
 		for _, action := range s.actions {
-			if strings.HasPrefix(action, "kms:") {
+			if cmp.Equal(s.resource, ownOrRetainedKey) {
 				users[action] = append(users[action], s.function)
 				slices.Sort(users[action])
 			}
 		}
 	}
 	want := map[string][]string{
-		"kms:Decrypt":         {"GetItem"},
+		"kms:Decrypt":         {"DeploySecret", "GetItem"},
 		"kms:GenerateDataKey": {"CreateItem", "UpdateItem"},
 	}
 	if diff := cmp.Diff(want, users); diff != "" {
 		t.Errorf("who may use the master key (-want +got):\n%s", diff)
+	}
+}
+
+// Only deploy-secret touches what services take, and what it needs for that is nobody else's.
+func TestDeliverer(t *testing.T) {
+	var may []string
+	for _, s := range statements(t) {
+		bundles := strings.HasPrefix(s.actions[0], "secretsmanager:")
+		if bundles {
+			may = append(may, s.actions...)
+		}
+		if (bundles || s.byAWS() && !strings.HasPrefix(s.actions[0], "logs:")) && s.function != "DeploySecret" {
+			t.Errorf("%s may %v", s.function, s.actions)
+		}
+	}
+	slices.Sort(may)
+	if diff := cmp.Diff(bundleActions, may); diff != "" {
+		t.Errorf("what DeploySecret may do in Secrets Manager (-want +got):\n%s", diff)
 	}
 }
 
@@ -635,6 +768,7 @@ func TestOutputs(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"ApiId":                 "!Ref Api",
+		"DeployFailures":        "!Ref DeployFailures",
 		"CreateAccountFunction": "!Ref CreateAccount",
 	} {
 		check(t, doc, want, "Outputs", name, "Value")

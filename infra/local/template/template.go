@@ -2,12 +2,14 @@
 // routes lead to them, who authorizes a request, what the gateway itself answers, and the table.
 //
 // It knows the part of SAM that the template uses, with the short forms !Ref, !GetAtt, !Sub and !If
-// of the intrinsic functions. Whatever it does not know, where it needs to, is an error: the local
-// gateway must not guess what the deployed one does.
+// of the intrinsic functions. A function whose condition does not hold is not there. Whatever the
+// package does not know, where it needs to, is an error: the local gateway must not guess what the
+// deployed one does.
 package template
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -36,9 +38,19 @@ type Template struct {
 
 // Function is one Lambda function.
 type Function struct {
-	Name    string        // its logical id, such as GetItem
-	Folder  string        // its folder under functions/, such as get-item
-	Timeout time.Duration // how long one invocation may take
+	Name     string        // its logical id, such as GetItem
+	Folder   string        // its folder under functions/, such as get-item
+	Timeout  time.Duration // how long one invocation may take
+	Stream   *Stream       // nil: no stream leads to it
+	Schedule time.Duration // it is invoked every so often; 0: it is not
+}
+
+// Stream leads the table's changes to a function, from the oldest that there is on. The function
+// answers which record of a batch failed.
+type Stream struct {
+	BatchSize int           // records that it gets at most at once
+	Window    time.Duration // how long records are gathered
+	Filters   []string      // patterns of JSON, one of which a record must match; none: all records
 }
 
 // Route leads a method of a path to a function.
@@ -107,15 +119,7 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 	if !ok {
 		return nil, fmt.Errorf("environment of %s: the template has no such function", function)
 	}
-	known := scope{}
-	maps.Copy(known, resources)
-	maps.Copy(known, t.Parameters)
-	for name, node := range t.conditions {
-		// One that this package can't resolve is an error where it is used.
-		if holds, err := scope(t.Parameters).condition(&node); err == nil {
-			known[conditionPrefix+name] = strconv.FormatBool(holds)
-		}
-	}
+	known := t.scope(resources)
 	environment := make(map[string]string, len(variables))
 	for name, node := range variables {
 		value, err := known.text(&node)
@@ -125,6 +129,20 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 		environment[name] = value
 	}
 	return environment, nil
+}
+
+// scope is what there is to refer to: parameters, conditions, and these resources.
+func (t *Template) scope(resources map[string]string) scope {
+	known := scope{}
+	maps.Copy(known, resources)
+	maps.Copy(known, t.Parameters)
+	for name, node := range t.conditions {
+		// One that this package can't resolve is an error where it is used.
+		if holds, err := scope(t.Parameters).condition(&node); err == nil {
+			known[conditionPrefix+name] = strconv.FormatBool(holds)
+		}
+	}
+	return known
 }
 
 // document is the template as it is written, as far as this package reads it.
@@ -247,12 +265,15 @@ func (d *document) properties(name string) (*yaml.Node, error) {
 
 // addFunction adds a function, its variables and its routes to t.
 func (d *document) addFunction(t *Template, name, apiName string) error {
-	node, err := d.properties(name)
-	if err != nil {
-		return err
+	resource := d.Resources[name]
+	if resource.Condition != "" {
+		holds, err := t.scope(nil).holds(string(resource.Condition))
+		if err != nil || !holds {
+			return err
+		}
 	}
 	var own functionProperties
-	if err := node.Decode(&own); err != nil {
+	if err := resource.Properties.Decode(&own); err != nil {
 		return err
 	}
 	folder, ok := strings.CutPrefix(path.Clean(string(own.CodeURI)), "functions/")
@@ -271,22 +292,48 @@ func (d *document) addFunction(t *Template, name, apiName string) error {
 	maps.Copy(variables, d.Globals.Function.Environment.Variables)
 	maps.Copy(variables, own.Environment.Variables)
 	t.variables[name] = variables
-	t.Functions = append(t.Functions, Function{Name: name, Folder: folder, Timeout: time.Duration(seconds) * time.Second})
-
+	function := Function{Name: name, Folder: folder, Timeout: time.Duration(seconds) * time.Second}
 	for id, e := range own.Events {
-		switch e.Type {
-		case "Api":
-			r, err := route(e, apiName)
-			if err != nil {
-				return fmt.Errorf("event %s: %w", id, err)
-			}
-			r.Function = name
-			t.Routes = append(t.Routes, r)
-		case "HttpApi":
-			return fmt.Errorf("event %s: an HttpApi event makes a second API", id)
+		if err := d.addEvent(t, &function, e, apiName); err != nil {
+			return fmt.Errorf("event %s: %w", id, err)
 		}
 	}
+	t.Functions = append(t.Functions, function)
 	return nil
+}
+
+// addEvent adds what an event leads to a function: a route to t, anything else to the function.
+func (d *document) addEvent(t *Template, f *Function, e event, apiName string) error {
+	switch e.Type {
+	case "Api":
+		r, err := route(e, apiName)
+		if err != nil {
+			return err
+		}
+		r.Function = f.Name
+		t.Routes = append(t.Routes, r)
+		return nil
+	case "DynamoDB":
+		if f.Stream != nil {
+			return fmt.Errorf("a second stream is not supported")
+		}
+		table, _, err := d.only("AWS::DynamoDB::Table")
+		if err != nil {
+			return err
+		}
+		f.Stream, err = stream(e, t.scope(map[string]string{table + ".StreamArn": "the table's"}))
+		return err
+	case "Schedule":
+		if f.Schedule != 0 {
+			return fmt.Errorf("a second schedule is not supported")
+		}
+		var err error
+		f.Schedule, err = schedule(e)
+		return err
+	case "HttpApi":
+		return fmt.Errorf("an HttpApi event makes a second API")
+	}
+	return fmt.Errorf("the type %q is not supported", e.Type)
 }
 
 func route(e event, apiName string) (Route, error) {
@@ -306,6 +353,83 @@ func route(e event, apiName string) (Route, error) {
 		return Route{}, err
 	}
 	return Route{Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path)}, nil
+}
+
+// stream reads an event of type DynamoDB, in a scope that knows no stream but the table's.
+func stream(e event, known scope) (*Stream, error) {
+	var properties struct {
+		Stream           yaml.Node `yaml:"Stream"`
+		StartingPosition literal   `yaml:"StartingPosition"`
+		BatchSize        yaml.Node `yaml:"BatchSize"`
+		Window           yaml.Node `yaml:"MaximumBatchingWindowInSeconds"`
+		ResponseTypes    []literal `yaml:"FunctionResponseTypes"`
+		FilterCriteria   struct {
+			Filters []struct {
+				Pattern literal `yaml:"Pattern"`
+			} `yaml:"Filters"`
+		} `yaml:"FilterCriteria"`
+		// What becomes of a batch that fails again and again.
+		Retries yaml.Node      `yaml:"MaximumRetryAttempts"`
+		Bisect  yaml.Node      `yaml:"BisectBatchOnFunctionError"`
+		Failed  yaml.Node      `yaml:"DestinationConfig"`
+		Others  map[string]any `yaml:",inline"`
+	}
+	if err := e.Properties.Decode(&properties); err != nil {
+		return nil, err
+	}
+	if err := none(properties.Others); err != nil {
+		return nil, err
+	}
+	if _, err := known.text(&properties.Stream); err != nil {
+		return nil, fmt.Errorf("property Stream: %w", err)
+	}
+	if properties.StartingPosition != "TRIM_HORIZON" {
+		return nil, fmt.Errorf("StartingPosition is %q, want TRIM_HORIZON", properties.StartingPosition)
+	}
+	if !slices.Equal(properties.ResponseTypes, []literal{"ReportBatchItemFailures"}) {
+		return nil, fmt.Errorf("FunctionResponseTypes is %q, want ReportBatchItemFailures", properties.ResponseTypes)
+	}
+	size, err := known.number(&properties.BatchSize)
+	if err != nil {
+		return nil, fmt.Errorf("property BatchSize: %w", err)
+	}
+	seconds, err := known.number(&properties.Window)
+	if err != nil {
+		return nil, fmt.Errorf("property MaximumBatchingWindowInSeconds: %w", err)
+	}
+	s := &Stream{BatchSize: size, Window: time.Duration(seconds) * time.Second}
+	for _, filter := range properties.FilterCriteria.Filters {
+		if !json.Valid([]byte(filter.Pattern)) {
+			return nil, fmt.Errorf("the pattern %s is not JSON", filter.Pattern)
+		}
+		s.Filters = append(s.Filters, string(filter.Pattern))
+	}
+	return s, nil
+}
+
+var rate = regexp.MustCompile(`^rate\(([1-9][0-9]*) (minute|hour)s?\)$`)
+
+// schedule reads an event of type Schedule: a rate, in minutes or hours.
+func schedule(e event) (time.Duration, error) {
+	var properties struct {
+		Schedule literal        `yaml:"Schedule"`
+		Others   map[string]any `yaml:",inline"`
+	}
+	if err := e.Properties.Decode(&properties); err != nil {
+		return 0, err
+	}
+	if err := none(properties.Others); err != nil {
+		return 0, err
+	}
+	match := rate.FindStringSubmatch(string(properties.Schedule))
+	if match == nil {
+		return 0, fmt.Errorf("Schedule is %q, want rate(… minutes) or rate(… hours)", properties.Schedule)
+	}
+	every, err := strconv.Atoi(match[1])
+	if err != nil {
+		return 0, fmt.Errorf("Schedule: %w", err)
+	}
+	return time.Duration(every) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]], nil
 }
 
 // sortRoutes sorts routes and refuses one that is there twice.

@@ -83,6 +83,24 @@ Resources:
         Timer:
           Type: Schedule
           Properties: {Schedule: rate(1 hour)}
+  Follow:
+    Type: AWS::Serverless::Function
+    Condition: IsSmall
+    Properties:
+      CodeUri: functions/follow
+      Events:
+        Rows:
+          Type: DynamoDB
+          Properties:
+            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            MaximumBatchingWindowInSeconds: !Ref Limit
+            FilterCriteria: {Filters: [{Pattern: '{"eventName": ["INSERT"]}'}, {Pattern: '{}'}]}
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            MaximumRetryAttempts: 3
+            BisectBatchOnFunctionError: true
+            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}}
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -124,7 +142,11 @@ func TestRead(t *testing.T) {
 		Parameters: map[string]string{"Stage": "dev", "Size": "small", "Limit": "5"},
 		Functions: []template.Function{
 			{Name: "Check", Folder: "check", Timeout: 3 * time.Second},
-			{Name: "Show", Folder: "show", Timeout: 20 * time.Second},
+			{
+				Name: "Follow", Folder: "follow", Timeout: 20 * time.Second,
+				Stream: &template.Stream{BatchSize: 10, Window: 5 * time.Second, Filters: []string{`{"eventName": ["INSERT"]}`, "{}"}},
+			},
+			{Name: "Show", Folder: "show", Timeout: 20 * time.Second, Schedule: time.Hour},
 		},
 		Routes: []template.Route{
 			{Method: "GET", Path: "/things/{id}", Function: "Show"},
@@ -150,6 +172,49 @@ func TestRead(t *testing.T) {
 	expressions := cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })
 	if diff := cmp.Diff(want, got, expressions, cmpopts.IgnoreUnexported(template.Template{})); diff != "" {
 		t.Errorf("Read (-want +got):\n%s", diff)
+	}
+}
+
+// A function whose condition does not hold is not there.
+func TestReadConditions(t *testing.T) {
+	tmpl, err := template.Read(write(t, small), map[string]string{"Size": "large"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range tmpl.Functions {
+		names = append(names, f.Name)
+	}
+	if diff := cmp.Diff([]string{"Check", "Show"}, names); diff != "" {
+		t.Errorf("functions (-want +got):\n%s", diff)
+	}
+	if environment, err := tmpl.Environment("Follow", nil); err == nil {
+		t.Errorf("the environment of a function that is not there is %v", environment)
+	}
+}
+
+func TestReadSchedules(t *testing.T) {
+	for schedule, want := range map[string]time.Duration{
+		"rate(5 minutes)":  5 * time.Minute,
+		"rate(1 minute)":   time.Minute,
+		"rate(12 hours)":   12 * time.Hour,
+		"rate(0 minutes)":  0, // refused, as those below
+		"rate(5 days)":     0,
+		"cron(0 * * * *)":  0,
+		"rate(-5 minutes)": 0,
+	} {
+		tmpl, err := template.Read(write(t, edit(t, "rate(1 hour)", schedule)), nil)
+		if want == 0 {
+			if err == nil || !strings.Contains(err.Error(), "Show: event Timer: Schedule is ") {
+				t.Errorf("%s: %v, want it refused", schedule, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", schedule, err)
+		} else if got := tmpl.Functions[2].Schedule; got != want {
+			t.Errorf("%s is %v, want %v", schedule, got, want)
+		}
 	}
 }
 
@@ -205,22 +270,39 @@ func TestReadRefuses(t *testing.T) {
 	const (
 		secondTable    = "  Other: {Type: AWS::DynamoDB::Table}\n  Table:\n    Type: AWS::DynamoDB::Table"
 		firstTableOnly = "  Table:\n    Type: AWS::DynamoDB::Table"
+		anotherStream  = "        More: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: TRIM_HORIZON, " +
+			"BatchSize: 1, MaximumBatchingWindowInSeconds: 0, FunctionResponseTypes: [ReportBatchItemFailures]}}\n"
 	)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"NotYAML":               {"Parameters:\n", "Parameters: [\n", "yaml"},
 		"DuplicateKey":          {"    Timeout: 20\n", "    Timeout: 20\n    Timeout: 21\n", "already defined"},
 		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !Select [0, [1]]", "Timeout: line 12: cannot resolve !Select"},
 		"UnknownReference":      {"Timeout: 20", "Timeout: !Ref Patience", "cannot resolve the reference to Patience"},
-		"NoTimeout":             {"Timeout: 20", "MemorySize: 128", "Show: property Timeout: there is no value"},
+		"NoTimeout":             {"Timeout: 20", "MemorySize: 128", "Follow: property Timeout: there is no value"},
 		"TimeoutNotWhole":       {"Timeout: 20", "Timeout: 1.5", `want a whole number, have "1.5"`},
 		"CodeElsewhere":         {"functions/show", "src/show", `Show: CodeUri is "src/show"`},
 		"CodeDeeper":            {"functions/show", "functions/a/b", `CodeUri is "functions/a/b"`},
 		"CodeFromReference":     {"functions/show", "!Ref Stage", "want a plain text, have !Ref"},
-		"ConditionalFunction":   {"  Show:\n", "  Show:\n    Condition: Maybe\n", "Show: conditions are not supported"},
+		"UnknownCondition":      {"  Show:\n", "  Show:\n    Condition: Maybe\n", "Show: cannot resolve the condition Maybe"},
+		"ConditionNotRead":      {"  Show:\n", "  Show:\n    Condition: IsOdd\n", "Show: cannot resolve the condition IsOdd"},
+		"ConditionalTable":      {"  Table:\n", "  Table:\n    Condition: IsSmall\n", "Table: conditions are not supported"},
 		"OtherAPI":              {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{RestApiId: !Ref Other, Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
 		"ImplicitAPI":           {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
 		"HTTPAPI":               {"Type: Schedule", "Type: HttpApi", "event Timer: an HttpApi event makes a second API"},
 		"RouteWithItsOwnAuth":   {`"/{proxy+}", Method: ANY}`, `"/{proxy+}", Method: ANY, Auth: {Authorizer: NONE}}`, "event Rest: not supported: Auth"},
+		"OtherEvent":            {"Type: Schedule", "Type: SQS", `event Timer: the type "SQS" is not supported`},
+		"ScheduleWithMore":      {"{Schedule: rate(1 hour)}", "{Schedule: rate(1 hour), Input: x}", "event Timer: not supported: Input"},
+		"TwoSchedules":          {"        Timer:\n", "        Other: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}\n        Timer:\n", "a second schedule is not supported"},
+		"StreamWithMore":        {"        Timer:\n          Type: Schedule\n", "        Timer:\n          Type: DynamoDB\n", "event Timer: not supported: Schedule"},
+		"TwoStreams":            {"        Rows:\n", anotherStream + "        Rows:\n", "a second stream is not supported"},
+		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 76: cannot resolve the reference to Other.StreamArn"},
+		"NoStream":              {"            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]\n", "", "event Rows: property Stream: there is no value"},
+		"StreamFromNow":         {"TRIM_HORIZON", "LATEST", `event Rows: StartingPosition is "LATEST", want TRIM_HORIZON`},
+		"NoBatchSize":           {"            BatchSize: 10\n", "", "event Rows: property BatchSize: there is no value"},
+		"NoWindow":              {"            MaximumBatchingWindowInSeconds: !Ref Limit\n", "", "event Rows: property MaximumBatchingWindowInSeconds: there is no value"},
+		"AllOrNothing":          {"            FunctionResponseTypes: [ReportBatchItemFailures]\n", "", "event Rows: FunctionResponseTypes is []"},
+		"FilterNotJSON":         {"Pattern: '{}'", "Pattern: '{'", "event Rows: the pattern { is not JSON"},
+		"StreamInParallel":      {"            BatchSize: 10\n", "            BatchSize: 10\n            ParallelizationFactor: 2\n", "event Rows: not supported: ParallelizationFactor"},
 		"RouteTwice":            {`"/{proxy+}", Method: ANY`, `"/things/{id}", Method: GET`, "GET /things/{id} leads to Show and to Show"},
 		"NoAuthorizer":          {"DefaultAuthorizer: Keys", "DefaultAuthorizer: Others", `DefaultAuthorizer "Others" is not among`},
 		"RequestAuthorizer":     {"FunctionPayloadType: TOKEN", "FunctionPayloadType: REQUEST", `FunctionPayloadType is "REQUEST"`},
@@ -256,7 +338,8 @@ func TestEnvironment(t *testing.T) {
 	}
 	resources := map[string]string{"Table": "rows", "Key.Arn": "arn:key"}
 	for function, want := range map[string]map[string]string{
-		"Check": {"STAGE": "dev", "MODE": "global"},
+		"Check":  {"STAGE": "dev", "MODE": "global"},
+		"Follow": {"STAGE": "dev", "MODE": "global"},
 		"Show": {
 			"STAGE": "dev",
 			"MODE":  "own",
@@ -290,7 +373,7 @@ func TestEnvironmentRefuses(t *testing.T) {
 		"UnknownResource":  {small, "Show", map[string]string{"Key.Arn": "arn:key"}, "environment of Show: TABLE: "},
 		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 53: cannot resolve the reference to Key.Id"},
 		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 54: cannot resolve !Select"},
-		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 54: cannot resolve the reference to condition IsOdd"},
+		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 54: cannot resolve the condition IsOdd"},
 		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 54: cannot resolve !!map"},
 		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 54: cannot resolve !!null"},
 	} {

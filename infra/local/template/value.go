@@ -59,11 +59,11 @@ func (s scope) text(n *yaml.Node) (string, error) {
 		}
 	}
 	if n.Tag == "!If" && len(n.Content) == 3 && spelledOut(n.Content[0]) {
-		holds, err := s.lookUp(conditionPrefix+n.Content[0].Value, n.Line)
+		holds, err := s.holds(n.Content[0].Value)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("line %d: %w", n.Line, err)
 		}
-		if holds == "true" {
+		if holds {
 			return s.text(n.Content[1])
 		}
 		return s.text(n.Content[2])
@@ -76,6 +76,15 @@ func (s scope) text(n *yaml.Node) (string, error) {
 
 // conditionPrefix sets conditions apart from what else a scope names.
 const conditionPrefix = "condition "
+
+// holds reports whether a condition holds, by its name.
+func (s scope) holds(name string) (bool, error) {
+	text, ok := s[conditionPrefix+name]
+	if !ok {
+		return false, fmt.Errorf("cannot resolve the condition %s", name)
+	}
+	return text == "true", nil
+}
 
 // condition reports whether the node of a condition holds: an !Equals, or a !Not of a condition.
 func (s scope) condition(n *yaml.Node) (bool, error) {

@@ -140,7 +140,9 @@ func (c *containers) build(ctx context.Context, function string) error {
 // nothing here, to the file for --env-vars.
 func (c *containers) writeVariables(bridge *net.IPNet, endpoints stack.Endpoints) error {
 	variables := map[string]string{"TABLE_NAME": endpoints.Table, "MASTER_KEY_ARN": endpoints.MasterKey}
-	for name, endpoint := range map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": endpoints.DynamoDB, "AWS_ENDPOINT_URL_KMS": endpoints.KMS} {
+	for name, endpoint := range map[string]string{
+		"AWS_ENDPOINT_URL_DYNAMODB": endpoints.DynamoDB, "AWS_ENDPOINT_URL_KMS": endpoints.KMS, "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoints.SecretsManager,
+	} {
 		at, err := url.Parse(endpoint)
 		if err != nil {
 			return err

@@ -23,11 +23,15 @@ const (
 	userID    = "01900000-0000-7000-8000-000000000004"
 	secretID  = "01900000-0000-7000-8000-000000000005"
 	itemID    = "01900000-0000-7000-8000-000000000006"
+	serviceID = "01900000-0000-7000-8000-000000000007"
+	unusedID  = "01900000-0000-7000-8000-000000000008" // a secret
 
 	accountName = "the account of events/"
 	secretName  = "production-secrets"
+	unusedName  = "old-secrets"
 	itemKey     = "DATABASE_PASSWORD"
 	itemValue   = "super-secret-password"
+	serviceName = "my-app"
 	apiKey      = "gob_00000000000000000000000000000000000000000001n7ttC"
 )
 
@@ -52,7 +56,7 @@ func eventOf(function string) (string, error) {
 }
 
 // seed makes the account of the events as they expect it, whatever they made of it before:
-// one secret beside the default one, with one item.
+// two secrets beside the default one, of which one has an item and is used by a service.
 func seed(ctx context.Context, svc *secrets.Service) error {
 	c, err := svc.Authenticate(ctx, "Bearer "+apiKey)
 	if errors.Is(err, secrets.ErrUnauthenticated) {
@@ -72,8 +76,15 @@ func seed(ctx context.Context, svc *secrets.Service) error {
 // empty removes all that the account has.
 func empty(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
 	const all = 1000
-	found, err := svc.ListSecrets(ctx, c, secrets.Cursor{}, all)
+	services, err := svc.ListServices(ctx, c, "", secrets.Cursor{}, all)
 	if err != nil {
+		return err
+	}
+	for _, service := range services.Results {
+		err = errors.Join(err, svc.DeleteService(ctx, c, service.ID.String()))
+	}
+	found, listErr := svc.ListSecrets(ctx, c, secrets.Cursor{}, all)
+	if err := errors.Join(err, listErr); err != nil {
 		return err
 	}
 	for _, secret := range found.Results {
@@ -89,14 +100,25 @@ func empty(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
 }
 
 func fill(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
-	_, err := giving(svc, secretID).CreateSecret(ctx, c, func() (secrets.SecretInput, error) {
-		return secrets.SecretInput{Name: secrets.Text(secretName)}, nil
+	for _, secret := range []struct{ id, name string }{{secretID, secretName}, {unusedID, unusedName}} {
+		_, err := giving(svc, secret.id).CreateSecret(ctx, c, func() (secrets.SecretInput, error) {
+			return secrets.SecretInput{Name: secrets.Text(secret.name)}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	_, err := giving(svc, itemID).CreateItem(ctx, c, secretID, func() (secrets.ItemInput, error) {
+		return secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)}, nil
 	})
 	if err != nil {
 		return err
 	}
-	_, err = giving(svc, itemID).CreateItem(ctx, c, secretID, func() (secrets.ItemInput, error) {
-		return secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)}, nil
+	_, err = giving(svc, serviceID).CreateService(ctx, c, func() (secrets.WorkloadInput, error) {
+		return secrets.WorkloadInput{
+			Name: secrets.Text(serviceName), Image: secrets.Text("myapp:v1.0.0"), Port: secrets.Text("8080"),
+			Config: secrets.Text("your-config-id"), Secret: secrets.Text(secretID),
+		}, nil
 	})
 	return err
 }

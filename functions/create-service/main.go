@@ -1,0 +1,10 @@
+// Command create-service serves httpapi.CreateService behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.CreateService(app.Must())) }

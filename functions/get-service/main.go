@@ -1,0 +1,10 @@
+// Command get-service serves httpapi.GetService behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.GetService(app.Must())) }

@@ -1,0 +1,482 @@
+package secretsmanager
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// Limits of AWS Secrets Manager.
+	maxValue       = 65536
+	maxDescription = 2048
+	maxName        = 512
+	maxTags        = 50
+	maxTagKey      = 128
+	maxTagValue    = 256
+	maxStage       = 256
+	minWindow      = 7 // days
+	maxWindow      = 30
+	maxPage        = 100
+
+	noVersion = "Secrets Manager can't find the specified secret value for VersionId: %s"
+)
+
+var (
+	namePattern = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
+	tagPattern  = regexp.MustCompile(`^[\pL\pZ\pN_.:/=+@-]*$`)
+)
+
+type secretRequest struct{ SecretId string }
+
+type pageRequest struct {
+	MaxResults *int
+	NextToken  string
+}
+
+// valueRequest is the part of a request that makes a version.
+type valueRequest struct {
+	ClientRequestToken string
+	SecretString       *string
+	SecretBinary       []byte
+}
+
+func (in valueRequest) given() bool { return in.SecretString != nil || in.SecretBinary != nil }
+
+func (in valueRequest) value() (plaintext []byte, binary bool) {
+	if in.SecretString != nil {
+		return []byte(*in.SecretString), false
+	}
+	return in.SecretBinary, true
+}
+
+// check refuses what makes no version. No value at all is fine.
+func (in valueRequest) check() error {
+	switch {
+	case !in.given():
+		return nil
+	case in.SecretString != nil && in.SecretBinary != nil:
+		return fail("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the same secret.")
+	case in.ClientRequestToken == "":
+		return fail("InvalidParameterException", "You must provide a ClientRequestToken value. We recommend a UUID-type value.")
+	case len(in.ClientRequestToken) < 32 || len(in.ClientRequestToken) > 64:
+		return fail("InvalidParameterException", "ClientRequestToken must be 32-64 characters long.")
+	}
+	value, _ := in.value()
+	return between("secretString or secretBinary", len(value), 1, maxValue)
+}
+
+func (sec secret) identity() answer { return answer{"ARN": sec.ARN, "Name": sec.name} }
+
+// Secrets.
+
+func (s *Server) createSecret(ctx context.Context, in struct {
+	valueRequest
+	Name, Description, KmsKeyId string
+	Tags                        []tag
+	AddReplicaRegions           []struct{}
+}) (answer, error) {
+	if len(in.AddReplicaRegions) > 0 {
+		return nil, fail("InvalidParameterException", "AddReplicaRegions is not supported here.")
+	}
+	if err := cmp.Or(
+		between("name", len(in.Name), 1, maxName),
+		between("description", utf8.RuneCountInString(in.Description), 0, maxDescription),
+		in.check(),
+	); err != nil {
+		return nil, err
+	}
+	if !namePattern.MatchString(in.Name) {
+		return nil, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
+	}
+	var sec secret
+	err := s.update(func(v vault) error {
+		if old, ok := v[in.Name]; ok {
+			sec = old
+			return s.createAgain(ctx, old, in.valueRequest)
+		}
+		now := s.Now().UTC()
+		sec = secret{
+			name: in.Name, ARN: newARN(in.Name), Description: in.Description, KMSKeyID: in.KmsKeyId,
+			CreatedAt: now, ChangedAt: now, Stages: map[string]string{}, Versions: map[string]version{},
+		}
+		if err := sec.tag(in.Tags); err != nil {
+			return err
+		}
+		if in.given() {
+			if err := s.put(ctx, &sec, in.valueRequest, nil); err != nil {
+				return err
+			}
+		}
+		v[in.Name] = sec
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := sec.identity()
+	if in.given() {
+		out["VersionId"] = in.ClientRequestToken
+	}
+	return out, nil
+}
+
+// createAgain answers for a name that is taken: nil if the same request has made it.
+func (s *Server) createAgain(ctx context.Context, old secret, in valueRequest) error {
+	if old.DeletesAt != nil {
+		return fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+	}
+	if _, ok := old.Versions[in.ClientRequestToken]; ok && in.given() {
+		return s.put(ctx, &old, in, nil)
+	}
+	return fail("ResourceExistsException", "The operation failed because the secret %s already exists.", old.name)
+}
+
+func (s *Server) describeSecret(_ context.Context, in secretRequest) (answer, error) {
+	sec, err := s.kept().find(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	return sec.describe("VersionIdsToStages"), nil
+}
+
+// describe tells all but the values, versions under the name that the operation has
+// for them. AWS leaves out what there is none of, and versions without a label.
+func (sec secret) describe(versionsMember string) answer {
+	out := sec.identity()
+	out["CreatedDate"], out["LastChangedDate"] = epoch(sec.CreatedAt), epoch(sec.ChangedAt)
+	if sec.DeletesAt != nil {
+		out["DeletedDate"] = epoch(*sec.DeletesAt)
+	}
+	if sec.Description != "" {
+		out["Description"] = sec.Description
+	}
+	if sec.KMSKeyID != "" {
+		out["KmsKeyId"] = sec.KMSKeyID
+	}
+	if len(sec.Tags) > 0 {
+		out["Tags"] = sec.Tags
+	}
+	if len(sec.Stages) > 0 {
+		versions := map[string][]string{}
+		for _, id := range sec.Stages {
+			versions[id] = sec.stagesOf(id)
+		}
+		out[versionsMember] = versions
+	}
+	return out
+}
+
+func (s *Server) listSecrets(_ context.Context, in struct {
+	pageRequest
+	IncludePlannedDeletion bool
+	Filters                []struct{}
+	SortBy, SortOrder      string
+}) (answer, error) {
+	if len(in.Filters) > 0 || in.SortBy != "" || in.SortOrder != "" {
+		return nil, fail("InvalidParameterException", "Filters, SortBy and SortOrder are not supported here.")
+	}
+	kept := s.kept()
+	names := slices.SortedFunc(maps.Keys(kept), func(a, b string) int {
+		return cmp.Or(kept[a].CreatedAt.Compare(kept[b].CreatedAt), cmp.Compare(a, b))
+	})
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return kept[name].DeletesAt != nil && !in.IncludePlannedDeletion
+	})
+	return in.page("SecretList", names, func(name string) answer {
+		return kept[name].describe("SecretVersionsToStages")
+	})
+}
+
+func (s *Server) deleteSecret(_ context.Context, in struct {
+	SecretId                   string
+	RecoveryWindowInDays       *int
+	ForceDeleteWithoutRecovery bool
+}) (answer, error) {
+	days := maxWindow
+	switch {
+	case in.RecoveryWindowInDays == nil:
+	case in.ForceDeleteWithoutRecovery:
+		return nil, fail("InvalidParameterException", "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
+	default:
+		days = *in.RecoveryWindowInDays
+	}
+	if days < minWindow || days > maxWindow {
+		return nil, fail("InvalidParameterException", "The RecoveryWindowInDays value must be between %d and %d days (inclusive).", minWindow, maxWindow)
+	}
+	if in.ForceDeleteWithoutRecovery {
+		return s.forceDelete(in.SecretId)
+	}
+	sec, err := s.changeSecret(in.SecretId, func(sec *secret) error {
+		sec.ChangedAt = s.Now().UTC()
+		end := sec.ChangedAt.AddDate(0, 0, days)
+		sec.DeletesAt = &end
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := sec.identity()
+	out["DeletionDate"] = epoch(*sec.DeletesAt)
+	return out, nil
+}
+
+// forceDelete removes a secret, deleted before or not. AWS does not mind when there is
+// none.
+func (s *Server) forceDelete(id string) (answer, error) {
+	out := answer{"Name": id}
+	err := s.update(func(v vault) error {
+		if sec, err := v.find(id); err == nil {
+			delete(v, sec.name)
+			out = sec.identity()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out["DeletionDate"] = epoch(s.Now())
+	return out, nil
+}
+
+// restoreSecret takes a secret that is not deleted for one that was restored before.
+func (s *Server) restoreSecret(_ context.Context, in secretRequest) (answer, error) {
+	var sec secret
+	err := s.update(func(v vault) (err error) {
+		if sec, err = v.find(in.SecretId); err != nil {
+			return err
+		}
+		sec.DeletesAt, sec.ChangedAt = nil, s.Now().UTC()
+		v[sec.name] = sec
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sec.identity(), nil
+}
+
+func (s *Server) tagResource(_ context.Context, in struct {
+	SecretId string
+	Tags     []tag
+}) (answer, error) {
+	_, err := s.changeSecret(in.SecretId, func(sec *secret) error {
+		sec.ChangedAt = s.Now().UTC()
+		return sec.tag(in.Tags)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer{}, nil
+}
+
+// tag adds tags, or gives those that it has other values.
+func (sec *secret) tag(tags []tag) error {
+	for _, t := range tags {
+		if err := cmp.Or(
+			between("tag key", utf8.RuneCountInString(t.Key), 1, maxTagKey),
+			between("tag value", utf8.RuneCountInString(t.Value), 0, maxTagValue),
+		); err != nil {
+			return err
+		}
+		if !tagPattern.MatchString(t.Key) || !tagPattern.MatchString(t.Value) || strings.HasPrefix(t.Key, "aws:") {
+			return fail("InvalidParameterException", "A tag has letters, spaces, numbers and + - = . _ : / @ only, and a key that does not begin with aws:.")
+		}
+		i := slices.IndexFunc(sec.Tags, func(had tag) bool { return had.Key == t.Key })
+		if i < 0 {
+			sec.Tags = append(sec.Tags, t)
+		} else {
+			sec.Tags[i] = t
+		}
+	}
+	if len(sec.Tags) > maxTags {
+		return fail("InvalidParameterException", "A secret has no more than %d tags.", maxTags)
+	}
+	return nil
+}
+
+// Versions.
+
+func (s *Server) putSecretValue(ctx context.Context, in struct {
+	valueRequest
+	SecretId      string
+	VersionStages []string
+}) (answer, error) {
+	if !in.given() {
+		return nil, fail("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	stages := []string{current}
+	if in.VersionStages != nil {
+		stages = in.VersionStages
+	}
+	if err := between("versionStages", len(stages), 1, maxStages); err != nil {
+		return nil, err
+	}
+	for _, stage := range stages {
+		if err := between("versionStages", len(stage), 1, maxStage); err != nil {
+			return nil, err
+		}
+	}
+	sec, err := s.changeSecret(in.SecretId, func(sec *secret) error {
+		return s.put(ctx, sec, in.valueRequest, stages)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := sec.identity()
+	out["VersionId"], out["VersionStages"] = in.ClientRequestToken, sec.stagesOf(in.ClientRequestToken)
+	return out, nil
+}
+
+func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, VersionId, VersionStage string }) (answer, error) {
+	sec, err := s.kept().findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	id, stage := in.VersionId, in.VersionStage
+	if id == "" {
+		stage = cmp.Or(stage, current)
+		if id = sec.Stages[stage]; id == "" {
+			return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
+		}
+	}
+	held, ok := sec.Versions[id]
+	if !ok {
+		return nil, fail("ResourceNotFoundException", noVersion, id)
+	}
+	if stage != "" && sec.Stages[stage] != id {
+		return nil, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+	}
+	plaintext, err := s.sealer.Open(ctx, sec.facts(id), held.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open value: %w", err)
+	}
+	out := sec.identity()
+	out["VersionId"], out["VersionStages"], out["CreatedDate"] = id, sec.stagesOf(id), epoch(held.CreatedAt)
+	if held.Binary {
+		out["SecretBinary"] = plaintext
+	} else {
+		out["SecretString"] = string(plaintext)
+	}
+	return out, nil
+}
+
+func (s *Server) updateSecretVersionStage(_ context.Context, in struct {
+	SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId string
+}) (answer, error) {
+	if err := between("versionStage", len(in.VersionStage), 1, maxStage); err != nil {
+		return nil, err
+	}
+	sec, err := s.changeSecret(in.SecretId, func(sec *secret) error {
+		sec.ChangedAt = s.Now().UTC()
+		return sec.move(in.VersionStage, in.RemoveFromVersionId, in.MoveToVersionId)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sec.identity(), nil
+}
+
+// move takes a label from one version to another, either of which may be empty, if it
+// is where the caller believes it to be.
+func (sec *secret) move(stage, from, to string) error {
+	holder := sec.Stages[stage]
+	_, known := sec.Versions[to]
+	switch {
+	case from == "" && to == "":
+		return fail("InvalidParameterException", "You must specify MoveToVersionId or RemoveFromVersionId.")
+	case to != "" && !known:
+		return fail("ResourceNotFoundException", noVersion, to)
+	case from == "" && holder != "" && holder != to:
+		return fail("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", stage, holder)
+	case from != "" && from != holder:
+		return fail("InvalidParameterException", "When you move staging label %s, if you specify RemoveFromVersionId, it must be set to the version that currently has the staging label.", stage)
+	case to == "" && stage == current:
+		return fail("InvalidParameterException", "You can only move staging label %s to a different secret version. It can't be completely removed.", current)
+	case to == "":
+		delete(sec.Stages, stage)
+		return nil
+	}
+	sec.attach(stage, to)
+	return nil
+}
+
+func (s *Server) listSecretVersionIDs(_ context.Context, in struct {
+	pageRequest
+	SecretId          string
+	IncludeDeprecated bool
+}) (answer, error) {
+	sec, err := s.kept().find(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	ids := slices.DeleteFunc(sec.versionIDs(), func(id string) bool {
+		return !in.IncludeDeprecated && len(sec.stagesOf(id)) == 0
+	})
+	out, err := in.page("Versions", ids, func(id string) answer {
+		v := answer{
+			"VersionId": id, "CreatedDate": epoch(sec.Versions[id].CreatedAt),
+			"KmsKeyIds": []string{cmp.Or(sec.KMSKeyID, "DefaultEncryptionKey")},
+		}
+		if stages := sec.stagesOf(id); len(stages) > 0 {
+			v["VersionStages"] = stages
+		}
+		return v
+	})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, sec.identity())
+	return out, nil
+}
+
+// page answers with what show makes of some of the keys, under the member's name. The
+// token is the last key of the page before.
+func (in pageRequest) page(member string, keys []string, show func(key string) answer) (answer, error) {
+	limit := maxPage
+	if in.MaxResults != nil {
+		limit = *in.MaxResults
+	}
+	if err := between("maxResults", limit, 1, maxPage); err != nil {
+		return nil, err
+	}
+	if in.NextToken != "" {
+		i := slices.Index(keys, in.NextToken)
+		if i < 0 {
+			return nil, fail("InvalidNextTokenException", "The NextToken is not one that this operation returned.")
+		}
+		keys = keys[i+1:]
+	}
+	out := answer{}
+	if len(keys) > limit {
+		keys = keys[:limit]
+		out["NextToken"] = keys[limit-1]
+	}
+	shown := make([]answer, len(keys))
+	for i, key := range keys {
+		shown[i] = show(key)
+	}
+	out[member] = shown
+	return out, nil
+}
+
+// between refuses a member whose value or length is outside low to high. A member that
+// is missing has length 0.
+func between(member string, n, low, high int) error {
+	if n < low || n > high {
+		return fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
+	}
+	return nil
+}
+
+// epoch is a time as the protocol has it.
+func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

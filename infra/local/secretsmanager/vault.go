@@ -1,0 +1,292 @@
+package secretsmanager
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	arnPrefix   = "arn:aws:secretsmanager:us-east-1:000000000000:secret:"
+	arnSuffix   = 1 + 6 // a hyphen and random characters
+	fileVersion = 1
+
+	current  = "AWSCURRENT"
+	previous = "AWSPREVIOUS"
+
+	// Quotas of AWS Secrets Manager.
+	maxVersions = 100
+	maxStages   = 20
+	keptFor     = 24 * time.Hour // each version, at least
+)
+
+// vault is all that the server keeps: secrets by name.
+type vault map[string]secret
+
+// file is the vault in the shape of the file.
+type file struct {
+	Version int   `json:"version"`
+	Secrets vault `json:"secrets"`
+}
+
+type secret struct {
+	name        string             // it is kept under
+	ARN         string             `json:"arn"`
+	Description string             `json:"description,omitempty"`
+	KMSKeyID    string             `json:"kms_key_id,omitempty"`
+	Tags        []tag              `json:"tags,omitempty"`
+	CreatedAt   time.Time          `json:"created_at"`
+	ChangedAt   time.Time          `json:"changed_at"`
+	DeletesAt   *time.Time         `json:"deletes_at,omitempty"`
+	Stages      map[string]string  `json:"stages"` // a label is on one version
+	Versions    map[string]version `json:"versions"`
+}
+
+type tag struct{ Key, Value string }
+
+type version struct {
+	CreatedAt time.Time `json:"created_at"`
+	Binary    bool      `json:"binary"`
+	Sealed    []byte    `json:"sealed"`
+}
+
+// facts are what the value of a version is sealed under.
+func (sec secret) facts(versionID string) map[string]string {
+	return map[string]string{"secret": sec.ARN, "version": versionID}
+}
+
+// stagesOf are the labels of a version, sorted as AWS does.
+func (sec secret) stagesOf(versionID string) []string {
+	var stages []string
+	for stage, id := range sec.Stages {
+		if id == versionID {
+			stages = append(stages, stage)
+		}
+	}
+	slices.Sort(stages)
+	return stages
+}
+
+// attach puts a label on a version, whichever version had it.
+func (sec *secret) attach(stage, versionID string) {
+	if old, ok := sec.Stages[stage]; ok && stage == current && old != versionID {
+		sec.Stages[previous] = old
+	}
+	sec.Stages[stage] = versionID
+}
+
+// keepQuotas removes versions that nothing refers to, oldest first, and says whether
+// what is left is too much.
+func (sec *secret) keepQuotas(now time.Time) error {
+	if len(sec.Stages) > maxStages {
+		return fail("LimitExceededException", "A secret has no more than %d staging labels.", maxStages)
+	}
+	for _, id := range sec.versionIDs() {
+		if len(sec.Versions) <= maxVersions {
+			return nil
+		}
+		if len(sec.stagesOf(id)) == 0 && now.Sub(sec.Versions[id].CreatedAt) >= keptFor {
+			delete(sec.Versions, id)
+		}
+	}
+	if len(sec.Versions) > maxVersions {
+		return fail("LimitExceededException", "A secret has no more than %d versions, and those of the last 24 hours are kept.", maxVersions)
+	}
+	return nil
+}
+
+// versionIDs are in order of age, oldest first.
+func (sec secret) versionIDs() []string {
+	return slices.SortedFunc(maps.Keys(sec.Versions), func(a, b string) int {
+		return cmp.Or(sec.Versions[a].CreatedAt.Compare(sec.Versions[b].CreatedAt), cmp.Compare(a, b))
+	})
+}
+
+// put adds a version with these labels. The first one of a secret is current, too.
+// Put again, it is there already, and keeps the labels that it has.
+func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages []string) error {
+	id := in.ClientRequestToken
+	plaintext, binary := in.value()
+	if old, ok := sec.Versions[id]; ok {
+		held, err := s.sealer.Open(ctx, sec.facts(id), old.Sealed)
+		if err != nil {
+			return fmt.Errorf("open value: %w", err)
+		}
+		if old.Binary != binary || !bytes.Equal(held, plaintext) {
+			return fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", id, sec.ARN)
+		}
+		return nil
+	}
+	sealed, err := s.sealer.Seal(ctx, sec.facts(id), plaintext)
+	if err != nil {
+		return fmt.Errorf("seal value: %w", err)
+	}
+	if len(sec.Versions) == 0 {
+		sec.attach(current, id)
+	}
+	for _, stage := range stages {
+		sec.attach(stage, id)
+	}
+	sec.ChangedAt = s.Now().UTC()
+	sec.Versions[id] = version{CreatedAt: sec.ChangedAt, Binary: binary, Sealed: sealed}
+	return nil
+}
+
+// newARN returns an ARN that no secret has had, not even one of the same name.
+func newARN(name string) string {
+	return arnPrefix + name + "-" + rand.Text()[:arnSuffix-1]
+}
+
+// find returns the secret that id names: a name, or an ARN with or without its random
+// characters.
+func (v vault) find(id string) (secret, error) {
+	if err := between("secretId", len(id), 1, 2048); err != nil {
+		return secret{}, err
+	}
+	if sec, ok := v[id]; ok {
+		return sec, nil
+	}
+	for _, sec := range v {
+		if sec.ARN == id || sec.ARN[:len(sec.ARN)-arnSuffix] == id {
+			return sec, nil
+		}
+	}
+	return secret{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+// findLive is find for the operations that a deleted secret refuses.
+func (v vault) findLive(id string) (secret, error) {
+	sec, err := v.find(id)
+	if err == nil && sec.DeletesAt != nil {
+		err = fail("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.")
+	}
+	return sec, err
+}
+
+// kept returns a vault of the caller's own, without the secrets whose time has come.
+// The secrets in it are shared.
+func (s *Server) kept() vault {
+	kept, now := maps.Clone(*s.current.Load()), s.Now()
+	maps.DeleteFunc(kept, func(_ string, sec secret) bool {
+		return sec.DeletesAt != nil && !now.Before(*sec.DeletesAt)
+	})
+	return kept
+}
+
+// update applies change to the vault and publishes it once it is in the file. After
+// an error nothing has changed.
+func (s *Server) update(change func(vault) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	next := s.kept()
+	if err := change(next); err != nil {
+		return err
+	}
+	if err := write(s.path, next); err != nil {
+		return fmt.Errorf("keep secrets: %w", err)
+	}
+	s.current.Store(&next)
+	return nil
+}
+
+// changeSecret applies change to the secret behind id, which is not a deleted one, and
+// returns it as it is then. Nobody else holds what it gives to change.
+func (s *Server) changeSecret(id string, change func(*secret) error) (sec secret, err error) {
+	err = s.update(func(v vault) error {
+		if sec, err = v.findLive(id); err != nil {
+			return err
+		}
+		sec.Tags, sec.Stages, sec.Versions = slices.Clone(sec.Tags), maps.Clone(sec.Stages), maps.Clone(sec.Versions)
+		if err := cmp.Or(change(&sec), sec.keepQuotas(s.Now())); err != nil {
+			return err
+		}
+		v[sec.name] = sec
+		return nil
+	})
+	return sec, err
+}
+
+func read(path string) (vault, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return vault{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var held file
+	if err := json.Unmarshal(data, &held); err != nil {
+		return nil, fmt.Errorf("%s is not a file of secrets: %w", path, err)
+	}
+	if err := held.check(); err != nil {
+		return nil, fmt.Errorf("%s is not a file of secrets: %w", path, err)
+	}
+	return held.Secrets, nil
+}
+
+// check completes a vault read from a file. Nothing missing is made good: what is not
+// whole would be lost with the next change.
+func (f file) check() error {
+	if f.Version != fileVersion || f.Secrets == nil {
+		return fmt.Errorf("want version %d and secrets", fileVersion)
+	}
+	for name, sec := range f.Secrets {
+		if !strings.HasPrefix(sec.ARN, arnPrefix+name+"-") || len(sec.ARN) != len(arnPrefix+name)+arnSuffix {
+			return fmt.Errorf("secret %q has another's ARN", name)
+		}
+		if sec.Stages == nil || sec.Versions == nil {
+			return fmt.Errorf("secret %q has no stages or versions", name)
+		}
+		for stage, id := range sec.Stages {
+			if _, ok := sec.Versions[id]; !ok {
+				return fmt.Errorf("secret %q has %s on no version", name, stage)
+			}
+		}
+		for id, v := range sec.Versions {
+			if len(v.Sealed) == 0 {
+				return fmt.Errorf("version %s of secret %q has no value", id, name)
+			}
+		}
+		sec.name = name
+		f.Secrets[name] = sec
+	}
+	return nil
+}
+
+// write replaces the file at path. It returns once both the bytes and the name are on
+// the disk, so a crash leaves the old file or the new one.
+func write(path string, v vault) (err error) {
+	data, err := json.MarshalIndent(file{fileVersion, v}, "", "  ")
+	if err != nil {
+		return err
+	}
+	// One name for the unfinished file, so that a crash leaves at most one behind.
+	unfinished := path + ".tmp"
+	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(unfinished, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(unfinished))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

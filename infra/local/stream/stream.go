@@ -1,0 +1,261 @@
+// Package stream leads the changes of a table to a function, as Lambda's event source
+// mapping for DynamoDB streams does: records that match a filter, gathered for a while,
+// in batches, in their order; what fails comes again, and after some tries is left.
+//
+// It reads the stream's protocol as it is: the records of GetRecords are, field by
+// field, those of a function's event.
+package stream
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"goblins-secrets/infra/local/template"
+)
+
+// Function is what gets the records.
+type Function func(context.Context, events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
+
+const (
+	pollEvery  = 100 * time.Millisecond // Lambda polls every 250 ms
+	retryAfter = time.Second
+)
+
+// Source is a table's stream and how it leads to a function.
+type Source struct {
+	Endpoint string          // of the DynamoDB emulator
+	Table    string          // its name; it has a stream
+	Mapping  template.Stream // batches, window and filters
+	Retries  int             // of a batch that fails, before it is left
+
+	patterns []map[string]any
+	position string // an iterator
+}
+
+// Open finds the end of the stream: what is written from now on will be read.
+func (s *Source) Open(ctx context.Context) error {
+	for _, text := range s.Mapping.Filters {
+		var pattern map[string]any
+		if err := json.Unmarshal([]byte(text), &pattern); err != nil {
+			return fmt.Errorf("filter %s: %w", text, err)
+		}
+		if err := known(pattern); err != nil {
+			return fmt.Errorf("filter %s: %w", text, err)
+		}
+		s.patterns = append(s.patterns, pattern)
+	}
+	var list struct{ Streams []struct{ StreamArn string } }
+	if err := s.call(ctx, "ListStreams", map[string]any{"TableName": s.Table}, &list); err != nil {
+		return err
+	}
+	if len(list.Streams) != 1 {
+		return fmt.Errorf("table %s has %d streams, want one", s.Table, len(list.Streams))
+	}
+	arn := list.Streams[0].StreamArn
+	var description struct {
+		StreamDescription struct{ Shards []struct{ ShardId string } }
+	}
+	if err := s.call(ctx, "DescribeStream", map[string]any{"StreamArn": arn}, &description); err != nil {
+		return err
+	}
+	shards := description.StreamDescription.Shards
+	if len(shards) != 1 { // the emulator never splits one
+		return fmt.Errorf("stream %s has %d shards, want one", arn, len(shards))
+	}
+	var iterator struct{ ShardIterator string }
+	err := s.call(ctx, "GetShardIterator", map[string]any{
+		"StreamArn": arn, "ShardId": shards[0].ShardId, "ShardIteratorType": "LATEST",
+	}, &iterator)
+	s.position = iterator.ShardIterator
+	return err
+}
+
+// Run leads records to f until ctx ends.
+func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
+	var waiting []events.DynamoDBEventRecord
+	var since time.Time // that the first of them waits
+	for sleep(ctx, pollEvery) {
+		found, err := s.read(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				log.Warn("stream not read", "error", err)
+				sleep(ctx, retryAfter)
+			}
+			continue
+		}
+		if len(waiting) == 0 {
+			since = time.Now()
+		}
+		waiting = append(waiting, found...)
+		for len(waiting) >= s.Mapping.BatchSize || len(waiting) > 0 && time.Since(since) >= s.Mapping.Window {
+			batch := waiting[:min(len(waiting), s.Mapping.BatchSize)]
+			waiting = waiting[len(batch):]
+			s.lead(ctx, f, batch, log)
+		}
+	}
+}
+
+// lead calls the function for a batch, and again for what of it fails: from the first
+// record on that did.
+func (s *Source) lead(ctx context.Context, f Function, batch []events.DynamoDBEventRecord, log *slog.Logger) {
+	for range 1 + s.Retries {
+		answer, err := f(ctx, events.DynamoDBEvent{Records: batch})
+		if err == nil {
+			first := slices.IndexFunc(batch, func(r events.DynamoDBEventRecord) bool {
+				return slices.ContainsFunc(answer.BatchItemFailures, func(failed events.DynamoDBBatchItemFailure) bool {
+					return failed.ItemIdentifier == r.Change.SequenceNumber
+				})
+			})
+			if first < 0 {
+				return
+			}
+			batch = batch[first:]
+		}
+		if !sleep(ctx, retryAfter) {
+			return
+		}
+	}
+	log.Error("records of the stream were left after all tries", "records", len(batch))
+}
+
+// read returns the records that are new and match.
+func (s *Source) read(ctx context.Context) ([]events.DynamoDBEventRecord, error) {
+	var found []events.DynamoDBEventRecord
+	for {
+		var page struct {
+			Records           []json.RawMessage
+			NextShardIterator string
+		}
+		if err := s.call(ctx, "GetRecords", map[string]any{"ShardIterator": s.position}, &page); err != nil {
+			return nil, err
+		}
+		for _, raw := range page.Records {
+			matches, err := s.matches(raw)
+			if err != nil {
+				return nil, err
+			}
+			if !matches {
+				continue
+			}
+			var record events.DynamoDBEventRecord
+			if err := json.Unmarshal(raw, &record); err != nil {
+				return nil, fmt.Errorf("read record: %w", err)
+			}
+			found = append(found, record)
+		}
+		if s.position = page.NextShardIterator; len(page.Records) == 0 {
+			return found, nil
+		}
+	}
+}
+
+// matches reports whether a record matches one of the filters.
+func (s *Source) matches(raw json.RawMessage) (bool, error) {
+	var record map[string]any
+	if err := json.Unmarshal(raw, &record); err != nil {
+		return false, fmt.Errorf("read record: %w", err)
+	}
+	if len(s.patterns) == 0 {
+		return true, nil
+	}
+	return slices.ContainsFunc(s.patterns, func(p map[string]any) bool { return match(p, record) }), nil
+}
+
+// match holds a record against a pattern: an object of patterns, or a list of texts of
+// which the record's must be one. Lambda knows more rules; see known.
+func match(pattern, value any) bool {
+	switch pattern := pattern.(type) {
+	case map[string]any:
+		object, ok := value.(map[string]any)
+		if !ok {
+			return false
+		}
+		for name, p := range pattern {
+			if !match(p, object[name]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return slices.Contains(pattern, value)
+	}
+	return false
+}
+
+// known refuses patterns with rules that match does not have.
+func known(pattern any) error {
+	switch pattern := pattern.(type) {
+	case map[string]any:
+		for _, p := range pattern {
+			if err := known(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		for _, p := range pattern {
+			if _, ok := p.(string); !ok {
+				return fmt.Errorf("a rule %v is not supported here", p)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%v is no pattern", pattern)
+}
+
+func (s *Source) call(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "DynamoDBStreams_20120810."+operation)
+	hash := sha256.Sum256(body)
+	local := aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}
+	if err := v4.NewSigner().SignHTTP(ctx, local, request, hex.EncodeToString(hash[:]), "dynamodb", "us-east-1", time.Now()); err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	answer, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", operation, response.Status)
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	return nil
+}
+
+// sleep waits; false: ctx has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
