@@ -1,6 +1,7 @@
 package awssm_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -224,10 +225,16 @@ func TestDelivery(t *testing.T) {
 func TestAccountsOwnKey(t *testing.T) {
 	t.Parallel()
 	s, b := newService(t), bundle(uuid.New(), 1)
-	mustDeliver(t, awssm.New(s.Client, ""), b, 1)
-	if key := s.describe(t, b).KmsKeyId; key != nil {
-		t.Errorf("the secret is under key %q, want none named", *key)
+	intercept := func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || strings.Contains(string(body), "KmsKeyId") {
+			t.Errorf("%s names a key, %v", r.Header.Get("X-Amz-Target"), err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		serve.ServeHTTP(w, r)
 	}
+	s.intercept.Store(&intercept)
+	mustDeliver(t, awssm.New(s.Client, ""), b, 1)
 }
 
 // The ids are what other deliveries, and operators, tell revisions by.
@@ -510,7 +517,7 @@ func TestForeignVersionGivesWay(t *testing.T) {
 		"r9999999999999999999-00000000000000000000000000000000", // no int64
 		"r0000000000000000099-00000000000000000000000000000000-x",
 		"R0000000000000000099-00000000000000000000000000000000",
-		"r000000000000000099-000000000000000000000000000000000",
+		"r000000000000000099-00000000000000000000000000000000",
 	} {
 		s, secret := newService(t), uuid.New()
 		target := awssm.New(s.Client, "")

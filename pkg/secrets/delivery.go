@@ -18,8 +18,8 @@ import (
 //  2. Whoever listens to that list, the table's stream, has DeploySecret called;
 //     RedeploySecrets reminds of what still waits.
 //  3. DeploySecret takes a turn (Delivery), so that a removal never overtakes a
-//     delivery; reads the bundle at one revision; stages it at the Target; records the
-//     event; makes it the current one unless a higher revision is; notes that on the
+//     delivery; reads the bundle at one revision; stages it at the Target; records
+//     that; makes it the current one unless a higher revision is; notes that on the
 //     secret; and takes the change off the list unless a newer one waits: then again.
 //
 // Each step may be repeated, late, or done by several at once: the Target moves from
@@ -36,8 +36,9 @@ var ErrQuota = errors.New("too many versions in a day")
 // Outages wrap [ErrUnavailable] or have an Unavailable method that says true. No error's
 // text holds a value.
 type Target interface {
-	// Stage stores a bundle beside the current one. Staged again, it is the same one.
-	// What was to be deleted is restored. ErrQuota: not now.
+	// Stage stores a bundle beside the current one; where there is none it becomes that
+	// at once. Staged again, it is the same one. What was to be deleted is restored.
+	// ErrQuota: not now.
 	Stage(ctx context.Context, b Bundle) error
 	// Promote makes a staged bundle the current one, unless one of a higher revision
 	// is. It returns the revision that is current then, b's or a higher one.
@@ -248,11 +249,27 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 	if err != nil {
 		return err
 	}
+	record := func() error {
+		if err := s.Store.AppendEvent(ctx, s.deliveryEvent(SecretDeployed, secret, b.Revision)); err != nil {
+			return fmt.Errorf("record delivery: %w", err)
+		}
+		return nil
+	}
+	// A first bundle is what services take as soon as it is staged, and so is one that
+	// is restored. Any other is recorded once it is staged: an outage has no events.
+	first := secret.Delivered == 0
+	if first {
+		if err := record(); err != nil {
+			return err
+		}
+	}
 	if err := s.Target.Stage(ctx, b); err != nil {
 		return fmt.Errorf("stage bundle: %w", err)
 	}
-	if err := s.Store.AppendEvent(ctx, s.deliveryEvent(SecretDeployed, secret, b.Revision)); err != nil {
-		return fmt.Errorf("record delivery: %w", err)
+	if !first {
+		if err := record(); err != nil {
+			return err
+		}
 	}
 	current, err := s.Target.Promote(ctx, b)
 	if err != nil {
