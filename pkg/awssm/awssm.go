@@ -29,6 +29,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf16"
 
@@ -55,9 +56,10 @@ const (
 	promotePause  = 10 * time.Millisecond
 )
 
+// Compiled when they are first needed: every function's cold start would pay.
 var (
-	idPattern = regexp.MustCompile(`^r([0-9]{19})-[0-9a-f]{32}$`)
-	notInTags = regexp.MustCompile(`[^\pL\pZ\pN_.:/=+@-]`)
+	idPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^r([0-9]{19})-[0-9a-f]{32}$`) })
+	notInTags = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^\pL\pZ\pN_.:/=+@-]`) })
 )
 
 // Target is the Secrets Manager of one AWS account and Region.
@@ -136,9 +138,9 @@ func (t Target) put(ctx context.Context, name, id string, content secrets.Value)
 	return translate("PutSecretValue", err)
 }
 
-// Promote implements [secrets.Target]. Of another bundle of the same revision, the one
-// that is current stays. Secrets Manager: DescribeSecret, UpdateSecretVersionStage.
-func (t Target) Promote(ctx context.Context, b secrets.Bundle) (int64, error) {
+// Promote implements [secrets.Target].
+// Secrets Manager: DescribeSecret, UpdateSecretVersionStage.
+func (t Target) Promote(ctx context.Context, b secrets.Bundle) (ahead int64, err error) {
 	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
 	for round := range promoteRounds {
 		select {
@@ -154,6 +156,9 @@ func (t Target) Promote(ctx context.Context, b secrets.Bundle) (int64, error) {
 			return 0, errors.New("the secret was deleted after its bundle was staged")
 		}
 		seen := currentVersion(held)
+		if seen == id {
+			return 0, nil
+		}
 		if has := revision(seen); has >= b.Revision {
 			return has, nil
 		}
@@ -163,7 +168,7 @@ func (t Target) Promote(ctx context.Context, b secrets.Bundle) (int64, error) {
 		}
 		_, err = t.client.UpdateSecretVersionStage(ctx, in)
 		if err == nil {
-			return b.Revision, nil
+			return 0, nil
 		}
 		if !is[*types.InvalidParameterException](err) { // which says that the label is elsewhere
 			return 0, translate("UpdateSecretVersionStage", err)
@@ -203,7 +208,7 @@ func versionID(b secrets.Bundle) string {
 }
 
 func revision(versionID string) int64 {
-	match := idPattern.FindStringSubmatch(versionID)
+	match := idPattern().FindStringSubmatch(versionID)
 	if match == nil {
 		return 0
 	}
@@ -235,7 +240,7 @@ func tags(b secrets.Bundle) []types.Tag {
 // tagValue is a name as tags take it. Its length is counted as Java does, which is the
 // longer way: whoever reads more into 256 characters takes it, too.
 func tagValue(name string) string {
-	clean, length := notInTags.ReplaceAllString(name, "_"), 0
+	clean, length := notInTags().ReplaceAllString(name, "_"), 0
 	for i, r := range clean {
 		if length += utf16.RuneLen(r); length > maxTagValue {
 			return clean[:i]

@@ -40,9 +40,9 @@ type Target interface {
 	// at once. Staged again, it is the same one. What was to be deleted is restored.
 	// ErrQuota: not now.
 	Stage(ctx context.Context, b Bundle) error
-	// Promote makes a staged bundle the current one, unless one of a higher revision
-	// is. It returns the revision that is current then, b's or a higher one.
-	Promote(ctx context.Context, b Bundle) (current int64, err error)
+	// Promote makes a staged bundle the current one, unless another of its revision or
+	// of a higher one is. It returns the revision of that other one, or 0.
+	Promote(ctx context.Context, b Bundle) (ahead int64, err error)
 	// Remove schedules the deletion of a secret's bundle. It is no error when there is
 	// none, or when that has been done.
 	Remove(ctx context.Context, account, secret uuid.UUID) error
@@ -271,12 +271,12 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 			return err
 		}
 	}
-	current, err := s.Target.Promote(ctx, b)
+	ahead, err := s.Target.Promote(ctx, b)
 	if err != nil {
 		return fmt.Errorf("promote bundle: %w", err)
 	}
-	if current > b.Revision {
-		return s.overtake(ctx, secret, current)
+	if ahead > 0 {
+		return s.overtake(ctx, secret, ahead)
 	}
 	if err := s.Store.MarkDelivered(ctx, secret.AccountID, secret.ID, b.Revision); err != nil {
 		return fmt.Errorf("mark secret: %w", err)
@@ -285,15 +285,15 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 	return nil
 }
 
-// overtake is for a Target that is ahead. Either the secret has that revision by now,
-// or the table is one that was restored: then its revisions go on behind the Target's.
-func (s *Service) overtake(ctx context.Context, secret Secret, current int64) error {
+// overtake is for a Target that is ahead. Either the secret has gone on by now, or the
+// table is one that was restored: then its revisions go on behind the Target's.
+func (s *Service) overtake(ctx context.Context, secret Secret, ahead int64) error {
 	now, err := s.Store.Secret(ctx, secret.AccountID, secret.ID)
 	if err != nil {
 		return fmt.Errorf("read secret: %w", err)
 	}
-	if now.Revision < current {
-		if err := s.Store.RaiseRevision(ctx, now, current+1); err != nil {
+	if now.Revision <= ahead {
+		if err := s.Store.RaiseRevision(ctx, now, ahead+1); err != nil {
 			return fmt.Errorf("raise revision: %w", err)
 		}
 	}
