@@ -81,12 +81,10 @@ func New(client *secretsmanager.Client, kmsKeyID string) Target {
 // Secrets Manager: DescribeSecret, CreateSecret, RestoreSecret, TagResource, PutSecretValue.
 func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
 	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
+	text := b.Content.Reveal()
 	held, err := t.describe(ctx, name)
 	if is[*types.ResourceNotFoundException](err) {
-		if err := t.create(ctx, name, b); err != nil {
-			return err
-		}
-		return t.put(ctx, name, id, b.Content)
+		return t.create(ctx, name, id, text, tags(b))
 	}
 	if err != nil {
 		return translate("DescribeSecret", err)
@@ -107,25 +105,28 @@ func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
 	if _, there := held.VersionIdsToStages[id]; there {
 		return nil
 	}
-	return t.put(ctx, name, id, b.Content)
+	return t.put(ctx, name, id, text)
 }
 
-// create makes a secret without a value. Someone else may have made it just now.
-func (t Target) create(ctx context.Context, name string, b secrets.Bundle) error {
-	in := &secretsmanager.CreateSecretInput{Name: &name, Tags: tags(b)}
+// create makes a secret with its first version. Someone else may have made it just now.
+func (t Target) create(ctx context.Context, name, id, text string, tags []types.Tag) error {
+	in := &secretsmanager.CreateSecretInput{Name: &name, Tags: tags, ClientRequestToken: &id, SecretString: &text}
 	if t.kmsKeyID != "" {
 		in.KmsKeyId = &t.kmsKeyID
 	}
-	if _, err := t.client.CreateSecret(ctx, in); err != nil && !is[*types.ResourceExistsException](err) {
-		return translate("CreateSecret", err)
+	_, err := t.client.CreateSecret(ctx, in)
+	switch {
+	case err == nil:
+		return nil
+	case is[*types.ResourceExistsException](err):
+		return t.put(ctx, name, id, text)
 	}
-	return nil
+	return translate("CreateSecret", err)
 }
 
 // put stores a version as AWSPENDING. A version with this id is this bundle, so one
 // that exists is as good, even if its JSON was written another way.
-func (t Target) put(ctx context.Context, name, id string, content secrets.Value) error {
-	text := content.Reveal()
+func (t Target) put(ctx context.Context, name, id, text string) error {
 	_, err := t.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &name, ClientRequestToken: &id, SecretString: &text, VersionStages: []string{pending},
 	}, func(o *secretsmanager.Options) { o.Retryer = quotaLasts{o.Retryer} })

@@ -587,10 +587,11 @@ func TestThrottlingIsRetried(t *testing.T) {
 		}
 		serve.ServeHTTP(w, r)
 	}
-	s.intercept.Store(&intercept)
 	mustDeliver(t, awssm.New(s.withRetries(), ""), b, 0)
+	s.intercept.Store(&intercept)
+	mustDeliver(t, awssm.New(s.withRetries(), ""), bundle(b.SecretID, 2), 0)
 	puts.Store(0)
-	if err := awssm.New(s.Client, "").Stage(t.Context(), bundle(b.SecretID, 2)); !passing(err) {
+	if err := awssm.New(s.Client, "").Stage(t.Context(), bundle(b.SecretID, 3)); !passing(err) {
 		t.Errorf("Stage while throttled = %v, want an outage", err)
 	}
 }
@@ -728,27 +729,31 @@ func TestErrorsHoldNoValue(t *testing.T) {
 		},
 	} {
 		intercept := func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
-			if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutSecretValue") {
+			body, _ := io.ReadAll(r.Body)
+			if !strings.Contains(string(body), plaintext) {
+				r.Body = io.NopCloser(bytes.NewReader(body))
 				serve.ServeHTTP(w, r)
 				return
 			}
-			body, _ := io.ReadAll(r.Body)
-			if !strings.Contains(string(body), plaintext) {
-				t.Error("the value is not in the request")
-			}
 			echo(w, string(body))
 		}
-		s.intercept.Store(&intercept)
 		for _, client := range []*sm.Client{s.Client, s.withRetries()} {
-			b := bundle(uuid.New(), 1)
-			b.Content = secrets.NewValue(plaintext)
-			err := awssm.New(client, "").Stage(t.Context(), b)
-			if err == nil {
-				t.Errorf("Stage answered with %s = nil, want an error", what)
-			}
-			for ; err != nil; err = errors.Unwrap(err) {
-				if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, plaintext[:7]) {
-					t.Errorf("the error of Stage answered with %s shows the value", what)
+			for _, revision := range []int64{1, 2} { // a new secret, and a new version
+				b := bundle(uuid.New(), revision)
+				s.intercept.Store(nil)
+				if revision > 1 {
+					mustDeliver(t, awssm.New(client, ""), bundle(b.SecretID, 1), 0)
+				}
+				s.intercept.Store(&intercept)
+				b.Content = secrets.NewValue(plaintext)
+				err := awssm.New(client, "").Stage(t.Context(), b)
+				if err == nil {
+					t.Errorf("Stage of revision %d answered with %s = nil, want an error", revision, what)
+				}
+				for ; err != nil; err = errors.Unwrap(err) {
+					if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, plaintext[:7]) {
+						t.Errorf("the error of Stage answered with %s shows the value", what)
+					}
 				}
 			}
 		}

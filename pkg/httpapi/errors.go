@@ -132,15 +132,16 @@ func (f fieldErrors) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			object = append(object, ',')
 		}
-		name, err := json.Marshal(fault.Field)
-		if err != nil {
-			return nil, err
+		for _, part := range []struct {
+			value any
+			end   string
+		}{{fault.Field, ":"}, {fault.Messages, ""}} {
+			encoded, err := marshal(part.value)
+			if err != nil {
+				return nil, err
+			}
+			object = append(append(object, encoded...), part.end...)
 		}
-		messages, err := json.Marshal(fault.Messages)
-		if err != nil {
-			return nil, err
-		}
-		object = append(append(append(object, name...), ':'), messages...)
 	}
 	return append(object, '}'), nil
 }
