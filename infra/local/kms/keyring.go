@@ -9,11 +9,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/awsjson"
 )
 
 const (
@@ -227,7 +228,7 @@ func (s *Server) update(change func(*keyring) error) error {
 	if err := change(next); err != nil {
 		return err
 	}
-	if err := next.write(s.path); err != nil {
+	if err := awsjson.WriteFile(s.path, next); err != nil {
 		return fmt.Errorf("keep KMS keys: %w", err)
 	}
 	s.current.Store(next)
@@ -297,37 +298,4 @@ func (ring *keyring) check() error {
 		}
 	}
 	return nil
-}
-
-// write replaces the file at path. It returns once both the bytes and the name
-// are on the disk, so a crash leaves the old file or the new one.
-func (ring *keyring) write(path string) (err error) {
-	data, err := json.MarshalIndent(ring, "", "  ")
-	if err != nil {
-		return err
-	}
-	// One name for the unfinished file, so that a crash leaves at most one behind.
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

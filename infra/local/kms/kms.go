@@ -6,19 +6,14 @@
 //
 // # Protocol
 //
-// AWS JSON 1.1. A request is POST / with the operation in a header:
+// AWS JSON 1.1, which package awsjson describes:
 //
-//	POST / HTTP/1.1
-//	Content-Type: application/x-amz-json-1.1
 //	X-Amz-Target: TrentService.Decrypt
 //
 //	{"KeyId": "alias/app", "CiphertextBlob": "AQ…", "EncryptionContext": {"secret": "42"}}
 //
 // Blobs are base64, times are seconds since 1970. Members it does not know are
-// ignored. An error is status 400 (500 for KMSInternalException, 413 for a body
-// too large) with the name AWS gives it:
-//
-//	{"__type": "NotFoundException", "message": "Alias … is not found."}
+// ignored.
 //
 // Operations, limits and errors follow the AWS KMS API reference. What AWS offers
 // and this does not is refused with UnsupportedOperationException: asymmetric
@@ -57,39 +52,30 @@
 package kms
 
 import (
+	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
-	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
+	"goblins-secrets/infra/local/awsjson"
 )
 
-const (
-	contentType  = "application/x-amz-json-1.1"
-	targetPrefix = "TrentService."
-
-	// maxBody leaves room for the largest request AWS takes: a key policy of
-	// 32 KiB, or a blob of 6 KiB with a large encryption context.
-	maxBody = 128 << 10
-)
+// maxBody leaves room for the largest request AWS takes: a key policy of 32 KiB, or a
+// blob of 6 KiB with a large encryption context.
+const maxBody = 128 << 10
 
 // Server is an http.Handler speaking the KMS protocol. Its methods may be called
 // concurrently.
 type Server struct {
-	path       string
-	now        func() time.Time
-	rand       io.Reader
-	log        *slog.Logger
-	operations map[string]operation
+	awsjson.API
+
+	path string
+	now  func() time.Time
+	rand io.Reader
 
 	// Readers take the current keyring without a lock and never change it; a
 	// writer builds the next one, writes it to the file, and only then publishes it.
@@ -104,9 +90,13 @@ func Open(path string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open KMS keys: %w", err)
 	}
-	s := &Server{path: path, now: time.Now, rand: rand.Reader, log: slog.Default()}
+	s := &Server{path: path, now: time.Now, rand: rand.Reader}
 	s.current.Store(ring)
-	s.operations = map[string]operation{
+	s.API = awsjson.API{
+		Service: "KMS", Prefix: "TrentService.", MaxBody: maxBody, Log: slog.Default(),
+		Internal: awsjson.Error{Type: "KMSInternalException", Message: "The request was rejected because an internal exception occurred."},
+	}
+	s.Operations = map[string]awsjson.Operation{
 		"CreateAlias":                     handle(s.createAlias),
 		"CreateKey":                       handle(s.createKey),
 		"Decrypt":                         handle(s.decryptData),
@@ -152,85 +142,22 @@ func (s *Server) EnsureKey(alias string) (arn string, err error) {
 	return k.arn(), nil
 }
 
-// ServeHTTP answers one KMS request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	status, body := http.StatusOK, any(nil)
-	out, err := s.dispatch(r)
-	if e := new(apiError); errors.As(err, &e) {
-		status, body = e.status(), e
-	} else if err != nil {
-		s.log.ErrorContext(r.Context(), "KMS request failed", "target", r.Header.Get("X-Amz-Target"), "error", err)
-		e := fail("KMSInternalException", "The request was rejected because an internal exception occurred.")
-		status, body = e.status(), e
-	} else if out != nil {
-		body = out
-	}
-	if id, err := uuid.NewRandomFromReader(s.rand); err == nil {
-		w.Header().Set("X-Amzn-Requestid", id.String())
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	if body != nil {
-		_ = json.NewEncoder(w).Encode(body) // fails only when the client has gone
-	}
-}
+type answer = awsjson.Answer
 
-func (s *Server) dispatch(r *http.Request) (answer, error) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-	op := s.operations[name]
-	if r.Method != http.MethodPost || r.URL.Path != "/" || media != contentType || !ok || op == nil {
-		return nil, fail("UnknownOperationException", "The requested operation is not recognized by the service.")
-	}
-	body, err := io.ReadAll(r.Body)
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, fail("RequestEntityTooLargeException", "The request is larger than %d bytes.", maxBody)
-	} else if err != nil {
-		return nil, fail("SerializationException", "The request could not be read.")
-	}
-	return op(body)
-}
-
-type operation func(body []byte) (answer, error)
+func fail(name, format string, args ...any) error { return awsjson.Fail(name, format, args...) }
 
 // handle decodes the request of an operation, and refuses the parameters that no
 // operation here honours and that would change what an answer means.
-func handle[In any](do func(In) (answer, error)) operation {
-	return func(body []byte) (answer, error) {
-		var in In
-		var unsupported struct {
+func handle[In any](do func(In) (answer, error)) awsjson.Operation {
+	return func(ctx context.Context, body []byte) (answer, error) {
+		return awsjson.Decode(func(ctx context.Context, unsupported struct {
 			DryRun    bool
 			Recipient *struct{}
-		}
-		if json.Unmarshal(body, &in) != nil || json.Unmarshal(body, &unsupported) != nil {
-			return nil, fail("SerializationException", "The request is not valid JSON for this operation.")
-		}
-		if unsupported.DryRun || unsupported.Recipient != nil {
-			return nil, fail("UnsupportedOperationException", "DryRun and Recipient are not supported here.")
-		}
-		return do(in)
+		}) (answer, error) {
+			if unsupported.DryRun || unsupported.Recipient != nil {
+				return nil, fail("UnsupportedOperationException", "DryRun and Recipient are not supported here.")
+			}
+			return awsjson.Decode(func(_ context.Context, in In) (answer, error) { return do(in) })(ctx, body)
+		})(ctx, body)
 	}
-}
-
-// apiError is an error for the client, under the name AWS gives it.
-type apiError struct {
-	Type    string `json:"__type"`
-	Message string `json:"message"`
-}
-
-func fail(name, format string, args ...any) *apiError {
-	return &apiError{name, fmt.Sprintf(format, args...)}
-}
-
-func (e *apiError) Error() string { return e.Type + ": " + e.Message }
-
-func (e *apiError) status() int {
-	switch e.Type {
-	case "KMSInternalException":
-		return http.StatusInternalServerError
-	case "RequestEntityTooLargeException":
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusBadRequest
 }

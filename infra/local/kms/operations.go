@@ -25,9 +25,6 @@ const (
 	defaultRotationDays  = 365
 )
 
-// answer has the members of an answer, by their AWS names; nil is an empty body.
-type answer map[string]any
-
 type keyRequest struct{ KeyId string }
 
 // Keys and aliases.

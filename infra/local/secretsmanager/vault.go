@@ -11,10 +11,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"goblins-secrets/infra/local/awsjson"
 )
 
 const (
@@ -193,7 +194,7 @@ func (s *Server) update(change func(vault) error) error {
 	if err := change(next); err != nil {
 		return err
 	}
-	if err := write(s.path, next); err != nil {
+	if err := awsjson.WriteFile(s.path, file{fileVersion, next}); err != nil {
 		return fmt.Errorf("keep secrets: %w", err)
 	}
 	s.current.Store(&next)
@@ -262,31 +263,4 @@ func (f file) check() error {
 		f.Secrets[name] = sec
 	}
 	return nil
-}
-
-// write replaces the file at path. It returns once both the bytes and the name are on
-// the disk, so a crash leaves the old file or the new one.
-func write(path string, v vault) (err error) {
-	data, err := json.MarshalIndent(file{fileVersion, v}, "", "  ")
-	if err != nil {
-		return err
-	}
-	// One name for the unfinished file, so that a crash leaves at most one behind.
-	unfinished := path + ".tmp"
-	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(unfinished, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(unfinished))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -423,11 +423,11 @@ func schedule(e event) (time.Duration, error) {
 	}
 	match := rate.FindStringSubmatch(string(properties.Schedule))
 	if match == nil {
-		return 0, fmt.Errorf("Schedule is %q, want rate(… minutes) or rate(… hours)", properties.Schedule)
+		return 0, fmt.Errorf("property Schedule is %q, want rate(… minutes) or rate(… hours)", properties.Schedule)
 	}
 	every, err := strconv.Atoi(match[1])
 	if err != nil {
-		return 0, fmt.Errorf("Schedule: %w", err)
+		return 0, fmt.Errorf("property Schedule: %w", err)
 	}
 	return time.Duration(every) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]], nil
 }

@@ -1,0 +1,149 @@
+// Package awsjson is what the local stand-ins for AWS services have in common: their
+// protocol, AWS JSON 1.1, and a file that keeps what they hold.
+//
+// A request is POST / with the operation in a header:
+//
+//	POST / HTTP/1.1
+//	Content-Type: application/x-amz-json-1.1
+//	X-Amz-Target: TrentService.Decrypt
+//
+//	{"KeyId": "alias/app", …}
+//
+// An error has the name AWS gives it, and status 400; 500 for the service's own fault,
+// 413 for a body too large:
+//
+//	{"__type": "NotFoundException", "message": "Alias … is not found."}
+package awsjson
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+const (
+	contentType = "application/x-amz-json-1.1"
+	tooLarge    = "RequestEntityTooLargeException"
+)
+
+// API is the http.Handler of a service.
+type API struct {
+	Service    string // what it is called in the log
+	Prefix     string // of all targets, such as "TrentService."
+	MaxBody    int64  // bytes of a request
+	Internal   Error  // the answer for what is no Error
+	Operations map[string]Operation
+	Log        *slog.Logger
+}
+
+// Operation answers the body of a request. An error that is no Error is logged, and
+// the client learns nothing of it.
+type Operation func(ctx context.Context, body []byte) (Answer, error)
+
+// Answer has the members of an answer, by their AWS names; nil is an empty body.
+type Answer map[string]any
+
+// Error is an error for the client, under the name AWS gives it.
+type Error struct {
+	Type    string `json:"__type"`
+	Message string `json:"message"`
+}
+
+// Fail makes an Error.
+func Fail(name, format string, args ...any) *Error {
+	return &Error{name, fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string { return e.Type + ": " + e.Message }
+
+// Decode makes an operation of one that takes a decoded request.
+func Decode[In any](do func(context.Context, In) (Answer, error)) Operation {
+	return func(ctx context.Context, body []byte) (Answer, error) {
+		var in In
+		if json.Unmarshal(body, &in) != nil { // whose text would quote the body
+			return nil, Fail("SerializationException", "The request is not valid JSON for this operation.")
+		}
+		return do(ctx, in)
+	}
+}
+
+// ServeHTTP answers one request.
+func (a API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, a.MaxBody)
+	status, body := http.StatusOK, any(nil)
+	out, err := a.dispatch(r)
+	if e := new(Error); errors.As(err, &e) {
+		status, body = http.StatusBadRequest, e
+		if e.Type == tooLarge {
+			status = http.StatusRequestEntityTooLarge
+		}
+	} else if err != nil {
+		a.Log.ErrorContext(r.Context(), a.Service+" request failed", "target", r.Header.Get("X-Amz-Target"), "error", err)
+		status, body = http.StatusInternalServerError, a.Internal
+	} else if out != nil {
+		body = out
+	}
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	if body != nil {
+		_ = json.NewEncoder(w).Encode(body) // fails only when the client has gone
+	}
+}
+
+func (a API) dispatch(r *http.Request) (Answer, error) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), a.Prefix)
+	operation := a.Operations[name]
+	if r.Method != http.MethodPost || r.URL.Path != "/" || media != contentType || !ok || operation == nil {
+		return nil, Fail("UnknownOperationException", "The requested operation is not recognized by the service.")
+	}
+	body, err := io.ReadAll(r.Body)
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, Fail(tooLarge, "The request is larger than %d bytes.", a.MaxBody)
+	} else if err != nil {
+		return nil, Fail("SerializationException", "The request could not be read.")
+	}
+	return operation(r.Context(), body)
+}
+
+// WriteFile replaces the file at path by content as JSON, mode 0600. It returns once
+// both the bytes and the name are on the disk, so a crash leaves the old file or the
+// new one.
+func WriteFile(path string, content any) error {
+	data, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	// One name for the unfinished file, so that a crash leaves at most one behind.
+	unfinished := path + ".tmp"
+	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(unfinished, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(unfinished))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
