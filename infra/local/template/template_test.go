@@ -205,7 +205,7 @@ func TestReadSchedules(t *testing.T) {
 	} {
 		tmpl, err := template.Read(write(t, edit(t, "rate(1 hour)", schedule)), nil)
 		if want == 0 {
-			if err == nil || !strings.Contains(err.Error(), "Show: event Timer: Schedule is ") {
+			if err == nil || !strings.Contains(err.Error(), "Show: event Timer: property Schedule is ") {
 				t.Errorf("%s: %v, want it refused", schedule, err)
 			}
 			continue
