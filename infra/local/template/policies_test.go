@@ -89,12 +89,14 @@ func TestPoliciesAreWhatFunctionsDo(t *testing.T) {
 	}))
 	must(leave.DeleteSecret(canceled, c, left.ID.String()))
 
-	// Services use the default secret and two others.
+	// Services use the default secret and two others, one of them for good.
 	other, err := svc.CreateSecret(ctx, c, named("other"))
 	must(err)
 	_, err = svc.CreateItem(ctx, c, other.ID.String(), item("KEY", "value"))
 	must(err)
 	_, err = svc.CreateService(ctx, c, workload("service", def))
+	must(err)
+	_, err = svc.CreateService(ctx, c, workload("staying", other.ID.String()))
 	must(err)
 	moving, err := svc.CreateService(ctx, c, workload("moving", other.ID.String()))
 	must(err)
