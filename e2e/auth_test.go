@@ -27,7 +27,7 @@ func broken(key string, n int) string {
 // before anything else is looked at.
 func TestNoAccess(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
 		headers := []string{
 			"", // none at all
 			"Bearer", c.key, "Token " + c.key, "Basic " + c.key, "ApiKey " + c.key, "Bearer: " + c.key, "Bearer=" + c.key, "Bearer\t" + c.key,
@@ -112,19 +112,20 @@ func TestIdentityInHeaders(t *testing.T) {
 // any route, with any body.
 func TestOtherAccounts(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, mine := withItem(t, tg)
-		other, theirs := withItem(t, tg)
+		c, mine := withAll(t, tg)
+		other, theirs := withAll(t, tg)
 		before := other.get(t, theirs.fill("/api/secrets/{S}/items/")).body
+		service := other.get(t, theirs.fill("/api/services/{V}/")).body
 
 		foreign := map[string][]string{} // pattern of a path -> its methods
 		for path, known := range paths {
-			if strings.Contains(path, "{S}") {
+			if strings.Contains(path, "{") {
 				foreign[path] = known
 			}
 		}
 		bodies := map[string][]string{
 			"POST":  {`{"key":"KEY","value":"PLANTED"}`, `{"key":"NEW","value":"PLANTED"}`, `{}`, `{bad`, `null`, `[]`, ""},
-			"PATCH": {`{"name":"taken"}`, `{"key":"NEW","value":"PLANTED"}`, `{"name":""}`, `{}`, `{bad`, `null`, ""},
+			"PATCH": {`{"name":"taken"}`, `{"key":"NEW","value":"PLANTED"}`, `{"name":""}`, `{"port":1}`, `{}`, `{bad`, `null`, ""},
 			"GET":   {""}, "DELETE": {"", "{bad"},
 		}
 		for _, path := range sorted(foreign) {
@@ -135,13 +136,16 @@ func TestOtherAccounts(t *testing.T) {
 							continue
 						}
 						ask := func(s, i string) response {
-							at := vars{"S": s, "I": i}.fill(path)
+							at := vars{"S": s, "I": i, "V": s}.fill(path)
 							return c.do(t, method, at, body, "Content-Type: "+contentType)
 						}
 						missing := ask(unknownID, unknownID)
 						missing.want(t, 404, notFound)
 						// Theirs; their secret with my item and none; my secret with their item; no UUIDs.
 						ids := [][2]string{{theirs["S"], theirs["I"]}, {theirs["S"], mine["I"]}, {theirs["S"], unknownID}, {"x", "y"}}
+						if strings.Contains(path, "{V}") {
+							ids = [][2]string{{theirs["V"], ""}, {theirs["S"], ""}, {mine["S"], ""}, {"x", ""}}
+						}
 						if strings.Contains(path, "{I}") {
 							ids = append(ids, [2]string{mine["S"], theirs["I"]}, [2]string{mine["S"], "y"}, [2]string{mine["S"], unknownID})
 						}
@@ -156,13 +160,14 @@ func TestOtherAccounts(t *testing.T) {
 			}
 		}
 		other.get(t, theirs.fill("/api/secrets/{S}/items/")).want(t, 200, before)
+		other.get(t, theirs.fill("/api/services/{V}/")).want(t, 200, service)
 		other.get(t, theirs.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`)
 	})
 }
 
 // seen is all that an answer shows, but for the time and the budget that passes.
 func seen(r response) string {
-	tr := newTranscript("-")
+	tr := newTranscript("(none)")
 	tr.add(response{status: r.status, header: r.header, body: r.body})
 	return remaining.ReplaceAllString(tr.answers[0], "r=<left>")
 }

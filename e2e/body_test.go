@@ -12,6 +12,8 @@ var writes = []struct{ method, path, good string }{
 	{"PATCH", "/api/secrets/{S}/", `{"name":"good"}`},
 	{"POST", "/api/secrets/{S}/items/", `{"key":"good","value":"PLANTED"}`},
 	{"PATCH", "/api/secrets/{S}/items/{I}/", `{"key":"good","value":"PLANTED"}`},
+	{"POST", "/api/services/", `{"name":"good","image":"app","port":80}`},
+	{"PATCH", "/api/services/{V}/", `{"name":"good"}`},
 }
 
 // refused is a body that every writing route refuses, with the same words.
@@ -80,7 +82,8 @@ func TestRefusedBodies(t *testing.T) {
 		{name: "too large, in a type we don't read", body: strings.Repeat("x", 600_000), header: []string{"Content-Type: text/plain"}, status: 413, want: `{"detail":"Request body too large."}`},
 	}
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
+		service := c.get(t, known.fill("/api/services/{V}/")).body
 		for _, tc := range cases {
 			t.Run(tc.name, func(t *testing.T) {
 				for _, w := range writes {
@@ -89,7 +92,8 @@ func TestRefusedBodies(t *testing.T) {
 			})
 		}
 		// Nothing of all that had an effect.
-		c.get(t, "/api/secrets/").want(t, 200, known.fill(page("2", secretObject("<uuid>", `"Default"`, "true")+","+secretObject("{S}", `"mine"`, "false"))))
+		c.get(t, "/api/secrets/").want(t, 200, known.fill(page("2", usedSecretObject("<uuid>", `"Default"`, "true")+","+secretObject("{S}", `"mine"`, "false"))))
+		c.get(t, "/api/services/").want(t, 200, page("1", service))
 		c.get(t, known.fill("/api/secrets/{S}/items/")).want(t, 200, known.fill(page("1", itemObject("{I}", "{S}", "KEY"))))
 		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).want(t, 200, known.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
 	})
@@ -118,12 +122,13 @@ func TestOrderOfChecks(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, tc := range bodies {
-			for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/{S}/items/" + unknownID + "/", "/api/secrets/" + unknownID + "/items/{I}/", "/api/secrets/x/"} {
+			for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/{S}/items/" + unknownID + "/", "/api/secrets/" + unknownID + "/items/{I}/", "/api/secrets/x/", "/api/services/" + unknownID + "/", "/api/services/x/"} {
 				c.do(t, "PATCH", known.fill(path), tc.body, tc.header...).want(t, 404, notFound)
 			}
 			for _, path := range []string{"/api/secrets/" + unknownID + "/items/", "/api/secrets/x/items/"} {
 				c.do(t, "POST", path, tc.body, tc.header...).want(t, 404, notFound)
 			}
+			c.do(t, "PUT", "/api/services/"+unknownID+"/", tc.body, tc.header...).want(t, 405, `{"detail":"Method \"PUT\" not allowed."}`)
 			c.do(t, "PUT", known.fill("/api/secrets/{S}/"), tc.body, tc.header...).want(t, 405, `{"detail":"Method \"PUT\" not allowed."}`)
 			c.do(t, "POST", "/api/nothing/", tc.body, tc.header...).want(t, 404, notFound)
 		}
@@ -133,7 +138,8 @@ func TestOrderOfChecks(t *testing.T) {
 // TestReadBodies: bodies that are fine, though they may not look so.
 func TestReadBodies(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
+		service := c.get(t, known.fill("/api/services/{V}/")).body
 		for i, contentType := range []string{
 			"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON", "application/json; profile=\"x\"", "",
 		} {
@@ -145,11 +151,16 @@ func TestReadBodies(t *testing.T) {
 			c.do(t, "POST", "/api/secrets/", "", "Content-Type: "+contentType).want(t, 400, `{"name":["This field is required."]}`)
 			c.do(t, "POST", known.fill("/api/secrets/{S}/items/"), "", "Content-Type: "+contentType).
 				want(t, 400, `{"key":["This field is required."],"value":["This field is required."]}`)
+			c.do(t, "POST", "/api/services/", "", "Content-Type: "+contentType).
+				want(t, 400, `{"name":["This field is required."],"image":["This field is required."],"port":["This field is required."]}`)
+			c.do(t, "PATCH", known.fill("/api/services/{V}/"), "", "Content-Type: "+contentType).want(t, 200, service)
 			c.do(t, "PATCH", known.fill("/api/secrets/{S}/"), "", "Content-Type: "+contentType).want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false")))
 			c.do(t, "PATCH", known.fill("/api/secrets/{S}/items/{I}/"), "", "Content-Type: "+contentType).want(t, 200, known.fill(itemObject("{I}", "{S}", "KEY")))
 		}
 		// Reading and deleting need no body, and don't mind one.
 		c.do(t, "GET", known.fill("/api/secrets/{S}/"), "{bad", "Content-Type: text/plain").want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false")))
+		c.do(t, "GET", known.fill("/api/services/{V}/"), "{bad", "Content-Type: text/plain").want(t, 200, service)
+		c.do(t, "DELETE", known.fill("/api/services/{V}/"), "{bad", "Content-Type: text/plain").want(t, 204, "")
 		c.do(t, "DELETE", known.fill("/api/secrets/{S}/items/{I}/"), "{bad", "Content-Type: text/plain").want(t, 204, "")
 	})
 }

@@ -102,14 +102,15 @@ var keys = []field{
 }
 
 // check plays one field against the routes that take it: create makes a request to
-// create with it, update to change it; object is the answer of either.
-func (f field) check(t *testing.T, fieldName string, object func(value string) string, create, update func(value string) response) {
+// create with it, update to change it; object is the answer of either. Aside is a value
+// that is none of the others.
+func (f field) check(t *testing.T, fieldName, aside string, object func(value string) string, create, update func(value string) response) {
 	t.Helper()
 	in := vars{}.fill(f.in)
 	if f.faults == nil {
 		want := object(vars{}.fill(f.out))
 		update(in).want(t, 200, want)
-		update(`"aside"`)
+		update(aside)
 		create(in).want(t, 201, want)
 		return
 	}
@@ -127,7 +128,7 @@ func TestNames(t *testing.T) {
 		c, known := withItem(t, tg)
 		for _, f := range append(append([]field{}, texts...), names...) {
 			t.Run(f.name, func(t *testing.T) {
-				f.check(t, "name", func(value string) string { return secretObject("<uuid>", value, "false") },
+				f.check(t, "name", `"aside"`, func(value string) string { return secretObject("<uuid>", value, "false") },
 					func(value string) response { return c.post(t, "/api/secrets/", `{"name":`+value+`}`) },
 					func(value string) response {
 						return c.do(t, "PATCH", known.fill("/api/secrets/{S}/"), `{"name":`+value+`}`)
@@ -143,7 +144,7 @@ func TestKeys(t *testing.T) {
 		items := known.fill("/api/secrets/{S}/items/")
 		for _, f := range append(append([]field{}, texts...), keys...) {
 			t.Run(f.name, func(t *testing.T) {
-				f.check(t, "key", func(value string) string { return known.fill(itemObject("<uuid>", "{S}", strings.Trim(value, `"`))) },
+				f.check(t, "key", `"aside"`, func(value string) string { return known.fill(itemObject("<uuid>", "{S}", strings.Trim(value, `"`))) },
 					func(value string) response { return c.post(t, items, `{"key":`+value+`,"value":"PLANTED"}`) },
 					func(value string) response { return c.do(t, "PATCH", items+known["I"]+"/", `{"key":`+value+`}`) })
 			})

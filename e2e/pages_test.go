@@ -67,6 +67,14 @@ func (c *client) walk(t *testing.T, first pageBody, direction func(pageBody) *st
 	return pages
 }
 
+// and is an address with more in its query.
+func and(address, query string) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + query
+	}
+	return address + "?" + query
+}
+
 func next(p pageBody) *string     { return p.Next }
 func previous(p pageBody) *string { return p.Previous }
 
@@ -82,7 +90,7 @@ func allIDs(pages []pageBody) []string {
 // it sees against the ids that there are.
 func (c *client) walkBothWays(t *testing.T, list string, size int, want []string) {
 	t.Helper()
-	at := fmt.Sprintf("%s?page_size=%d", list, size)
+	at := and(list, fmt.Sprintf("page_size=%d", size))
 	first := c.get(t, at).page(t)
 	if first.Previous != nil {
 		t.Errorf("GET %s = previous %s, want null", at, *first.Previous)
@@ -220,7 +228,7 @@ func TestCursors(t *testing.T) {
 		for i := range 3 {
 			other.secret(t, fmt.Sprint("theirs", i))
 		}
-		lists := []string{"/api/secrets/", known.fill("/api/secrets/{S}/items/")}
+		lists := []string{"/api/secrets/", known.fill("/api/secrets/{S}/items/"), "/api/services/", known.fill("/api/services/?secret={S}")}
 		encode := base64.RawURLEncoding.EncodeToString
 		good := append([]byte{0}, make([]byte, 16)...)
 		for _, cursor := range []string{
@@ -229,7 +237,7 @@ func TestCursors(t *testing.T) {
 			encode(good) + "=", base64.StdEncoding.EncodeToString(append(good[:16:16], 0xff)) + "/", strings.Repeat("A", 22) + "B", "a b", "A\nB", "cD0yMDI0", "'; DROP TABLE", "../..",
 		} {
 			for _, list := range lists {
-				r := c.get(t, list+"?page_size=5&cursor="+url.QueryEscape(cursor))
+				r := c.get(t, and(list, "page_size=5&cursor="+url.QueryEscape(cursor)))
 				r.want(t, 404, invalid)
 			}
 			c.get(t, "/api/secrets/"+unknownID+"/items/?cursor="+url.QueryEscape(cursor)).wantOneOf(t, 404, notFound, invalid)

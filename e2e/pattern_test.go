@@ -21,6 +21,8 @@ import (
 //	<datetime>       a time in UTC with six digits after the point
 //	<reason>         words, without a double quote
 //	<number>         digits
+//	<delivery>       status and deploy_successful of a secret that services use: nobody
+//	                 knows when its delivery happens
 //	<...>            anything
 //	<repeat:x:N>     x, N times
 type vars map[string]string
@@ -29,6 +31,8 @@ const (
 	uuidPattern     = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
 	datetimePattern = `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z`
 )
+
+const deliveryPattern = `"status":"(?:(?:pending|failed)","deploy_successful":false|(?:deploying|ready)","deploy_successful":true)`
 
 var (
 	namePattern   = regexp.MustCompile(`\{[A-Z][A-Z0-9_]*(:upper)?\}`)
@@ -70,7 +74,7 @@ func (v vars) match(pattern, text string) (found vars, ok bool) {
 	}
 	expression := regexp.QuoteMeta(pattern)
 	for placeholder, class := range map[string]string{
-		"<uuid>": uuidPattern, "<datetime>": datetimePattern, "<reason>": `[^"]+`, "<number>": `[0-9]+`, "<...>": `(?s:.*)`,
+		"<uuid>": uuidPattern, "<datetime>": datetimePattern, "<reason>": `[^"]+`, "<number>": `[0-9]+`, "<...>": `(?s:.*)`, "<delivery>": deliveryPattern,
 	} {
 		expression = strings.ReplaceAll(expression, regexp.QuoteMeta(placeholder), class)
 	}

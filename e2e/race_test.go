@@ -48,6 +48,14 @@ func TestRaces(t *testing.T) {
 		run(race{"delete an item", func(int) response { return quiet.do(t, "DELETE", keys[0], "") }, 204, 404, notFound})
 		run(race{"delete a secret", func(int) response { return quiet.do(t, "DELETE", secrets[0], "") }, 204, 404, notFound})
 
+		var services []string
+		run(race{"create a service", func(int) response { return quiet.post(t, "/api/services/", with("raced", "", "")) }, 201, 400, serviceTaken})
+		for i := range rivals {
+			services = append(services, c.service(t, fmt.Sprint("rival-", i), ""))
+		}
+		run(race{"rename to one name", func(i int) response { return quiet.do(t, "PATCH", services[i], `{"name":"one"}`) }, 200, 400, serviceTaken})
+		run(race{"delete a service", func(int) response { return quiet.do(t, "DELETE", services[0], "") }, 204, 404, notFound})
+
 		// Those that are no rivals all succeed, and each counts once.
 		got := concurrently(32, func(i int) response {
 			return quiet.post(t, items, fmt.Sprintf(`{"key":"OTHER%d","value":"PLANTED"}`, i))
@@ -118,5 +126,49 @@ func TestRacedDeletion(t *testing.T) {
 		c.get(t, "/api/secrets/").want(t, 200, `{"count":1,<...>`)
 		again := c.secret(t, "doomed") // the name is free again
 		c.get(t, again+"items/").want(t, 200, emptyPage)
+	})
+}
+
+// TestRacedUse: of a deletion and of those who come to use the secret one wins: it is
+// deleted and used by none, or used and not deleted.
+func TestRacedUse(t *testing.T) {
+	const rivals, rounds = 6, 8
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c := tg.client(t)
+		quiet := c.unrecorded()
+		var movers []string
+		for i := range rivals / 2 {
+			movers = append(movers, quiet.service(t, fmt.Sprint("mover-", i), ""))
+		}
+		for round := range rounds {
+			secret := quiet.secret(t, fmt.Sprint("secret ", round))
+			id := strings.Split(secret, "/")[3]
+			got := concurrently(rivals+1, func(i int) response {
+				switch {
+				case i == rivals:
+					return quiet.do(t, "DELETE", secret, "")
+				case i < len(movers):
+					return quiet.do(t, "PATCH", movers[i], `{"secret":"`+id+`"}`)
+				}
+				return quiet.post(t, "/api/services/", with(fmt.Sprintf("new-%d-%d", round, i), "secret", quote(id)))
+			})
+			users := len(got[200]) + len(got[201])
+			if deleted := len(got[204]) == 1; deleted {
+				if users > 0 || len(got[400]) != rivals {
+					t.Errorf("round %d: deleted, and used by %d of %d, want none", round, users, rivals)
+				}
+				quiet.get(t, secret).want(t, 404, notFound)
+				quiet.get(t, "/api/services/?secret="+id).want(t, 400, noSecret(id))
+				for _, r := range got[400] {
+					r.want(t, 400, noSecret(id))
+				}
+			} else {
+				if len(got[409]) != 1 || users != rivals {
+					t.Errorf("round %d: not deleted, and used by %d of %d, want all", round, users, rivals)
+				}
+				quiet.get(t, "/api/services/?secret="+id).want(t, 200, fmt.Sprintf(`{"count":%d,<...>`, rivals))
+				quiet.do(t, "DELETE", secret, "").want(t, 409, `{"detail":"This secret is used by 6 services: <reason> and 1 more. Remove the secret from all services first."}`)
+			}
+		}
 	})
 }

@@ -6,17 +6,20 @@ import (
 	"testing"
 )
 
-// paths are the API's four paths, in terms of {S}, a secret, and {I}, an item of it.
+// paths are the API's paths, in terms of {S}, a secret, {I}, an item of it, and {V}, a
+// service.
 var paths = map[string][]string{
 	"/api/secrets/":               {"GET", "POST"},
 	"/api/secrets/{S}/":           {"GET", "PATCH", "DELETE"},
 	"/api/secrets/{S}/items/":     {"GET", "POST"},
 	"/api/secrets/{S}/items/{I}/": {"GET", "PATCH", "DELETE"},
+	"/api/services/":              {"GET", "POST"},
+	"/api/services/{V}/":          {"GET", "PATCH", "DELETE"},
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-// withItem is a client with the names that paths need.
+// withItem is a client with a secret and an item of it.
 func withItem(t *testing.T, tg *target) (*client, vars) {
 	t.Helper()
 	c := tg.client(t)
@@ -26,9 +29,17 @@ func withItem(t *testing.T, tg *target) (*client, vars) {
 	return c, vars{"S": ids[2], "I": ids[4], "USER": c.user}
 }
 
+// withAll is withItem and a service, which uses another secret: with all that paths need.
+func withAll(t *testing.T, tg *target) (*client, vars) {
+	t.Helper()
+	c, known := withItem(t, tg)
+	known["V"] = strings.Split(c.service(t, "mine", ""), "/")[3]
+	return c, known
+}
+
 func TestMethods(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
 		for _, path := range sorted(paths) {
 			allow := strings.Join(paths[path], ", ") + ", OPTIONS"
 			for _, form := range []string{path, strings.TrimSuffix(path, "/")} {
@@ -50,7 +61,7 @@ func TestMethods(t *testing.T) {
 			}
 		}
 		// What the path does not have is said before anything about the thing or the body.
-		for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/x/items/y/"} {
+		for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/x/items/y/", "/api/services/x/"} {
 			r := c.do(t, "PUT", path, "{bad", "Content-Type: text/plain")
 			r.want(t, 405, `{"detail":"Method \"PUT\" not allowed."}`)
 		}
@@ -60,10 +71,11 @@ func TestMethods(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
 		for _, path := range []string{
 			"/", "/api", "/api/", "/favicon.ico", "/api/secret/", "/API/SECRETS/", "/api/secrets.json",
 			"/api/secrets/{S}/values/", "/api/secrets/{S}/items/{I}/value/", "/api/secrets/{S}/items/{I}/x/y",
+			"/api/service/", "/api/services.json", "/api/services/{V}/secret/", "/api/secrets/{S}/services/",
 			"/v1/api/secrets/", "/prod/api/secrets/",
 		} {
 			for _, method := range methods {
@@ -84,7 +96,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestEmptyParts(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
-		for _, path := range []string{"/api/secrets/{S}/items//", "/api/secrets//items/", "//"} {
+		for _, path := range []string{"/api/secrets/{S}/items//", "/api/secrets//items/", "/api/services//", "//"} {
 			for _, method := range methods {
 				r := c.do(t, method, known.fill(path), "")
 				if r.status != 404 && r.status != 405 && method != "OPTIONS" {
@@ -95,7 +107,7 @@ func TestEmptyParts(t *testing.T) {
 	})
 }
 
-// TestSlash goes through all ten routes with and without the slash at the end.
+// TestSlash goes through all routes with and without the slash at the end.
 func TestSlash(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		for _, form := range []struct{ name, slash string }{{"with", "/"}, {"without", ""}} {
@@ -121,6 +133,22 @@ func TestSlash(t *testing.T) {
 				c.get(t, item+form.slash).wantVars(t, 200, readItemObject("{I}", "{S}", "K", `"PLANTED"`, "{USER}"), known)
 				c.do(t, "PATCH", item+form.slash, `{"key":"L"}`).wantVars(t, 200, readItemObject("{I}", "{S}", "L", `"********"`, "{USER}"), known)
 				c.do(t, "DELETE", item+form.slash, "").want(t, 204, "")
+
+				object := func(name, secret string) string {
+					return serviceObject("{V}", name, `"app"`, "80", "null", secret)
+				}
+				made = c.post(t, "/api/services"+form.slash, known.fill(`{"name":"a","image":"app","port":80,"secret":"{S}"}`))
+				made.wantVars(t, 201, object(`"a"`, "{S}"), known)
+				service := known.fill("/api/services/{V}")
+				made.wantHeader(t, "Location: "+tg.public+service+"/")
+				c.follow(t, made.header.Get("Location")).want(t, 200, made.body)
+				c.get(t, service+form.slash).want(t, 200, made.body)
+				c.get(t, "/api/services"+form.slash).want(t, 200, page("1", made.body))
+				c.get(t, known.fill("/api/services"+form.slash+"?secret={S}")).want(t, 200, page("1", made.body))
+				c.do(t, "DELETE", secret+form.slash, "").want(t, 409, `{<...>`)
+				c.do(t, "PATCH", service+form.slash, known.fill(`{"name":"b","secret":"{DEF}"}`)).want(t, 200, known.fill(object(`"b"`, "{DEF}")))
+				c.do(t, "DELETE", service+form.slash, "").want(t, 204, "")
+				c.get(t, "/api/services"+form.slash).want(t, 200, emptyPage)
 				c.do(t, "DELETE", secret+form.slash, "").want(t, 204, "")
 				c.get(t, "/api/secrets"+form.slash).wantVars(t, 200, page("1", secretObject("{DEF}", `"Default"`, "true")), known)
 			})
@@ -160,7 +188,7 @@ func TestAcceptAndFormatAreIgnored(t *testing.T) {
 // TestIDs holds every form of an id that is none against every route that takes one.
 func TestIDs(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
 		s := known["S"]
 		c.noSuch(t, known,
 			"{"+s+"}", strings.ReplaceAll(s, "-", ""), "urn:uuid:"+s, "100%25", s+"%20", "%20"+s[1:],
@@ -172,7 +200,7 @@ func TestIDs(t *testing.T) {
 // TestSlashInIDs: a slash that is encoded is part of an id.
 func TestSlashInIDs(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
-		c, known := withItem(t, tg)
+		c, known := withAll(t, tg)
 		c.noSuch(t, known, "a%2Fb", known["S"]+"%2Fitems")
 	})
 }
@@ -183,7 +211,7 @@ func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 	for _, id := range ids {
 		for _, path := range sorted(paths) {
 			for _, method := range paths[path] {
-				for _, name := range []string{"{S}", "{I}"} {
+				for _, name := range []string{"{S}", "{I}", "{V}"} {
 					if !strings.Contains(path, name) || name == "{I}" && len(id) > 100 {
 						continue
 					}
@@ -200,7 +228,8 @@ func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 			}
 		}
 	}
-	c.get(t, "/api/secrets/").wantVars(t, 200, `{"count":2,<...>`, known) // nothing was made, nothing deleted
+	c.get(t, "/api/secrets/").want(t, 200, `{"count":2,<...>`) // nothing was made, nothing deleted
+	c.get(t, "/api/services/").want(t, 200, `{"count":1,<...>`)
 }
 
 // TestHostOfLinks: links lead to the API, whatever the client claims about itself.

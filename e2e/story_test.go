@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The answers that many routes share.
 const (
@@ -15,6 +18,17 @@ const (
 func secretObject(id, name, isDefault string) string {
 	return `{"id":"` + id + `","name":` + name + `,"is_default":` + isDefault +
 		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>"}`
+}
+
+// usedSecretObject is a secret that services use.
+func usedSecretObject(id, name, isDefault string) string {
+	return strings.Replace(secretObject(id, name, isDefault), `"status":"ready","deploy_successful":true`, "<delivery>", 1)
+}
+
+// serviceObject is a service as answers show it; all but the ids is JSON.
+func serviceObject(id, name, image, port, config, secret string) string {
+	return `{"id":"` + id + `","name":` + name + `,"image":` + image + `,"port":` + port + `,"config":` + config +
+		`,"secret":"` + secret + `","created_at":"<datetime>","updated_at":"<datetime>"}`
 }
 
 // itemObject is an item as answers show it, never read.
@@ -262,6 +276,16 @@ func TestDocumentedExamples(t *testing.T) {
 				status: 201, want: itemObject("{DB}", "{APP}", "DATABASE_PASSWORD")},
 			{name: "workflow: add API key", request: "POST /api/secrets/{APP}/items/", body: `{"key": "STRIPE_SECRET_KEY", "value": "sk_live_..."}`,
 				status: 201, want: itemObject("{STRIPE}", "{APP}", "STRIPE_SECRET_KEY")},
+			{name: "workflow: use in service", request: "POST /api/services/",
+				body:   "{\n    \"name\": \"my-app\",\n    \"image\": \"myapp:v1.0.0\",\n    \"port\": 8080,\n    \"config\": \"your-config-id\",\n    \"secret\": \"{APP}\"\n  }",
+				status: 201, want: serviceObject("{SERVICE}", `"my-app"`, `"myapp:v1.0.0"`, "8080", `"your-config-id"`, "{APP}")},
+			{name: "the service", request: "GET /api/services/{SERVICE}/",
+				status: 200, want: serviceObject("{SERVICE}", `"my-app"`, `"myapp:v1.0.0"`, "8080", `"your-config-id"`, "{APP}")},
+			{name: "the secret is used", request: "GET /api/secrets/{APP}/", status: 200, want: usedSecretObject("{APP}", `"my-app-secrets"`, "false")},
+			{name: "delete it while it is used", request: "DELETE /api/secrets/{APP}/",
+				status: 409, want: `{"detail":"This secret is used by 1 service: my-app. Remove the secret from all services first."}`},
+			{name: "remove it from all services", request: "DELETE /api/services/{SERVICE}/", status: 204},
+			{name: "delete it then", request: "DELETE /api/secrets/{APP}/", status: 204},
 		})
 	})
 }

@@ -29,13 +29,14 @@ const module = "goblins-secrets/"
 // stands here not at all is new: say here where it belongs.
 var mayImport = map[string][]string{
 	"functions":    {"pkg/app", "pkg/gateway", "pkg/httpapi"},
-	"pkg/app":      {"pkg/dynamo", "pkg/awskms", "pkg/envelope", "pkg/metrics", "pkg/secrets"},
+	"pkg/app":      {"pkg/dynamo", "pkg/awskms", "pkg/awssm", "pkg/envelope", "pkg/metrics", "pkg/secrets"},
 	"pkg/gateway":  {"pkg/httpapi", "pkg/secrets"},
 	"pkg/httpapi":  {"pkg/secrets"},
 	"pkg/dynamo":   {"pkg/secrets"},
 	"pkg/secrets":  {},
 	"pkg/envelope": {},
 	"pkg/awskms":   {},
+	"pkg/awssm":    {"pkg/secrets"},
 	"pkg/metrics":  {"pkg/secrets"},
 }
 
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 var importers = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb":        {"pkg/dynamo", "pkg/app"}, // app makes the clients
 	"github.com/aws/aws-sdk-go-v2/service/kms":             {"pkg/awskms", "pkg/app"},
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager":  {"pkg/awssm", "pkg/app"},
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb":        {"pkg/dynamo"},
 	"github.com/aws/aws-lambda-go":                         {"pkg/gateway"},
 	"github.com/awslabs/aws-lambda-go-api-proxy":           {"pkg/gateway"},

@@ -236,6 +236,18 @@ func (c *client) item(t *testing.T, secret, key, value string) string {
 	return secret + "items/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
 }
 
+// service makes a service that uses the secret at this path, the account's default one
+// if there is none, and returns its path.
+func (c *client) service(t *testing.T, name, secret string) string {
+	t.Helper()
+	uses := ""
+	if secret != "" {
+		uses = `,"secret":"` + strings.Split(secret, "/")[3] + `"`
+	}
+	r := c.post(t, "/api/services/", fmt.Sprintf(`{"name":%q,"image":"app","port":80%s}`, name, uses))
+	return "/api/services/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
+}
+
 // planted stands in every value that tests keep: it may leave in a reveal only.
 var planted = []string{"PLANTED", "super-secret", "sk_live_", "new-secret-password", "new-rotated-password"}
 

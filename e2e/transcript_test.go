@@ -29,6 +29,7 @@ var (
 	idText       = regexp.MustCompile(`(?i)` + uuidPattern)
 	datetimeText = regexp.MustCompile(datetimePattern)
 	cursorText   = regexp.MustCompile(`cursor=([A-Za-z0-9_-]{23})\b`)
+	deliveryText = regexp.MustCompile(deliveryPattern)
 	waitText     = regexp.MustCompile(`(;t=|Retry-After: |available in )[0-9]+( seconds?)?`)
 )
 
@@ -54,6 +55,8 @@ func (tr *transcript) add(r response) {
 		return fmt.Sprintf("cursor=%d.%s", raw[0], uuid.UUID(raw[1:]))
 	})
 	text = datetimeText.ReplaceAllString(text, "<datetime>")
+	// How far a delivery is depends on when one asks. What it must be, scenarios say.
+	text = deliveryText.ReplaceAllString(text, "<delivery>")
 	text = waitText.ReplaceAllString(text, "$1<wait>")
 	text = idText.ReplaceAllStringFunc(text, func(id string) string {
 		lower := strings.ToLower(id)

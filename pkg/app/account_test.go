@@ -125,6 +125,8 @@ func TestNewRefuses(t *testing.T) {
 		{"READ_LIMIT", "1001", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_LIMIT", "many", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_WINDOW_SECONDS", "86401", "READ_WINDOW_SECONDS is not a number from 1 to 86400"},
+		{"DEPLOY_TARGET", "", "DEPLOY_TARGET is not set"},
+		{"DEPLOY_TARGET", "secretsmanager", "DEPLOY_TARGET is none of secrets-manager, none"},
 		{"AWS_REGION", "", "AWS_REGION is not set"},
 		{"AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set"},
 	} {
@@ -136,6 +138,23 @@ func TestNewRefuses(t *testing.T) {
 		})
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("New with %s=%s: %v, want %s", tt.name, tt.value, err, tt.want)
+		}
+	}
+}
+
+// Deliveries are on or off by a setting.
+func TestDeployTarget(t *testing.T) {
+	t.Parallel()
+	good := localtest.NewTable(t).Environment(t, "GetItem")
+	for target, want := range map[string]bool{"secrets-manager": true, "none": false} {
+		svc, err := app.New(func(name string) string {
+			if name == "DEPLOY_TARGET" {
+				return target
+			}
+			return good(name)
+		})
+		if err != nil || svc.Delivers != want {
+			t.Errorf("New with DEPLOY_TARGET=%s: delivers = %v, %v, want %v", target, svc.Delivers, err, want)
 		}
 	}
 }

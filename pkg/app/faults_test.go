@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/localtest"
@@ -20,6 +26,9 @@ type world struct {
 	secret secrets.Secret
 	item   secrets.Item
 	other  secrets.Item
+
+	workload secrets.Workload // that uses the secret, once it is used
+	second   secrets.Secret   // without items, for that one to move to
 }
 
 func newWorld(t *testing.T, table *localtest.Table) world {
@@ -53,11 +62,13 @@ func valueInput(value string) func() (secrets.ItemInput, error) {
 	return func() (secrets.ItemInput, error) { return secrets.ItemInput{Value: secrets.Text(value)}, nil }
 }
 
-// operation is done to a world, and done tells by reading whether it has been.
+// operation is done to a world, which may be prepared for it, and done tells by reading
+// whether it has been.
 type operation struct {
-	name string
-	do   func(ctx context.Context, svc *secrets.Service, w world) error
-	done func(t *testing.T, svc *secrets.Service, w world) bool
+	name    string
+	prepare func(t *testing.T, w *world)
+	do      func(ctx context.Context, svc *secrets.Service, w world) error
+	done    func(t *testing.T, svc *secrets.Service, w world) bool
 }
 
 func itemKeys(t *testing.T, svc *secrets.Service, w world) []string {
@@ -103,7 +114,7 @@ func revealed(t *testing.T, svc *secrets.Service, w world) string {
 
 // writes are all the operations that change something.
 var writes = []operation{
-	{"CreateAccount",
+	{"CreateAccount", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.CreateAccount(ctx, secrets.Text("second of "+w.caller.AccountID.String()))
 			return err
@@ -113,7 +124,7 @@ var writes = []operation{
 			var taken secrets.Invalid
 			return errors.As(err, &taken)
 		}},
-	{"CreateSecret",
+	{"CreateSecret", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.CreateSecret(ctx, w.caller, secretInput("staging"))
 			return err
@@ -121,7 +132,7 @@ var writes = []operation{
 		func(t *testing.T, svc *secrets.Service, w world) bool {
 			return slices.Contains(secretNames(t, svc, w), "staging")
 		}},
-	{"UpdateSecret",
+	{"UpdateSecret", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.UpdateSecret(ctx, w.caller, w.secret.ID.String(), secretInput("renamed"))
 			return err
@@ -129,14 +140,14 @@ var writes = []operation{
 		func(t *testing.T, svc *secrets.Service, w world) bool {
 			return slices.Contains(secretNames(t, svc, w), "renamed")
 		}},
-	{"DeleteSecret",
+	{"DeleteSecret", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			return svc.DeleteSecret(ctx, w.caller, w.secret.ID.String())
 		},
 		func(t *testing.T, svc *secrets.Service, w world) bool {
 			return !slices.Contains(secretNames(t, svc, w), "production")
 		}},
-	{"CreateItem",
+	{"CreateItem", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.CreateItem(ctx, w.caller, w.secret.ID.String(), itemInput("NEW", "new value"))
 			return err
@@ -144,13 +155,13 @@ var writes = []operation{
 		func(t *testing.T, svc *secrets.Service, w world) bool {
 			return slices.Contains(itemKeys(t, svc, w), "NEW")
 		}},
-	{"UpdateItem value",
+	{"UpdateItem value", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.UpdateItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput("rotated"))
 			return err
 		},
 		func(t *testing.T, svc *secrets.Service, w world) bool { return revealed(t, svc, w) == "rotated" }},
-	{"UpdateItem both",
+	{"UpdateItem both", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.UpdateItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), itemInput("KEY_2", "rotated"))
 			return err
@@ -162,19 +173,157 @@ var writes = []operation{
 			}
 			return renamed
 		}},
-	{"DeleteItem",
+	{"DeleteItem", nil,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			return svc.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
 		},
 		func(t *testing.T, svc *secrets.Service, w world) bool {
 			return !slices.Contains(itemKeys(t, svc, w), "API_KEY")
 		}},
-	{"PurgeSecrets",
+	{"PurgeSecrets", leavePurge,
 		func(ctx context.Context, svc *secrets.Service, w world) error {
 			_, err := svc.PurgeSecrets(ctx)
 			return err
 		},
 		func(t *testing.T, svc *secrets.Service, w world) bool { return true }},
+	{"CreateService", nil,
+		func(ctx context.Context, svc *secrets.Service, w world) error {
+			_, err := svc.CreateService(ctx, w.caller, workloadInput("app", w.secret.ID))
+			return err
+		},
+		func(t *testing.T, svc *secrets.Service, w world) bool {
+			return slices.Equal(users(t, svc, w, w.secret.ID), []string{"app"})
+		}},
+	{"CreateService for a used secret", attach,
+		func(ctx context.Context, svc *secrets.Service, w world) error {
+			_, err := svc.CreateService(ctx, w.caller, workloadInput("worker", w.secret.ID))
+			return err
+		},
+		func(t *testing.T, svc *secrets.Service, w world) bool {
+			return slices.Equal(users(t, svc, w, w.secret.ID), []string{"app", "worker"})
+		}},
+	{"UpdateService", attach,
+		func(ctx context.Context, svc *secrets.Service, w world) error {
+			_, err := svc.UpdateService(ctx, w.caller, w.workload.ID.String(), func() (secrets.WorkloadInput, error) {
+				return secrets.WorkloadInput{Name: secrets.Text("renamed"), Port: secrets.Text("81")}, nil
+			})
+			return err
+		},
+		func(t *testing.T, svc *secrets.Service, w world) bool {
+			got, err := svc.Service(t.Context(), w.caller, w.workload.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			renamed := got.Name == "renamed"
+			if renamed != (got.Port == 81) || renamed != slices.Equal(users(t, svc, w, w.secret.ID), []string{"renamed"}) {
+				t.Error("half of an update was done")
+			}
+			return renamed
+		}},
+	{"UpdateService to another secret", attach,
+		func(ctx context.Context, svc *secrets.Service, w world) error {
+			_, err := svc.UpdateService(ctx, w.caller, w.workload.ID.String(), workloadInput("moved", w.second.ID))
+			return err
+		},
+		func(t *testing.T, svc *secrets.Service, w world) bool {
+			left, came := users(t, svc, w, w.secret.ID), users(t, svc, w, w.second.ID)
+			moved := slices.Equal(came, []string{"moved"})
+			if moved != (len(left) == 0) || !moved && (len(came) != 0 || !slices.Equal(left, []string{"app"})) {
+				t.Errorf("half of a move was done: %v use what it leaves, %v what it comes to", left, came)
+			}
+			return moved
+		}},
+	{"DeleteService", attach,
+		func(ctx context.Context, svc *secrets.Service, w world) error {
+			return svc.DeleteService(ctx, w.caller, w.workload.ID.String())
+		},
+		func(t *testing.T, svc *secrets.Service, w world) bool {
+			_, err := svc.Service(t.Context(), w.caller, w.workload.ID.String())
+			gone := errors.Is(err, secrets.ErrNotFound)
+			if gone != (len(users(t, svc, w, w.secret.ID)) == 0) {
+				t.Errorf("half of a deletion was done: %v", err)
+			}
+			return gone
+		}},
+}
+
+// usedWrites are those that change what services use, done to a secret that one uses:
+// its revision is raised, and the change waits for its delivery, if and only if it was done.
+func usedWrites() (found []operation) {
+	for _, op := range writes {
+		switch op.name {
+		case "UpdateSecret", "CreateItem", "UpdateItem value", "UpdateItem both", "DeleteItem":
+		default:
+			continue
+		}
+		done := op.done
+		op.name += " in a used secret"
+		op.prepare = func(t *testing.T, w *world) {
+			attach(t, w)
+			waiting, err := w.table.Service(t).Store.Undelivered(t.Context(), w.caller.AccountID, w.secret.ID)
+			if err == nil {
+				err = w.table.Service(t).Store.Settle(t.Context(), waiting)
+			}
+			if err == nil {
+				err = w.table.Service(t).Store.MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, 3)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		op.done = func(t *testing.T, svc *secrets.Service, w world) bool {
+			done := done(t, svc, w)
+			secret, err := svc.Secret(t.Context(), w.caller, w.secret.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = svc.Store.Undelivered(t.Context(), w.caller.AccountID, w.secret.ID)
+			if want := map[bool]int64{false: 3, true: 4}[done]; secret.Revision != want || done != (err == nil) {
+				t.Errorf("done = %v, and revision %d, want %d, and what waits: %v", done, secret.Revision, want, err)
+			}
+			return done
+		}
+		found = append(found, op)
+	}
+	return found
+}
+
+// attach has a service use the world's secret.
+func attach(t *testing.T, w *world) {
+	t.Helper()
+	svc := w.table.Service(t)
+	var err error
+	if w.second, err = svc.CreateSecret(t.Context(), w.caller, secretInput("second")); err != nil {
+		t.Fatal(err)
+	}
+	if w.workload, err = svc.CreateService(t.Context(), w.caller, workloadInput("app", w.secret.ID)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func workloadInput(name string, secret uuid.UUID) func() (secrets.WorkloadInput, error) {
+	return func() (secrets.WorkloadInput, error) {
+		return secrets.WorkloadInput{
+			Name: secrets.Text(name), Image: secrets.Text("app:v1"), Port: secrets.Text("80"), Secret: secrets.Text(secret.String()),
+		}, nil
+	}
+}
+
+// users are the names of the services that use a secret, oldest first.
+func users(t *testing.T, svc *secrets.Service, w world, secret uuid.UUID) []string {
+	t.Helper()
+	page, err := svc.ListServices(t.Context(), w.caller, secret.String(), secrets.Cursor{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for _, x := range page.Results {
+		names = append(names, x.Name)
+	}
+	if page.Count != len(names) {
+		t.Errorf("count of users = %d, want %d", page.Count, len(names))
+	}
+	return names
 }
 
 // calls lists every AWS call that do makes when nothing fails.
@@ -210,14 +359,14 @@ func at(target localtest.Call, fault localtest.Fault, crash bool) func(localtest
 // Each write meets each fault at each of its calls. What it acknowledged is there,
 // what it did not is there whole or not at all, and the table holds together.
 func TestWritesUnderFaults(t *testing.T) {
-	for _, op := range writes {
+	for _, op := range slices.Concat(writes, usedWrites()) {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
 			table := localtest.NewTable(t)
 			prepare := func() world {
 				w := newWorld(t, table)
-				if op.name == "PurgeSecrets" {
-					leavePurge(t, w)
+				if op.prepare != nil {
+					op.prepare(t, &w)
 				}
 				return w
 			}
@@ -275,7 +424,7 @@ func underFault(t *testing.T, w world, op operation, call localtest.Call, fault 
 }
 
 // leavePurge deletes the world's secret in a way that leaves its children behind.
-func leavePurge(t *testing.T, w world) {
+func leavePurge(t *testing.T, w *world) {
 	t.Helper()
 	svc := w.table.Service(t, localtest.Inject(func(c localtest.Call) localtest.Fault {
 		if c.What == "TransactWriteItems" || c.What == "GetItem SECRET" {
@@ -285,6 +434,172 @@ func leavePurge(t *testing.T, w world) {
 	}))
 	if err := svc.DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); err != nil {
 		t.Fatalf("delete secret, its purge failing: %v, want it done", err)
+	}
+}
+
+// A secret with 1,000 items is gone for everybody at once. Whatever removes its rows is
+// killed, again and again, at each of its steps, before or after what it does there:
+// nothing else goes, and in the end purge-secrets has removed all of them.
+func TestDeleteLargeSecret(t *testing.T) {
+	t.Parallel()
+	const items = 1000
+	prepare := func(t *testing.T) (w, bystander world) {
+		table := localtest.NewTable(t)
+		w, bystander = newWorld(t, table), newWorld(t, table)
+		attach(t, &bystander)
+		fill(t, w, items)
+		table.Check(t)
+		if rows := w.rows(t); rows != 3*items {
+			t.Fatalf("%d rows, want those of %d items", rows, items)
+		}
+		return w, bystander
+	}
+	finish := func(t *testing.T, w, bystander world) {
+		if _, err := w.table.Service(t).PurgeSecrets(t.Context()); err != nil {
+			t.Errorf("purge-secrets: %v", err)
+		}
+		w.table.Check(t)
+		purges, err := w.table.Service(t).Store.Purges(t.Context())
+		if rows := w.rows(t); err != nil || len(purges) > 0 || rows > 0 {
+			t.Errorf("%d rows and the purges %v are left, %v", rows, purges, err)
+		}
+		if keys := itemKeys(t, w.table.Service(t), bystander); len(keys) != 2 {
+			t.Errorf("another secret has the items %v left, want two", keys)
+		}
+	}
+	t.Run("left alone", func(t *testing.T) {
+		t.Parallel()
+		w, bystander := prepare(t)
+		if err := w.table.Service(t).DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+		w.table.Check(t)
+		finish(t, w, bystander)
+	})
+	for name, fault := range map[string]localtest.Fault{"killed before": localtest.Before, "killed after": localtest.After} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, bystander := prepare(t)
+			// killed is a service whose process is killed at the nth call of a kind.
+			killed := func(what string, nth int) *secrets.Service {
+				return w.table.Service(t, localtest.Inject(at(localtest.Call{What: what, Nth: nth}, fault, true)))
+			}
+			delete := func(svc *secrets.Service) error {
+				return svc.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+			}
+			err := delete(killed("TransactWriteItems", 0))
+			gone := errOf(w.table.Service(t).Secret(t.Context(), w.caller, w.secret.ID.String())) != nil
+			if rows := w.rows(t); err == nil || gone != (fault == localtest.After) || rows != 3*items {
+				t.Errorf("delete, %s the transaction: %v, gone = %v, %d rows are left, want all", name, err, gone, rows)
+			}
+			if !gone {
+				if err := delete(killed("BatchWriteItem", 1)); err != nil {
+					t.Errorf("delete, %s the second batch: %v, want it done", name, err)
+				}
+			}
+			w.table.Check(t)
+			const few = 300 // rows that one run removes to the last
+			rows := w.rows(t)
+			for step := 0; rows > few; step++ {
+				// The steps of a purge: two queries, of what there is to purge and of what is
+				// left of it, and batches.
+				what, nth := [...]string{"Query PURGE", "Query SECRET", "BatchWriteItem", "BatchWriteItem"}[step%4], 0
+				if what == "BatchWriteItem" {
+					nth = step % 7
+				}
+				finished, err := killed(what, nth).PurgeSecrets(t.Context())
+				now := w.rows(t)
+				if finished != 0 || err == nil || now > rows || what == "BatchWriteItem" && nth > 0 && now == rows || step > 400 {
+					t.Fatalf("purge-secrets, %s %s/%d: finished %d, %v, and of %d rows %d are left", name, what, nth, finished, err, rows, now)
+				}
+				if step%10 == 0 {
+					w.table.Check(t)
+				}
+				rows = now
+			}
+			finished, err := killed("DeleteItem PURGE", 0).PurgeSecrets(t.Context())
+			if rows := w.rows(t); finished != 0 || err == nil || rows != 0 {
+				t.Errorf("purge-secrets, %s its last step: finished %d, %v, %d rows are left", name, finished, err, rows)
+			}
+			w.table.Check(t)
+			finish(t, w, bystander)
+		})
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+// rows counts the rows of what is in the world's secret.
+func (w world) rows(t *testing.T) (n int) {
+	t.Helper()
+	pages := dynamodb.NewQueryPaginator(w.table.Client, &dynamodb.QueryInput{
+		TableName: &w.table.Name, ConsistentRead: aws.Bool(true), Select: types.SelectCount, KeyConditionExpression: aws.String("PK = :pk"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pk": &types.AttributeValueMemberS{Value: fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID)},
+		},
+	})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += int(out.Count)
+	}
+	return n
+}
+
+// fill copies the rows of the world's item, until its secret has so many.
+func fill(t *testing.T, w world, items int) {
+	t.Helper()
+	pk := fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID)
+	id := w.item.ID.String()
+	var own []localtest.Row
+	for _, row := range w.table.Rows(t) {
+		if sk := fmt.Sprint(row["SK"]); row["PK"] == pk && (strings.HasSuffix(sk, id) || row["owner"] == id) || row["item_id"] == id {
+			own = append(own, row)
+		}
+	}
+	if len(own) != 4 { // the item, its key, its value, its event
+		t.Fatalf("an item has the rows %v, want 4", own)
+	}
+	var rows []map[string]types.AttributeValue
+	for i := range items - 2 {
+		other, key := uuid.Must(uuid.NewV7()).String(), fmt.Sprintf("KEY%04d", i) // as long as API_KEY
+		for _, row := range own {
+			replica := maps.Clone(row)
+			for name, value := range replica {
+				switch {
+				case value == id:
+					replica[name] = other
+				case name == "SK" && row["item_id"] == id: // an event
+					replica[name] = uuid.Must(uuid.NewV7()).String()
+				case name == "SK":
+					replica[name] = strings.NewReplacer(id, other, w.item.Key, key).Replace(fmt.Sprint(value))
+				case name == "key":
+					replica[name] = key
+				}
+			}
+			attributes, err := attributevalue.MarshalMap(replica)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, attributes)
+		}
+	}
+	putRows(t, w.table, rows)
+	_, err := w.table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: &w.table.Name,
+		Key: map[string]types.AttributeValue{
+			"PK": &types.AttributeValueMemberS{Value: "ACCOUNT#" + w.caller.AccountID.String()}, "SK": &types.AttributeValueMemberS{Value: "SECRET#" + w.secret.ID.String()},
+		},
+		UpdateExpression:         aws.String("ADD #items :items, #size :size"),
+		ExpressionAttributeNames: map[string]string{"#items": "items", "#size": "size"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":items": &types.AttributeValueMemberN{Value: fmt.Sprint(items - 2)}, ":size": &types.AttributeValueMemberN{Value: fmt.Sprint((items - 2) * w.item.Size)},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

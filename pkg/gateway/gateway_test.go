@@ -1,9 +1,16 @@
 package gateway_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
@@ -13,6 +20,7 @@ import (
 	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
 )
 
 const stage = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod"
@@ -136,5 +144,213 @@ func TestPathOfLinks(t *testing.T) {
 		if err != nil || answer.StatusCode != 201 || len(location) != 1 || !strings.HasPrefix(location[0], want) || len(location[0]) != len(want)+36+1 {
 			t.Errorf("with path %q in the context: %d, Location %v, %v, want %s and the id", path, answer.StatusCode, location, err, want)
 		}
+	}
+}
+
+// stream makes events as Lambda sends them, of changes of the list of what waits.
+func stream(t *testing.T, rows ...map[string]string) []byte {
+	t.Helper()
+	type value map[string]any
+	type record map[string]any
+	var records []record
+	for i, row := range rows {
+		image := value{}
+		for name, text := range row {
+			image[name] = value{"S": text}
+		}
+		change := record{"SequenceNumber": fmt.Sprint("number-", i), "Keys": value{"PK": value{"S": "UNDELIVERED"}}, "NewImage": image, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+		if row == nil { // a row that was removed has no new image
+			delete(change, "NewImage")
+		}
+		records = append(records, record{"eventID": fmt.Sprint("event-", i), "eventName": "INSERT", "eventSource": "aws:dynamodb", "dynamodb": change})
+	}
+	event, err := json.Marshal(record{"Records": records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event
+}
+
+// failures are the numbers of the records that deploy-secret answers as failed.
+func failures(t *testing.T, svc *secrets.Service, event []byte) []string {
+	t.Helper()
+	answer, err := lambda.NewHandler(gateway.DeploySecret(svc)).Invoke(t.Context(), event)
+	if err != nil {
+		t.Fatalf("deploy-secret: %v", err)
+	}
+	var response struct {
+		BatchItemFailures []struct{ ItemIdentifier string }
+	}
+	dec := json.NewDecoder(bytes.NewReader(answer))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&response); err != nil {
+		t.Fatalf("deploy-secret = %s: %v", answer, err)
+	}
+	numbers := []string{}
+	for _, f := range response.BatchItemFailures {
+		numbers = append(numbers, f.ItemIdentifier)
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// A batch of the stream is delivered secret by secret, each of them once, and what
+// fails is told by its number.
+func TestDeploySecret(t *testing.T) {
+	table := localtest.NewTable(t)
+	svc := table.Service(t)
+	_, c := table.Account(t, uuid.NewString())
+	used := func(name string) secrets.Secret {
+		t.Helper()
+		secret, err := svc.CreateSecret(t.Context(), c, func() (secrets.SecretInput, error) {
+			return secrets.SecretInput{Name: secrets.Text(name)}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = svc.CreateItem(t.Context(), c, secret.ID.String(), func() (secrets.ItemInput, error) {
+			return secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text("value")}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = svc.CreateService(t.Context(), c, func() (secrets.WorkloadInput, error) {
+			return secrets.WorkloadInput{Name: secrets.Text(name), Image: secrets.Text("app"), Port: secrets.Text("80"), Secret: secrets.Text(secret.ID.String())}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	of := func(s secrets.Secret) map[string]string {
+		return map[string]string{"account_id": s.AccountID.String(), "secret_id": s.ID.String()}
+	}
+	status := func(s secrets.Secret) secrets.Status {
+		t.Helper()
+		s, err := svc.Secret(t.Context(), c, s.ID.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, _ := svc.Status(s)
+		return status
+	}
+	var mu sync.Mutex
+	bundles := 0 // that were made
+	watched := func(plan func(localtest.Call) localtest.Fault) *secrets.Service {
+		svc := table.Service(t, localtest.Inject(func(call localtest.Call) localtest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if call.What == "CreateSecret" || call.What == "PutSecretValue" {
+				bundles++
+			}
+			return plan(call)
+		}))
+		svc.Log = slog.New(slog.DiscardHandler)
+		return svc
+	}
+	well := func(localtest.Call) localtest.Fault { return localtest.None }
+
+	a, b := used("a"), used("b")
+	unknown := map[string]string{"account_id": uuid.NewString(), "secret_id": uuid.NewString()}
+	event := stream(t, of(a), unknown, of(b), of(a), of(a))
+	if failed := failures(t, watched(well), event); len(failed) != 0 || bundles != 2 || status(a) != secrets.StatusReady || status(b) != secrets.StatusReady {
+		t.Errorf("five records of two secrets: failed %v, %d bundles, %s and %s, want two bundles and both ready", failed, bundles, status(a), status(b))
+	}
+	if failed := failures(t, watched(well), event); len(failed) != 0 || bundles != 2 {
+		t.Errorf("the same records again: failed %v, %d bundles, want none more", failed, bundles)
+	}
+	if failed := failures(t, watched(well), []byte(`{"Records": []}`)); len(failed) != 0 {
+		t.Errorf("no records: failed %v", failed)
+	}
+
+	// Records that tell no secret fail, and keep nothing from the others.
+	d := used("d")
+	failed := failures(t, watched(well), stream(t,
+		nil, map[string]string{}, map[string]string{"account_id": d.AccountID.String()}, map[string]string{"secret_id": d.ID.String()},
+		map[string]string{"account_id": "x", "secret_id": d.ID.String()}, of(d), map[string]string{"account_id": d.AccountID.String(), "secret_id": ""}))
+	want := []string{"number-0", "number-1", "number-2", "number-3", "number-4", "number-6"}
+	if diff := cmp.Diff(want, failed); diff != "" || status(d) != secrets.StatusReady {
+		t.Errorf("records that tell no secret: %s, want ready, and those failed (-want +got):\n%s", status(d), diff)
+	}
+	numbers := bytes.Replace(stream(t, of(d)), []byte(`{"S":"`+d.ID.String()+`"}`), []byte(`{"N":"1"}`), 1)
+	if failed := failures(t, watched(well), numbers); !slices.Equal(failed, []string{"number-0"}) {
+		t.Errorf("a record with a number for an id: failed %v, want it", failed)
+	}
+
+	// All records of a secret that fails have failed, and none of another.
+	e, f := used("e"), used("f")
+	plan := func(call localtest.Call) localtest.Fault {
+		if call.What == "Decrypt" && call.Nth == 0 {
+			return localtest.Before
+		}
+		return localtest.None
+	}
+	event = stream(t, of(e), of(f), of(e), of(f))
+	failed = failures(t, watched(plan), event)
+	ready, other := e, f
+	want = []string{"number-1", "number-3"}
+	if status(f) == secrets.StatusReady {
+		ready, other, want = f, e, []string{"number-0", "number-2"}
+	}
+	if diff := cmp.Diff(want, failed); diff != "" || status(ready) != secrets.StatusReady || status(other) != secrets.StatusFailed {
+		t.Errorf("one of two can't be opened: %s and %s, want one ready, and failed (-want +got):\n%s", status(ready), status(other), diff)
+	}
+	if failed := failures(t, watched(well), event); len(failed) != 0 || status(other) != secrets.StatusReady {
+		t.Errorf("again: failed %v, %s, want none, and it ready", failed, status(other))
+	}
+	table.Check(t)
+}
+
+// Near the end of the function's time nothing is begun that would be cut off.
+func TestDeploySecretInTime(t *testing.T) {
+	table := localtest.NewTable(t)
+	svc := table.Service(t)
+	svc.Log = slog.New(slog.DiscardHandler)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // less than it keeps for its last notes
+	defer cancel()
+	var event events.DynamoDBEvent
+	if err := json.Unmarshal(stream(t, map[string]string{"account_id": uuid.NewString(), "secret_id": uuid.NewString()}), &event); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := gateway.DeploySecret(svc)(ctx, event)
+	if err != nil || len(answer.BatchItemFailures) != 1 || ctx.Err() != nil {
+		t.Errorf("deploy-secret without time = %v, %v, want the record failed at once", answer, err)
+	}
+}
+
+// Redeploy-secrets takes a schedule's event and an operator's.
+func TestRedeploySecrets(t *testing.T) {
+	table := localtest.NewTable(t)
+	svc := table.Service(t)
+	_, c := table.Account(t, uuid.NewString())
+	redeploy := lambda.NewHandler(gateway.RedeploySecrets(svc))
+	invoke := func(event, want string) {
+		t.Helper()
+		if answer, err := redeploy.Invoke(t.Context(), []byte(event)); err != nil || string(answer) != want {
+			t.Errorf("redeploy-secrets %s = %s, %v, want %s", event, answer, err, want)
+		}
+	}
+	const scheduled = `{"version":"0","source":"aws.events","detail-type":"Scheduled Event","resources":["x"],"detail":{}}`
+	invoke(scheduled, `{"waiting":0}`)
+	_, err := svc.CreateService(t.Context(), c, func() (secrets.WorkloadInput, error) {
+		return secrets.WorkloadInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invoke(scheduled, `{"waiting":1}`)
+	waiting, err := svc.Store.AllUndelivered(t.Context())
+	if err != nil || len(waiting) != 1 {
+		t.Fatalf("what waits = %v, %v, want one", waiting, err)
+	}
+	if failed := failures(t, svc, stream(t, map[string]string{"account_id": c.AccountID.String(), "secret_id": waiting[0].SecretID.String()})); len(failed) != 0 {
+		t.Errorf("deploy-secret: failed %v", failed)
+	}
+	invoke(scheduled, `{"waiting":0}`)
+	invoke(`{"all": false}`, `{"waiting":0}`)
+	invoke(`{"all": true}`, `{"waiting":1}`)
+	away := lambda.NewHandler(gateway.RedeploySecrets(table.Service(t, localtest.Inject(func(localtest.Call) localtest.Fault { return localtest.LostBefore }))))
+	if answer, err := away.Invoke(t.Context(), []byte(scheduled)); err == nil {
+		t.Errorf("redeploy-secrets without a table = %s, want an error: its alarm counts those", answer)
 	}
 }

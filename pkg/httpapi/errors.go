@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,21 +128,22 @@ func logFailure(svc *secrets.Service, r *http.Request, status int, err error) {
 type fieldErrors secrets.Invalid
 
 func (f fieldErrors) MarshalJSON() ([]byte, error) {
-	object := []byte{'{'}
+	var object bytes.Buffer
+	enc := json.NewEncoder(&object) // its newlines are gone once this is encoded in turn
+	enc.SetEscapeHTML(false)
+	object.WriteByte('{')
 	for i, fault := range f {
 		if i > 0 {
-			object = append(object, ',')
+			object.WriteByte(',')
 		}
-		for _, part := range []struct {
-			value any
-			end   string
-		}{{fault.Field, ":"}, {fault.Messages, ""}} {
-			encoded, err := marshal(part.value)
-			if err != nil {
-				return nil, err
-			}
-			object = append(append(object, encoded...), part.end...)
+		if err := enc.Encode(fault.Field); err != nil {
+			return nil, err
+		}
+		object.WriteByte(':')
+		if err := enc.Encode(fault.Messages); err != nil {
+			return nil, err
 		}
 	}
-	return append(object, '}'), nil
+	object.WriteByte('}')
+	return object.Bytes(), nil
 }

@@ -54,7 +54,7 @@ func sent(t *testing.T, log *bytes.Buffer) map[string]float64 {
 			if !ok {
 				t.Errorf("%s is no number in %s", m.Name, line)
 			}
-			if want := map[bool]string{true: "Milliseconds", false: "Count"}[strings.Contains("Charge Read Open Record", m.Name)]; m.Unit != want {
+			if want := map[bool]string{true: "Milliseconds", false: "Count"}[strings.Contains("Charge Read Open Record DeliveryLag", m.Name)]; m.Unit != want {
 				t.Errorf("%s is in %s, want %s", m.Name, m.Unit, want)
 			}
 			sums[m.Name] += number
@@ -148,5 +148,79 @@ func TestMetrics(t *testing.T) {
 
 	if metrics.New(slog.New(slog.NewJSONHandler(&log, nil)), "").Denied(ctx); log.Len() > 0 {
 		t.Errorf("without a stack: %s", &log)
+	}
+}
+
+// Deliveries tell how long after the change they were, and what Secrets Manager failed
+// in; its regular answers are no failures.
+func TestDeliveryMetrics(t *testing.T) {
+	const value = "a value that stays out of the log"
+	table := localtest.NewTable(t)
+	made, c := table.Account(t, "metrics")
+	ctx, def := t.Context(), made.Account.DefaultSecretID
+	var log bytes.Buffer
+	monitor := metrics.New(slog.New(slog.NewJSONHandler(&log, nil)), "the-stack")
+	now := time.Now()
+	service := func(plan func(localtest.Call) localtest.Fault) *secrets.Service {
+		svc := table.Service(t, monitor.WatchCalls, localtest.Inject(plan))
+		svc.Monitor = monitor
+		svc.Now = func() time.Time { return now }
+		return svc
+	}
+	well := service(func(localtest.Call) localtest.Fault { return localtest.None })
+	at := func(what string, tries int, fault localtest.Fault) *secrets.Service {
+		return service(func(call localtest.Call) localtest.Fault {
+			if call.What == what && call.Nth < tries {
+				return fault
+			}
+			return localtest.None
+		})
+	}
+	write := func(key string) {
+		t.Helper()
+		_, err := well.CreateItem(ctx, c, def.String(), func() (secrets.ItemInput, error) {
+			return secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	app, err := well.CreateService(ctx, c, func() (secrets.WorkloadInput, error) {
+		return secrets.WorkloadInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy := func(svc *secrets.Service) error { return svc.DeploySecret(ctx, c.AccountID, def) }
+	for _, tt := range []struct {
+		name  string
+		do    func() error
+		fails bool
+		want  map[string]float64
+	}{
+		{"the first bundle, 90 seconds late", func() error { now = now.Add(90 * time.Second); return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 90_000}},
+		{"nothing waits", func() error { return deploy(well) }, false, map[string]float64{}},
+		{"another, at once", func() error { write("A"); return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
+		{"Secrets Manager throttles twice", func() error { write("B"); return deploy(at("PutSecretValue", 2, localtest.Throttled)) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0, "SecretsManagerThrottles": 2}},
+		{"Secrets Manager is away", func() error { write("C"); return deploy(at("DescribeSecret", 99, localtest.NoConnection)) }, true, map[string]float64{"DeliveryFailures": 1, "SecretsManagerFailures": 1}},
+		{"and is back", func() error { return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
+		{"KMS refuses", func() error { write("D"); return deploy(at("Decrypt", 1, localtest.Before)) }, true, map[string]float64{"DeliveryFailures": 1, "KMSFailures": 1}},
+		{"and no more", func() error { return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
+		{"the last service goes", func() error {
+			if err := well.DeleteService(ctx, c, app.ID.String()); err != nil {
+				return err
+			}
+			return deploy(well)
+		}, false, map[string]float64{}},
+	} {
+		if err := tt.do(); (err != nil) != tt.fails {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if strings.Contains(log.String(), value) {
+			t.Errorf("%s: the log tells the value: %s", tt.name, &log)
+		}
+		if got := sent(t, &log); !maps.Equal(got, tt.want) {
+			t.Errorf("%s: %v is sent, want %v", tt.name, got, tt.want)
+		}
 	}
 }

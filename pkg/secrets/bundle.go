@@ -28,7 +28,7 @@ type Bundle struct {
 	SecretID  uuid.UUID
 	Name      string // of the secret
 	Revision  int64
-	Versions  [32]byte // SHA-256 over the items' ids and versions: never over values
+	Versions  [32]byte // SHA-256 over the items' ids, versions and times: never over values
 	Content   Value    // a JSON object, {KEY: value}, at most MaxBundleSize bytes
 }
 
@@ -75,12 +75,14 @@ func consistent(items []SealedItem) bool {
 	return !slices.ContainsFunc(items, func(it SealedItem) bool { return it.Item.Version != it.Value.Version })
 }
 
-// versions is a hash over what the items of a bundle are, in the order of their ids.
+// versions is a hash over what the items of a bundle are, in the order of their ids. In
+// a table that was restored, a version comes once more, but at another time.
 func versions(items []SealedItem) [32]byte {
 	var facts []byte
 	for _, it := range items {
 		facts = append(facts, it.Item.ID[:]...)
 		facts = binary.BigEndian.AppendUint64(facts, uint64(it.Item.Version))
+		facts = binary.BigEndian.AppendUint64(facts, uint64(it.Item.UpdatedAt.UnixMicro()))
 	}
 	return sha256.Sum256(facts)
 }

@@ -276,7 +276,7 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 		return fmt.Errorf("promote bundle: %w", err)
 	}
 	if ahead > 0 {
-		return s.overtake(ctx, secret, ahead)
+		return s.overtake(ctx, b, ahead)
 	}
 	if err := s.Store.MarkDelivered(ctx, secret.AccountID, secret.ID, b.Revision); err != nil {
 		return fmt.Errorf("mark secret: %w", err)
@@ -287,17 +287,18 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 
 // overtake is for a Target that is ahead. Either the secret has gone on by now, or the
 // table is one that was restored: then its revisions go on behind the Target's.
-func (s *Service) overtake(ctx context.Context, secret Secret, ahead int64) error {
-	now, err := s.Store.Secret(ctx, secret.AccountID, secret.ID)
+func (s *Service) overtake(ctx context.Context, b Bundle, ahead int64) error {
+	now, err := s.Store.Secret(ctx, b.AccountID, b.SecretID)
 	if err != nil {
 		return fmt.Errorf("read secret: %w", err)
 	}
-	if now.Revision <= ahead {
-		if err := s.Store.RaiseRevision(ctx, now, ahead+1); err != nil {
+	if now.Revision < ahead || now.Revision == b.Revision {
+		// It may have gone on just now, by somebody else or by a try whose answer was lost.
+		if err := s.Store.RaiseRevision(ctx, now, ahead+1); err != nil && !errors.Is(err, ErrChanged) {
 			return fmt.Errorf("raise revision: %w", err)
 		}
 	}
-	return s.Store.Enlist(ctx, Undelivered{AccountID: secret.AccountID, SecretID: secret.ID, Change: s.NewID(), At: s.now()})
+	return s.Store.Enlist(ctx, Undelivered{AccountID: b.AccountID, SecretID: b.SecretID, Change: s.NewID(), At: s.now()})
 }
 
 // undeploy removes what was delivered of a secret that no service uses any more.

@@ -73,6 +73,98 @@ func TestValueField(t *testing.T) {
 	}
 }
 
+func TestLabelAndImage(t *testing.T) {
+	const longLabel, longImage = "Ensure this field has no more than 63 characters.", "Ensure this field has no more than 512 characters."
+	for _, tt := range []struct {
+		field        Field
+		text         string
+		label, image []string
+	}{
+		{Text("app"), "app", nil, nil},
+		{Text(" \x1fapp\n"), "app", nil, nil},
+		{Field{}, "", []string{msgRequired}, []string{msgRequired}},
+		{NoText("why"), "", []string{"why"}, []string{"why"}},
+		{Text(" \t"), "", []string{msgBlank}, []string{msgBlank}},
+		{Text("-"), "-", []string{msgBadLabel}, []string{msgBadImage}},
+		{Text("a_b.c:v1"), "a_b.c:v1", []string{msgBadLabel}, nil},
+		{Text("a---b"), "a---b", nil, nil},
+		{Text(strings.Repeat("a", 63)), strings.Repeat("a", 63), nil, nil},
+		{Text(strings.Repeat("a", 64)), strings.Repeat("a", 64), []string{longLabel}, nil},
+		{Text(strings.Repeat("a", 512)), strings.Repeat("a", 512), []string{longLabel}, nil},
+		{Text(strings.Repeat("a", 513)), strings.Repeat("a", 513), []string{longLabel}, []string{longImage}},
+		{Text(strings.Repeat("é", 513) + "\x00"), strings.Repeat("é", 513) + "\x00", []string{longLabel, msgBadLabel, msgNUL}, []string{longImage, msgBadImage, msgNUL}},
+	} {
+		text, messages := tt.field.label()
+		if diff := cmp.Diff(tt.label, messages); diff != "" || text != tt.text {
+			t.Errorf("label %.20q = %.20q (-want +got):\n%s", tt.field.text, text, diff)
+		}
+		text, messages = tt.field.image()
+		if diff := cmp.Diff(tt.image, messages); diff != "" || text != tt.text {
+			t.Errorf("image %.20q = %.20q (-want +got):\n%s", tt.field.text, text, diff)
+		}
+	}
+}
+
+func TestPort(t *testing.T) {
+	const tooSmall, tooLarge = "Ensure this value is greater than or equal to 1.", "Ensure this value is less than or equal to 65535."
+	for _, tt := range []struct {
+		field Field
+		want  int
+		fault string
+	}{
+		{Text("1"), 1, ""},
+		{Text("65535"), 65535, ""},
+		{Text("\x1f 0080.000\n"), 80, ""},
+		{Text("80."), 80, ""},
+		{Text("+80"), 80, ""},
+		{Field{}, 0, msgRequired},
+		{NoText("why"), 0, "why"},
+		{Text(""), 0, msgNoNumber},
+		{Text("."), 0, msgNoNumber},
+		{Text(".0"), 0, msgNoNumber},
+		{Text("80.01"), 0, msgNoNumber},
+		{Text("80.0.0"), 0, msgNoNumber},
+		{Text("80 .x"), 0, msgNoNumber},
+		{Text("1_0"), 0, msgNoNumber},
+		{Text("0x1"), 0, msgNoNumber},
+		{Text("--1"), 0, msgNoNumber},
+		{Text("inf"), 0, msgNoNumber},
+		{Text("1e3"), 0, msgNoNumber},
+		{Text("9223372036854775808.1"), 0, msgNoNumber},
+		{Text("0"), 0, tooSmall},
+		{Text("-0"), 0, tooSmall},
+		{Text("-9223372036854775809"), 0, tooSmall},
+		{Text("65536"), 0, tooLarge},
+		{Text("9223372036854775808"), 0, tooLarge},
+		{Text(strings.Repeat("9", 5000)), 0, tooLarge},
+	} {
+		got, messages := tt.field.port()
+		if strings.Join(messages, "|") != tt.fault || got != tt.want {
+			t.Errorf("port %.20q = %d, %q, want %d, %q", tt.field.text, got, messages, tt.want, tt.fault)
+		}
+	}
+}
+
+func TestOptional(t *testing.T) {
+	for _, tt := range []struct {
+		field Field
+		want  string
+		fault []string
+	}{
+		{Field{}, "", nil},
+		{Null(), "", nil},
+		{Text(" a b\n"), "a b", nil},
+		{Text(" "), "", []string{msgBlank}},
+		{NoText("why"), "", []string{"why"}},
+		{Text(strings.Repeat("c", 256)), strings.Repeat("c", 256), []string{"Ensure this field has no more than 255 characters."}},
+	} {
+		got, messages := tt.field.optional()
+		if diff := cmp.Diff(tt.fault, messages); diff != "" || got != tt.want {
+			t.Errorf("optional %.20q = %.20q, want %.20q (-want +got):\n%s", tt.field.text, got, tt.want, diff)
+		}
+	}
+}
+
 // A value says nothing however it is printed, and neither does an input that holds one.
 func TestNothingPrintsValues(t *testing.T) {
 	const plain = "hunter2-canary"

@@ -210,7 +210,7 @@ func (s *Service) inUse(ctx context.Context, secret Secret) error {
 	if len(users) == 0 {
 		return ErrChanged
 	}
-	e := InUse{Services: count}
+	e := InUse{Services: max(count, len(users))} // the two were not read at one moment
 	for _, w := range users {
 		e.Names = append(e.Names, w.Name)
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -249,8 +251,10 @@ func (c *checker) checkUse(account, secret string, row Row) {
 
 // same reports differences of two rows, but for their keys.
 func (c *checker) same(row, other Row) {
-	for name, value := range row {
-		if name != "PK" && name != "SK" && other[name] != value {
+	names := maps.Clone(row)
+	maps.Copy(names, other)
+	for name := range names {
+		if name != "PK" && name != "SK" && !reflect.DeepEqual(row[name], other[name]) {
 			c.report(row, "%s | %s has another %s", other.text("PK"), other.text("SK"), name)
 		}
 	}

@@ -1,0 +1,191 @@
+package secrets
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// shelf is a store of one secret, whose values are sealed by nothing.
+type shelf struct {
+	Store
+	secret Secret
+	items  []SealedItem
+
+	read func(*shelf) // after each read of the items
+}
+
+func (s *shelf) Secret(context.Context, uuid.UUID, uuid.UUID) (Secret, error) { return s.secret, nil }
+
+func (s *shelf) SealedItems(context.Context, uuid.UUID, uuid.UUID) ([]SealedItem, error) {
+	found := slices.Clone(s.items)
+	if s.read != nil {
+		s.read(s)
+	}
+	return found, nil
+}
+
+func (s *shelf) put(key, value string) {
+	s.items = append(s.items, SealedItem{
+		Item:  Item{ID: uuid.Must(uuid.NewV7()), Key: key, Version: 1, Size: entrySize(key, NewValue(value))},
+		Value: SealedValue{Version: 1, Blob: []byte(value)},
+	})
+}
+
+// open is a Sealer that opens what shelf holds.
+type open struct{ Sealer }
+
+func (open) Open(_ context.Context, _ map[string]string, blob []byte) ([]byte, error) {
+	return slices.Clone(blob), nil
+}
+
+func (s *shelf) bundle(t *testing.T) (Bundle, error) {
+	t.Helper()
+	return (&Service{Store: s, Sealer: open{}}).bundle(t.Context(), uuid.UUID{1}, uuid.UUID{2})
+}
+
+// texts are made of what JSON writes in different ways.
+func randomText(r *rand.Rand, length int) string {
+	alphabet := []rune("aZ0\"\\/<>&'\b\f\n\r\t\x01\x1f\x7f\u0080é\u2027\u2028\u2029\ufeff\ufffd\U0001f511\U0010ffff")
+	text := make([]rune, r.IntN(length)+1)
+	for i := range text {
+		text[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return string(text)
+}
+
+// The sizes that are kept of items add up to what the bundle takes, whatever is in
+// them: it is the JSON object of them, in the order of the keys.
+func TestBundleOfRandomItems(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for n := range 200 {
+		s := &shelf{secret: Secret{Name: "n", Revision: 7}}
+		want, size := map[string]string{}, 0
+		for i := range n % 20 {
+			key, value := fmt.Sprintf("K.%d-_", r.IntN(1_000_000)+i*1_000_000), randomText(r, 200)
+			want[key] = value
+			s.put(key, value)
+		}
+		for _, it := range s.items {
+			size += it.Item.Size
+		}
+		b, err := s.bundle(t)
+		if err != nil {
+			t.Fatalf("seed %d: bundle: %v", seed, err)
+		}
+		text := b.Content.Reveal()
+		if len(want) == 0 {
+			size = 1 // no comma is left out
+		}
+		if len(text) != size+1 {
+			t.Errorf("seed %d: a bundle of %d items takes %d bytes, want their sizes %d and one", seed, len(want), len(text), size)
+		}
+		var got map[string]string
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !maps.Equal(got, want) {
+			t.Errorf("seed %d: bundle = %s, %v, want %q", seed, text, err, want)
+		}
+		var encoded bytes.Buffer
+		enc := json.NewEncoder(&encoded)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(want); err != nil || strings.TrimSuffix(encoded.String(), "\n") != text {
+			t.Errorf("seed %d: bundle = %s, want %s", seed, text, &encoded)
+		}
+	}
+}
+
+// What a bundle is called tells of the items' ids, versions and times, and nothing of
+// values and keys.
+func TestBundleVersions(t *testing.T) {
+	s := &shelf{secret: Secret{Name: "n", Revision: 7}}
+	s.put("A", "a")
+	s.put("B", "b")
+	of := func() [32]byte {
+		t.Helper()
+		b, err := s.bundle(t)
+		if err != nil || b.Revision != 7 || b.Name != "n" || b.AccountID != (uuid.UUID{1}) || b.SecretID != (uuid.UUID{2}) {
+			t.Fatalf("bundle = %+v, %v", b, err)
+		}
+		return b.Versions
+	}
+	first := of()
+	s.items[0].Value.Blob, s.items[1].Item.Key = []byte("another"), "C"
+	if of() != first {
+		t.Error("the hash depends on values or keys")
+	}
+	for name, change := range map[string]func(){
+		"version": func() { s.items[0].Item.Version, s.items[0].Value.Version = 2, 2 },
+		"time":    func() { s.items[0].Item.UpdatedAt = s.items[0].Item.UpdatedAt.Add(time.Microsecond) },
+		"id":      func() { s.items[0].Item.ID = uuid.Must(uuid.NewV7()) },
+		"number":  func() { s.items = s.items[:1] },
+	} {
+		before := of()
+		change()
+		if of() == before {
+			t.Errorf("another %s has the same hash", name)
+		}
+	}
+}
+
+// A bundle is one state of the secret: what was changed while it was read is read again.
+func TestBundleOfOneRevision(t *testing.T) {
+	s := &shelf{secret: Secret{Revision: 1}}
+	s.put("A", "old")
+	reads := 0
+	s.read = func(s *shelf) {
+		if reads++; reads == 1 { // the update is seen in the secret only
+			s.secret.Revision, s.items[0].Item.Version = 2, 2
+		}
+		if reads == 2 { // then in all
+			s.items[0].Value = SealedValue{Version: 2, Blob: []byte("new")}
+		}
+	}
+	b, err := s.bundle(t)
+	if err != nil || b.Revision != 2 || b.Content.Reveal() != `{"A":"new"}` || reads != 3 {
+		t.Errorf("bundle = revision %d %s, %v, after %d reads, want revision 2 with the new value, after 3", b.Revision, b.Content.Reveal(), err, reads)
+	}
+	// The name is that of the revision, too.
+	s.read = func(s *shelf) {
+		if s.secret.Name == "" {
+			s.secret.Revision, s.secret.Name = 3, "renamed"
+		}
+	}
+	if b, err := s.bundle(t); err != nil || b.Revision != 3 || b.Name != "renamed" {
+		t.Errorf("bundle = revision %d of %q, %v, want 3 of the new name", b.Revision, b.Name, err)
+	}
+	s.read = func(s *shelf) { s.secret.Revision++ }
+	if _, err := s.bundle(t); !errors.Is(err, ErrChanged) {
+		t.Errorf("bundle of what never stands still: %v, want ErrChanged", err)
+	}
+	s.read, s.items[0].Value.Version = nil, 1
+	if _, err := s.bundle(t); !errors.Is(err, ErrChanged) {
+		t.Errorf("bundle of an item with another version's value: %v, want ErrChanged", err)
+	}
+}
+
+// What takes more than a bundle may have is none, and the error tells nothing of it.
+func TestBundleTooLarge(t *testing.T) {
+	const canary = "canary-"
+	s := &shelf{secret: Secret{Revision: 1}}
+	fill := strings.Repeat(canary, 10_000)[:MaxBundleSize-len(`{"A":""}`)]
+	s.put("A", fill)
+	if b, err := s.bundle(t); err != nil || len(b.Content.Reveal()) != MaxBundleSize {
+		t.Errorf("a full bundle: %d bytes, %v, want %d", len(b.Content.Reveal()), err, MaxBundleSize)
+	}
+	s.items = nil
+	s.put("AB", fill)
+	if b, err := s.bundle(t); err == nil || b.Content.Reveal() != "" || strings.Contains(err.Error(), canary) {
+		t.Errorf("a bundle of a byte more: %d bytes, %v, want none and an error without values", len(b.Content.Reveal()), err)
+	}
+}
