@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -22,8 +23,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/emulator"
@@ -70,6 +74,8 @@ type running struct {
 	log  string // the file that gets its output
 	url  string
 	key  string
+
+	target string // the Secrets Manager; empty: nothing is delivered
 }
 
 func start(t *testing.T, data string, args ...string) *running {
@@ -105,7 +111,7 @@ func (r *running) begin(log *os.File) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		env, err := os.ReadFile(filepath.Join(r.data, "env"))
 		if err == nil {
-			r.url, r.key = parseEnv(r.t, string(env))
+			r.url, r.key, r.target = parseEnv(r.t, string(env))
 			return
 		}
 		select {
@@ -202,13 +208,14 @@ func alive(pid int) bool {
 	return err == nil && !strings.HasPrefix(string(output), "Z")
 }
 
-func parseEnv(t *testing.T, env string) (url, key string) {
+// parseEnv reads an env file; target is empty where nothing is delivered.
+func parseEnv(t *testing.T, env string) (url, key, target string) {
 	t.Helper()
-	m := regexp.MustCompile(`^API_URL=(http://\S+[^/\s])\nAPI_KEY=(gob_[0-9A-Za-z]{49})\n$`).FindStringSubmatch(env)
+	m := regexp.MustCompile(`^API_URL=(http://\S+[^/\s])\nAPI_KEY=(gob_[0-9A-Za-z]{49})\n(?:SECRETS_MANAGER_URL=(http://127\.0\.0\.1:[0-9]+)\n)?$`).FindStringSubmatch(env)
 	if m == nil {
-		t.Fatalf("env = %q, want lines with API_URL and API_KEY", env)
+		t.Fatalf("env = %q, want lines with API_URL, API_KEY and SECRETS_MANAGER_URL", env)
 	}
-	return m[1], m[2]
+	return m[1], m[2], m[3]
 }
 
 // call sends a request and decodes its answer, which must have this status.
@@ -242,9 +249,9 @@ func (r *running) call(key, method, path, body string, status int) map[string]an
 }
 
 // A purge with a child, as a deletion leaves them that is interrupted.
-var purge = []map[string]types.AttributeValue{
-	{"PK": &types.AttributeValueMemberS{Value: "PURGE"}, "SK": &types.AttributeValueMemberS{Value: deleted}},
-	{"PK": &types.AttributeValueMemberS{Value: "SECRET#" + deleted}, "SK": &types.AttributeValueMemberS{Value: "KEY#X"}},
+var purge = []map[string]dynamodbtypes.AttributeValue{
+	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "PURGE"}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: deleted}},
+	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "SECRET#" + deleted}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: "KEY#X"}},
 }
 
 const deleted = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60#01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
@@ -294,6 +301,158 @@ func (r *running) awaitPurged() {
 	}
 }
 
+// use makes a service that uses a secret.
+func (r *running) use(key, name string, secret any) {
+	r.t.Helper()
+	r.call(key, "POST", "/api/services/", fmt.Sprintf(`{"name": %q, "image": "app:1", "port": 80, "secret": %q}`, name, secret), 201)
+}
+
+// awaitStatus waits until a secret has a status; only ready is a success.
+func (r *running) awaitStatus(key string, secret any, want string) {
+	r.t.Helper()
+	// Of a delivery that was killed it takes a minute until the next one begins.
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got := r.call(key, "GET", fmt.Sprintf("/api/secrets/%s/", secret), "", 200)
+		if got["status"] == want && got["deploy_successful"] == (want == "ready") {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the secret is %v, want it %s\n%s", got, want, r.output())
+		}
+	}
+}
+
+// bundle is what a service takes: what the AWS CLI prints as SecretString.
+func (r *running) bundle(secret any) map[string]string {
+	r.t.Helper()
+	client := secretsmanager.New(secretsmanager.Options{
+		Region: "us-east-1", BaseEndpoint: &r.target,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "any", SecretAccessKey: "any"}, nil
+		}),
+	})
+	list, err := client.ListSecrets(r.t.Context(), &secretsmanager.ListSecretsInput{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	name := regexp.MustCompile(fmt.Sprintf("^goblins/[0-9a-f-]{36}/%s$", secret))
+	i := slices.IndexFunc(list.SecretList, func(s types.SecretListEntry) bool { return name.MatchString(*s.Name) })
+	if i < 0 {
+		r.t.Fatalf("the Secrets Manager has %d secrets, and none called %s", len(list.SecretList), name)
+	}
+	got, err := client.GetSecretValue(r.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: list.SecretList[i].Name})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var content map[string]string
+	if err := json.Unmarshal([]byte(*got.SecretString), &content); err != nil {
+		r.t.Fatal(err)
+	}
+	return content
+}
+
+// hasStream reports whether the table has one.
+func (r *running) hasStream() bool {
+	r.t.Helper()
+	client, name := r.table()
+	out, err := client.DescribeTable(r.t.Context(), &dynamodb.DescribeTableInput{TableName: &name})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	stream := out.Table.StreamSpecification
+	return stream != nil && aws.ToBool(stream.StreamEnabled)
+}
+
+// What services use is delivered to where the AWS CLI can read it, whenever the stack
+// is killed: when it is there again, so is what was written.
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	r := start(t, data)
+	key := r.key
+	secret := r.call(key, "POST", "/api/secrets/", `{"name": "my-app-secrets"}`, 201)["id"]
+	items := fmt.Sprintf("/api/secrets/%s/items/", secret)
+	want := map[string]string{"DATABASE_PASSWORD": "super-secret-db-password", "QUOTED": `"\<é>`}
+	ids := make(map[string]string)
+	for name, value := range want {
+		body, err := json.Marshal(map[string]string{"key": name, "value": value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = r.call(key, "POST", items, string(body), 201)["id"].(string)
+	}
+	r.use(key, "my-app", secret)
+	r.awaitStatus(key, secret, "ready")
+	if got := r.bundle(secret); !maps.Equal(got, want) {
+		t.Errorf("services take %q, want %q", got, want)
+	}
+	for round := range 3 {
+		for i := range 5 {
+			want["DATABASE_PASSWORD"] = fmt.Sprintf("rotated %d.%d", round, i)
+			r.call(key, "PATCH", items+ids["DATABASE_PASSWORD"]+"/", fmt.Sprintf(`{"value": %q}`, want["DATABASE_PASSWORD"]), 200)
+		}
+		time.Sleep(rand.N(1500 * time.Millisecond)) // before its delivery, in it, or after
+		r.signal(syscall.SIGKILL)
+		r = start(t, data)
+		r.awaitStatus(key, secret, "ready")
+		if got := r.bundle(secret); !maps.Equal(got, want) {
+			t.Errorf("after kill -9 services take %q, want %q", got, want)
+		}
+	}
+	r.call(key, "DELETE", fmt.Sprintf("/api/secrets/%s/", secret), "", 409)
+	// A shell takes it from env.
+	output, err := exec.Command("sh", "-euc", ". "+data+"/env; printf %s $SECRETS_MANAGER_URL").Output()
+	if err != nil || string(output) != r.target {
+		t.Errorf("sourced, env has %q, %v, want %q", output, err, r.target)
+	}
+}
+
+// Without a target there is no Secrets Manager and no stream, and everything is ready.
+// A table that has no stream gets one when there is a target, and what is changed from
+// then on is delivered.
+func TestDeliveryNowhere(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	r := start(t, data, "-set", "DeployTarget=none")
+	if r.target != "" || r.hasStream() {
+		t.Errorf("the Secrets Manager is at %q, the table has a stream: %v; want neither", r.target, r.hasStream())
+	}
+	key := r.key
+	secret := r.call(key, "POST", "/api/secrets/", `{"name": "my-app-secrets"}`, 201)["id"]
+	items := fmt.Sprintf("/api/secrets/%s/items/", secret)
+	item := items + r.call(key, "POST", items, `{"key": "KEY", "value": "first"}`, 201)["id"].(string) + "/"
+	r.use(key, "my-app", secret)
+	if got := r.call(key, "GET", fmt.Sprintf("/api/secrets/%s/", secret), "", 200); got["status"] != "ready" || got["deploy_successful"] != true {
+		t.Errorf("the secret is %v, want it ready", got)
+	}
+	if _, err := os.Stat(filepath.Join(data, "secretsmanager.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("secretsmanager.json: %v, want none", err)
+	}
+	r.signal(syscall.SIGTERM)
+
+	r = start(t, data)
+	if r.target == "" || !r.hasStream() {
+		t.Errorf("the Secrets Manager is at %q, the table has a stream: %v; want both", r.target, r.hasStream())
+	}
+	r.awaitStatus(key, secret, "pending")
+	r.call(key, "PATCH", item, `{"value": "second"}`, 200)
+	r.awaitStatus(key, secret, "ready")
+	r.signal(syscall.SIGTERM)
+
+	// There and back again.
+	r = start(t, data, "-set", "DeployTarget=none")
+	if r.target != "" || r.hasStream() {
+		t.Errorf("without a target again: the Secrets Manager is at %q, the table has a stream: %v", r.target, r.hasStream())
+	}
+	r.signal(syscall.SIGTERM)
+	r = start(t, data)
+	r.call(key, "PATCH", item, `{"value": "third"}`, 200)
+	r.awaitStatus(key, secret, "ready")
+	if got := r.bundle(secret); !maps.Equal(got, map[string]string{"KEY": "third"}) {
+		t.Errorf("services take %q", got)
+	}
+}
+
 // The whole life of a stack: what is written is there after any end, the key stays,
 // nothing is left running, and no plaintext is ever in a file or a log.
 func TestStack(t *testing.T) {
@@ -306,6 +465,8 @@ func TestStack(t *testing.T) {
 	secret := r.call(key, "POST", "/api/secrets/", `{"name": "my-app-secrets"}`, 201)
 	items := fmt.Sprintf("/api/secrets/%s/items/", secret["id"])
 	item := items + r.call(key, "POST", items, `{"key": "DATABASE_PASSWORD", "value": "`+canary+`"}`, 201)["id"].(string) + "/"
+	r.use(key, "my-app", secret["id"])
+	r.awaitStatus(key, secret["id"], "ready")
 	r.leavePurge()
 	r.signal(syscall.SIGKILL)
 	if !strings.Contains(r.output(), fmt.Sprintf(`curl -H "Authorization: Bearer %s" %s/api/secrets/`, key, r.url)) {
@@ -322,6 +483,7 @@ func TestStack(t *testing.T) {
 		t.Errorf("the value is not what was written before kill -9")
 	}
 	r.call(key, "PATCH", item, `{"value": "`+rotated+`"}`, 200)
+	r.awaitStatus(key, secret["id"], "ready")
 	if got := r.call(key, "GET", item, "", 200); got["value"] != rotated {
 		t.Errorf("the value is not what was written last")
 	}
@@ -334,8 +496,8 @@ func TestStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, other := parseEnv(t, string(output))
-	if url != r.url || other == key {
+	url, other, target := parseEnv(t, string(output))
+	if url != r.url || target != r.target || other == key {
 		t.Errorf("account printed %s", output)
 	}
 	r.call(other, "GET", item, "", 404)
@@ -492,12 +654,20 @@ func TestMake(t *testing.T) {
 		!strings.Contains(text, `"value":"********"`) || !strings.Contains(text, `"reveals";r=6;t=3600`) {
 		t.Errorf("the README's session: %v\n%s", err, output)
 	}
+	secrets := r.call(r.key, "GET", "/api/secrets/", "", 200)["results"].([]any)
+	secret := secrets[len(secrets)-1].(map[string]any)["id"]
+	r.awaitStatus(r.key, secret, "ready")
+	if got := r.bundle(secret); !maps.Equal(got, map[string]string{"DATABASE_PASSWORD": "super-secret-db-password"}) {
+		t.Errorf("after the README's session services take %q", got)
+	}
 	account := exec.Command("make", "account", "DATA="+data, "NAME=my team")
 	account.Dir, account.Env = root, shell
 	output, err = account.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	parseEnv(t, string(output))
+	if url, _, target := parseEnv(t, string(output)); url != r.url || target != r.target {
+		t.Errorf("make account printed %s", output)
+	}
 	r.signal(syscall.SIGKILL)
 }

@@ -182,7 +182,7 @@ func (s *Service) settle(ctx context.Context, u Undelivered) (done bool, err err
 	case err != nil:
 		return false, err
 	default:
-		if err := s.useTurn(ctx, turn, secret, u.At); err != nil {
+		if done, err := s.useTurn(ctx, turn, secret, u); err != nil || !done {
 			return false, err
 		}
 	}
@@ -213,21 +213,26 @@ func (s *Service) takeTurn(ctx context.Context, u Undelivered) (Delivery, Secret
 	return d, secret, nil
 }
 
-// useTurn delivers the secret, or removes what was delivered when no service uses it.
-func (s *Service) useTurn(ctx context.Context, d Delivery, secret Secret, since time.Time) error {
+// useTurn delivers the secret, or removes what was delivered when no service uses it. A
+// secret that is written without a pause is neither done nor a failure: the write that
+// comes last is told of, too.
+func (s *Service) useTurn(ctx context.Context, d Delivery, secret Secret, u Undelivered) (done bool, err error) {
 	working, cancel := context.WithTimeout(ctx, turnTime-turnMargin)
 	defer cancel()
-	var err error
 	if secret.Services > 0 {
-		err = s.deploy(working, secret, since)
+		err = s.deploy(working, secret, u.At)
 	} else {
 		err = s.undeploy(working, secret)
 	}
 	// What follows is for after a failure too, and for when time is up.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), turnMargin/2)
 	defer cancel()
-	failure := ""
-	if err != nil {
+	failure, done := "", true
+	switch {
+	case errors.Is(err, ErrChanged) && s.newerWaits(ctx, u):
+		done, err = false, nil
+		d.Times = d.Times[1:] // nothing was staged
+	case err != nil:
 		failure = err.Error()
 		if errors.Is(err, ErrQuota) {
 			d.NotBefore = s.now().Add(paceEvery)
@@ -240,7 +245,13 @@ func (s *Service) useTurn(ctx context.Context, d Delivery, secret Secret, since 
 	if endErr := s.Store.EndDelivery(ctx, d, failure); endErr != nil {
 		err = errors.Join(err, fmt.Errorf("end delivery: %w", endErr))
 	}
-	return err
+	return done, err
+}
+
+// newerWaits reports whether a change has taken another one's place on the list.
+func (s *Service) newerWaits(ctx context.Context, u Undelivered) bool {
+	now, err := s.Store.Undelivered(ctx, u.AccountID, u.SecretID)
+	return err == nil && now.Change != u.Change
 }
 
 // deploy makes a secret, as it is, what services take.

@@ -4,10 +4,14 @@
 package emulator
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"time"
@@ -29,12 +33,27 @@ type Emulator struct {
 	*tool.Process
 }
 
+// emptyDatabase is what dynoxide 1.2.1 makes of a file that is not there, and an index
+// that it lacks: with a stream, it looks for the highest sequence number in each write,
+// among the records of all rows ever written. Made by starting and ending it, then
+//
+//	sqlite3 file 'PRAGMA journal_mode=delete' 'CREATE INDEX stream_sequence ON
+//	_stream_records (table_name, CAST(sequence_number AS INTEGER))' VACUUM; gzip -9n file
+//
+//go:embed empty.sqlite.gz
+var emptyDatabase []byte
+
 // Dynoxide starts dynoxide, with its data in the SQLite file at path, or in memory
 // when path is empty. It installs it first if need be, and says so on progress.
 func Dynoxide(ctx context.Context, path string, progress io.Writer) (*Emulator, error) {
 	binary, err := installDynoxide(ctx, progress)
 	if err != nil {
 		return nil, err
+	}
+	if path != "" {
+		if err := makeDatabase(path); err != nil {
+			return nil, fmt.Errorf("make the DynamoDB emulator's file: %w", err)
+		}
 	}
 	return start(ctx, func(port string) []string {
 		command := []string{binary, "serve", "--port", port}
@@ -43,6 +62,26 @@ func Dynoxide(ctx context.Context, path string, progress io.Writer) (*Emulator, 
 		}
 		return command
 	})
+}
+
+// makeDatabase puts the empty database at path, whole or not at all, unless there is one.
+func makeDatabase(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(emptyDatabase))
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(unpacked)
+	if err != nil {
+		return err
+	}
+	unfinished := path + ".new"
+	if err := os.WriteFile(unfinished, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, path)
 }
 
 // DynamoDBLocal starts Amazon's DynamoDB Local, in memory.
@@ -111,8 +150,8 @@ func (e *Emulator) CreateTable(ctx context.Context, name string, table template.
 }
 
 // SetStream gives a table a stream, of which view is the kind, or with none takes it
-// away. With a stream, dynoxide's writes slow down with each row written before, which
-// it keeps for ever: by a millisecond for about 8,000.
+// away. Dynoxide keeps its records for ever. In memory, and in a file from before
+// emptyDatabase, writes slow down with each of them: by a millisecond for about 8,000.
 func (e *Emulator) SetStream(ctx context.Context, name, view string) error {
 	client := e.Client()
 	table, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})

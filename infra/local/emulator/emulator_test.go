@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"goblins-secrets/infra/local/emulator"
@@ -43,6 +44,43 @@ func TestDynoxide(t *testing.T) {
 			response.Body.Close()
 			t.Error("it answers after Close")
 		}
+	}
+}
+
+// A table gets a stream, and loses it again, as often as it is told to. The file has the
+// index that keeps its writes cheap.
+func TestSetStream(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	e, err := emulator.Dynoxide(t.Context(), path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.CreateTable(t.Context(), "rows", table); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []string{"", "NEW_AND_OLD_IMAGES", "NEW_AND_OLD_IMAGES", "", "", "KEYS_ONLY"} {
+		if err := e.SetStream(t.Context(), "rows", view); err != nil {
+			t.Errorf("SetStream(%q) = %v", view, err)
+		}
+		out, err := e.Client().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("rows")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if has := out.Table.StreamSpecification; has != nil && aws.ToBool(has.StreamEnabled) {
+			got = string(has.StreamViewType)
+		}
+		if got != view {
+			t.Errorf("the table's stream is %q, want %q", got, view)
+		}
+	}
+	if err := e.SetStream(t.Context(), "another", ""); err == nil {
+		t.Error("SetStream of a table that is not there = nil")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(content, []byte("CREATE INDEX stream_sequence ON _stream_records")) {
+		t.Errorf("the file has no index on the stream, %v", err)
 	}
 }
 

@@ -90,17 +90,14 @@ func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
 	var since time.Time // that the first of them waits
 	for sleep(ctx, pollEvery) {
 		found, err := s.read(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				log.Warn("stream not read", "error", err)
-				sleep(ctx, retryAfter)
-			}
-			continue
-		}
 		if len(waiting) == 0 {
 			since = time.Now()
 		}
 		waiting = append(waiting, found...)
+		if err != nil && ctx.Err() == nil {
+			log.Warn("stream not read", "error", err)
+			sleep(ctx, retryAfter)
+		}
 		for len(waiting) >= s.Mapping.BatchSize || len(waiting) > 0 && time.Since(since) >= s.Mapping.Window {
 			batch := waiting[:min(len(waiting), s.Mapping.BatchSize)]
 			waiting = waiting[len(batch):]
@@ -132,35 +129,45 @@ func (s *Source) lead(ctx context.Context, f Function, batch []events.DynamoDBEv
 	log.Error("records of the stream were left after all tries", "records", len(batch))
 }
 
-// read returns the records that are new and match.
-func (s *Source) read(ctx context.Context) ([]events.DynamoDBEventRecord, error) {
-	var found []events.DynamoDBEventRecord
+// read returns the records that are new and match. An error comes beside those that
+// were read before it: they are not read again.
+func (s *Source) read(ctx context.Context) (found []events.DynamoDBEventRecord, err error) {
 	for {
 		var page struct {
 			Records           []json.RawMessage
 			NextShardIterator string
 		}
 		if err := s.call(ctx, "GetRecords", map[string]any{"ShardIterator": s.position}, &page); err != nil {
-			return nil, err
+			return found, err
 		}
-		for _, raw := range page.Records {
-			matches, err := s.matches(raw)
-			if err != nil {
-				return nil, err
-			}
-			if !matches {
-				continue
-			}
-			var record events.DynamoDBEventRecord
-			if err := json.Unmarshal(raw, &record); err != nil {
-				return nil, fmt.Errorf("read record: %w", err)
-			}
-			found = append(found, record)
+		matching, err := s.filter(page.Records)
+		if err != nil {
+			return found, err
 		}
+		found = append(found, matching...)
 		if s.position = page.NextShardIterator; len(page.Records) == 0 {
 			return found, nil
 		}
 	}
+}
+
+// filter returns the records that match.
+func (s *Source) filter(records []json.RawMessage) (matching []events.DynamoDBEventRecord, err error) {
+	for _, raw := range records {
+		matches, err := s.matches(raw)
+		if err != nil {
+			return nil, err
+		}
+		if !matches {
+			continue
+		}
+		var record events.DynamoDBEventRecord
+		if err := json.Unmarshal(raw, &record); err != nil {
+			return nil, fmt.Errorf("read record: %w", err)
+		}
+		matching = append(matching, record)
+	}
+	return matching, nil
 }
 
 // matches reports whether a record matches one of the filters.

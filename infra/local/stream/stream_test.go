@@ -1,0 +1,381 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"goblins-secrets/infra/local/emulator"
+	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/infra/local/stream"
+	"goblins-secrets/infra/local/template"
+)
+
+// function gets the records, and answers as it is told to.
+type function struct {
+	t *testing.T
+
+	mu      sync.Mutex
+	batches [][]string // the sort keys, of each call
+	answers []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
+}
+
+func (f *function) call(_ context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var keys []string
+	for _, r := range batch.Records {
+		keys = append(keys, r.Change.Keys["SK"].String())
+	}
+	f.batches = append(f.batches, keys)
+	if len(f.answers) == 0 {
+		return events.DynamoDBEventResponse{}, nil
+	}
+	answer := f.answers[0]
+	f.answers = f.answers[1:]
+	return answer(batch)
+}
+
+// await waits until the function has got a record with this sort key, and returns all
+// that it got.
+func (f *function) await(key string) [][]string {
+	f.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		f.mu.Lock()
+		got := slices.Clone(f.batches)
+		f.mu.Unlock()
+		if slices.Contains(slices.Concat(got...), key) {
+			return got
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("the function got %v, and not %s", got, key)
+		}
+	}
+}
+
+// failing answers that the nth record of the batch failed, and the last one.
+func failing(n int) func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	return func(batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+		var out events.DynamoDBEventResponse
+		for _, i := range []int{len(batch.Records) - 1, n} {
+			out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{
+				ItemIdentifier: batch.Records[i].Change.SequenceNumber,
+			})
+		}
+		return out, nil
+	}
+}
+
+func broken(events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	return events.DynamoDBEventResponse{}, errors.New("the function fails")
+}
+
+// streamed is a table with a stream, of which sources lead to functions.
+type streamed struct {
+	*localtest.Table
+	t *testing.T
+}
+
+func newStreamed(t *testing.T) streamed {
+	t.Helper()
+	table := localtest.NewTable(t)
+	db := emulator.Emulator{URL: table.Endpoints().DynamoDB}
+	if err := db.SetStream(t.Context(), table.Name, table.Template().Table.StreamView); err != nil {
+		t.Fatal(err)
+	}
+	return streamed{table, t}
+}
+
+// source is one from which the template's function gets what it would in AWS.
+func (s streamed) source() stream.Source {
+	functions := s.Template().Functions
+	i := slices.IndexFunc(functions, func(f template.Function) bool { return f.Stream != nil })
+	return stream.Source{Endpoint: s.Endpoints().DynamoDB, Table: s.Name, Mapping: *functions[i].Stream, Retries: 2}
+}
+
+// run leads the stream to a function until the test ends.
+func (s streamed) run(source stream.Source) (*function, *logged) {
+	s.t.Helper()
+	if err := source.Open(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	f, log := &function{t: s.t}, new(logged)
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(s.t.Context())
+	s.t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		source.Run(ctx, f.call, slog.New(slog.NewTextHandler(log, nil)))
+	}()
+	return f, log
+}
+
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// put writes a row; in is its partition.
+func (s streamed) put(in, key, value string) {
+	s.t.Helper()
+	_, err := s.Client.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.Name, Item: map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: in}, "SK": &types.AttributeValueMemberS{Value: key},
+		"value": &types.AttributeValueMemberS{Value: value},
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s streamed) delete(in, key string) {
+	s.t.Helper()
+	_, err := s.Client.DeleteItem(s.t.Context(), &dynamodb.DeleteItemInput{TableName: &s.Name, Key: map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: in}, "SK": &types.AttributeValueMemberS{Value: key},
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+const listed = "UNDELIVERED"
+
+// keys are n sort keys.
+func keys(n int) (keys []string) {
+	for i := range n {
+		keys = append(keys, fmt.Sprintf("row-%02d", i))
+	}
+	return keys
+}
+
+// What matches the template's filter arrives, all of it, once and in order, as a
+// function of Lambda's would get it; a row that goes does not, nor does any other's.
+func TestFilter(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	f, _ := s.run(s.source())
+	var records []events.DynamoDBEventRecord
+	f.mu.Lock()
+	for range 20 {
+		f.answers = append(f.answers, func(batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+			records = append(records, batch.Records...)
+			return events.DynamoDBEventResponse{}, nil
+		})
+	}
+	f.mu.Unlock()
+	s.put("ACCOUNT#1", "other", "1")
+	s.put(listed, "a", "1")
+	s.put(listed, "a", "2")
+	s.put(listed, "b", "1")
+	s.delete(listed, "a")
+	s.put("EVENTS#1", "b", "1")
+	s.put(listed, "last", "1")
+	f.await("last")
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var got []string
+	for i, r := range records {
+		got = append(got, r.EventName+" "+r.Change.NewImage["SK"].String()+"="+r.Change.NewImage["value"].String())
+		if r.EventID == "" || r.Change.SequenceNumber == "" || i > 0 && r.Change.SequenceNumber == records[i-1].Change.SequenceNumber {
+			t.Errorf("record %d is %q, number %q", i, r.EventID, r.Change.SequenceNumber)
+		}
+		if pk := r.Change.Keys["PK"].String(); pk != listed {
+			t.Errorf("a record of %s got through the filter", pk)
+		}
+	}
+	if want := []string{"INSERT a=1", "MODIFY a=2", "INSERT b=1", "INSERT last=1"}; !slices.Equal(got, want) {
+		t.Errorf("records %q, want %q", got, want)
+	}
+}
+
+// A pattern with rules that are not known here is refused: it would match nothing, or
+// too much.
+func TestUnknownFilter(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	for _, pattern := range []string{
+		`{"eventName": [{"prefix": "INS"}]}`, `{"dynamodb": {"NewImage": {"n": {"N": [{"numeric": [">", 0]}]}}}}`,
+		`{"eventName": "INSERT"}`, `{"eventName": [null]}`, `no JSON`,
+	} {
+		source := s.source()
+		source.Mapping.Filters = []string{pattern}
+		if err := source.Open(t.Context()); err == nil || !strings.Contains(err.Error(), pattern) {
+			t.Errorf("Open with filter %s = %v, want it refused", pattern, err)
+		}
+	}
+	source := s.source()
+	source.Table = "another"
+	if err := source.Open(t.Context()); err == nil {
+		t.Error("Open of a table that is not there = nil")
+	}
+}
+
+// Many changes within the window are one batch.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	source := s.source()
+	source.Mapping.Window = 2 * time.Second
+	f, _ := s.run(source)
+	want := keys(40)
+	for _, key := range want {
+		s.put(listed, key, "1")
+	}
+	got := f.await(want[len(want)-1])
+	if all := slices.Concat(got...); !slices.Equal(all, want) {
+		t.Errorf("records %q, want %q", all, want)
+	}
+	if len(got) > len(want)/4 {
+		t.Errorf("%d records came in %d batches, want few", len(want), len(got))
+	}
+}
+
+// A batch that is full does not wait for the window, and what is left does.
+func TestBatchSize(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	source := s.source()
+	source.Mapping.BatchSize, source.Mapping.Window = 4, time.Hour
+	f, _ := s.run(source)
+	want := keys(10)
+	for _, key := range want {
+		s.put(listed, key, "1")
+	}
+	got := f.await(want[7])
+	if len(got) != 2 || !slices.Equal(got[0], want[:4]) || !slices.Equal(got[1], want[4:8]) {
+		t.Errorf("batches %q, want two of four", got)
+	}
+}
+
+// What fails comes again: from the first record on that failed, or all of a batch that
+// the function did not answer. After some tries it is left, and the next batch comes.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		answers []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
+		from    []int // where each call begins
+		left    bool
+	}{
+		{"some fail", []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error){failing(1), failing(0)}, []int{0, 1, 1}, false},
+		{"no answer", []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error){broken}, []int{0, 0}, false},
+		{"too often", []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error){broken, failing(2), broken}, []int{0, 0, 2}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStreamed(t)
+			source := s.source()
+			source.Mapping.BatchSize, source.Mapping.Window = 4, time.Hour
+			f, log := s.run(source)
+			f.mu.Lock()
+			f.answers = tt.answers
+			f.mu.Unlock()
+			rows := keys(8)
+			for _, key := range rows {
+				s.put(listed, key, "1")
+			}
+			var want [][]string
+			for _, from := range tt.from {
+				want = append(want, rows[from:4])
+			}
+			want = append(want, rows[4:])
+			got := f.await(rows[7])
+			if !slices.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("batches %q, want %q", got, want)
+			}
+			if left := strings.Contains(log.String(), "left after all tries"); left != tt.left {
+				t.Errorf("records were left: %v, want %v\n%s", left, tt.left, log)
+			}
+		})
+	}
+}
+
+// A source that is opened again begins at the end of the stream.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	first, _ := s.run(s.source())
+	s.put(listed, "before", "1")
+	first.await("before")
+	second, _ := s.run(s.source())
+	s.put(listed, "after", "1")
+	if got := slices.Concat(second.await("after")...); !slices.Equal(got, []string{"after"}) {
+		t.Errorf("after a restart the records are %q, want only those after it", got)
+	}
+	if got := slices.Concat(first.await("after")...); !slices.Equal(got, []string{"before", "after"}) {
+		t.Errorf("without one they are %q, want both", got)
+	}
+}
+
+// An emulator that fails each time after it gave records: none is lost, and none comes
+// twice.
+func TestEmulatorFails(t *testing.T) {
+	t.Parallel()
+	s := newStreamed(t)
+	target, err := url.Parse(s.Endpoints().DynamoDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	var failing atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetRecords") {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		if failing.Swap(false) {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		answer := httptest.NewRecorder()
+		forward.ServeHTTP(answer, r)
+		failing.Store(strings.Contains(answer.Body.String(), "eventName"))
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()) // fails only when the client has gone
+	}))
+	t.Cleanup(server.Close) // behind the source
+	source := s.source()
+	source.Endpoint, source.Mapping.Window = server.URL, 0
+	f, log := s.run(source)
+	want := keys(3)
+	for _, key := range want {
+		s.put(listed, key, "1")
+		f.await(key)
+	}
+	if got := slices.Concat(f.await(want[len(want)-1])...); !slices.Equal(got, want) {
+		t.Errorf("records %q, want %q", got, want)
+	}
+	if !strings.Contains(log.String(), "stream not read") {
+		t.Errorf("no failure was logged:\n%s", log)
+	}
+}
