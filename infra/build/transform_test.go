@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -30,6 +31,7 @@ print(json.dumps(transform(template, values, NoManagedPolicies())["Resources"]))
 
 type resource struct {
 	Type         string
+	Condition    string
 	Properties   map[string]any
 	UpdatePolicy map[string]any
 }
@@ -84,6 +86,9 @@ func TestGradualDeployment(t *testing.T) {
 				if !tt.gradual {
 					t.Errorf("%s: there is %s", tt.deploymentType, name)
 				}
+				if alone := strings.HasPrefix(name, "DeploySecret") || strings.HasPrefix(name, "RedeploySecrets"); alone != (r.Condition == "IsDelivered") {
+					t.Errorf("%s: %s is there on condition %q", tt.deploymentType, name, r.Condition)
+				}
 			}
 		}
 		if aliases < 10 {
@@ -113,5 +118,23 @@ func TestStage(t *testing.T) {
 	}
 	if stages != 1 {
 		t.Errorf("there are %d stages", stages)
+	}
+}
+
+// The stream calls deploy-secret by its alias, so that code and parameters count for it when they
+// do for the others.
+func TestStream(t *testing.T) {
+	mappings := 0
+	for name, r := range transformed(t) {
+		if r.Type != "AWS::Lambda::EventSourceMapping" {
+			continue
+		}
+		mappings++
+		if got, want := r.Properties["FunctionName"], any(map[string]any{"Ref": "DeploySecretAliaslive"}); !reflect.DeepEqual(got, want) || r.Condition != "IsDelivered" {
+			t.Errorf("%s calls %v on condition %q, want %v on IsDelivered", name, got, r.Condition, want)
+		}
+	}
+	if mappings != 1 {
+		t.Errorf("there are %d event source mappings", mappings)
 	}
 }

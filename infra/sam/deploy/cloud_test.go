@@ -96,13 +96,19 @@ func (c cloud) query(t *testing.T, service, action string, parameters map[string
 // try sends a signed request; an answer that is no success is an error.
 func (c cloud) try(t *testing.T, service, method, path string, header http.Header, body []byte) ([]byte, error) {
 	t.Helper()
+	return c.as(t, root, service, method, path, header, body)
+}
+
+// as is try as somebody.
+func (c cloud) as(t *testing.T, who aws.Credentials, service, method, path string, header http.Header, body []byte) ([]byte, error) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	request.Header = header.Clone()
 	hash := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(t.Context(), root, request, hex.EncodeToString(hash[:]), service, ministack.Region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(t.Context(), who, request, hex.EncodeToString(hash[:]), service, ministack.Region, time.Now()); err != nil {
 		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)

@@ -60,9 +60,12 @@ func TestDeploy(t *testing.T) {
 	tests := newSuite(t, c)
 	part("end-to-end suite", func(t *testing.T) { tests.mustPass(t, c.stack(t), ".", skipped()) })
 	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
+	sam = sam.packed(t, c)
 	part("permissions", func(t *testing.T) { permissions(t, c, tests) })
+	var u *used
+	part("delivery", func(t *testing.T) { u = delivery(t, c, sam, kept) })
 	var back func(*testing.T, ...string)
-	part("restore", func(t *testing.T) { back = restore(t, c, sam, kept) })
+	part("restore", func(t *testing.T) { back = restore(t, c, sam, kept, u) })
 	part("back, and ReadLimit=6", func(t *testing.T) {
 		back(t, "ReadLimit=6")
 		tests.mustPass(t, c.stack(t), "^TestBudget$", "")
@@ -77,7 +80,7 @@ func TestDeploy(t *testing.T) {
 	part("delete", func(t *testing.T) { table, key = deleteStack(t, c, kept) })
 	part("a new stack takes over", func(t *testing.T) {
 		// The restored table, not the first one: see deviations.
-		sam.deploy(t, []string{"RestoredTable=" + restoredName(table), "RetainedKey=" + key})
+		sam.deploy(t, []string{"RestoredTable=" + restoredName(table), "RestoredTableStream=" + c.streamOf(t, restoredName(table)), "RetainedKey=" + key})
 		c.completeAPI(t)
 		if got := c.stack(t); got.outputs["MasterKeyArn"] != key || got.resources["MasterKey"].Physical != "" {
 			t.Errorf("the new stack's key is %s, and its own %q, want the old one and none", got.outputs["MasterKeyArn"], got.resources["MasterKey"].Physical)

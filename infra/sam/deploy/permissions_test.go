@@ -17,8 +17,19 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-// slash is the scenario that goes through all ten routes, in one of its two forms.
-const slash = "TestSlash$//^with$"
+// slash is the scenario that goes through all routes, in one of its two forms. The others are
+// steps of stories, no more than it takes: each is played often.
+const (
+	slash          = "TestSlash$//^with$"
+	deletedSecret  = "TestDocumentedExamples$//^(create secret|delete secret)$"
+	readItem       = "TestDocumentedExamples$//^(create secret|add database password|read one)$"
+	updatedItem    = "TestDocumentedExamples$//^(create secret|add database password|read one|update item)$"
+	deletedItem    = "TestDocumentedExamples$//^(create secret|add database password|delete item)$"
+	listedServices = "TestServices$//^list none$"
+	gottenService  = "TestServices$//^(a secret|create|get)$"
+	movedService   = "TestServices$//^(a secret|create|update all and move at once)$"
+	deletedService = "TestServices$//^(create without secret.*|delete)$"
+)
 
 // without lists, for each function and each action that it is allowed, the test of e2e
 // that fails without; or, in brackets, a test of this package, where an answer shows
@@ -32,39 +43,60 @@ var without = map[string]map[string]string{
 	},
 	"CreateSecret": {"dynamodb:PutItem": "TestHostOfLinks", "dynamodb:UpdateItem": "TestHostOfLinks"},
 	"DeleteItem": {
-		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
+		"dynamodb:GetItem": deletedItem, "dynamodb:UpdateItem": deletedItem, "dynamodb:DeleteItem": deletedItem, "dynamodb:PutItem": deletedItem,
 	},
 	"DeleteSecret": {
-		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
+		"dynamodb:GetItem": deletedSecret, "dynamodb:UpdateItem": deletedSecret, "dynamodb:DeleteItem": deletedSecret, "dynamodb:PutItem": deletedSecret,
 		"dynamodb:Query": "(deletion)", "dynamodb:BatchWriteItem": "(deletion)",
 	},
-	"GetItem": {
-		"dynamodb:GetItem": "TestIdentityInHeaders", "dynamodb:UpdateItem": "TestIdentityInHeaders", "dynamodb:PutItem": "TestIdentityInHeaders",
-		"kms:Decrypt": "TestIdentityInHeaders",
+	"CreateService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": gottenService, "dynamodb:PutItem": gottenService},
+	"DeleteService": {
+		"dynamodb:GetItem": deletedService, "dynamodb:UpdateItem": deletedService, "dynamodb:DeleteItem": deletedService, "dynamodb:PutItem": deletedService,
 	},
-	"GetSecret":   {"dynamodb:GetItem": "TestAccess"},
-	"ListItems":   {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
-	"ListSecrets": {"dynamodb:GetItem": "TestHostOfLinks", "dynamodb:Query": "TestHostOfLinks"},
+	"DeploySecret": {
+		"dynamodb:GetItem": "(delivery)", "dynamodb:Query": "(delivery)", "dynamodb:UpdateItem": "(delivery)", "dynamodb:ConditionCheckItem": "(delivery)",
+		"dynamodb:DeleteItem": "(delivery)", "dynamodb:PutItem": "(delivery)", "kms:Decrypt": "(delivery)",
+		"secretsmanager:CreateSecret": "(delivery)", "secretsmanager:DescribeSecret": "(delivery)", "secretsmanager:PutSecretValue": "(delivery)",
+		"secretsmanager:UpdateSecretVersionStage": "(delivery)", "secretsmanager:TagResource": "(delivery)",
+		"secretsmanager:DeleteSecret": "(delivery)", "secretsmanager:RestoreSecret": "(delivery)",
+	},
+	"GetItem": {
+		"dynamodb:GetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
+	},
+	"GetSecret":    {"dynamodb:GetItem": "TestAccess"},
+	"GetService":   {"dynamodb:GetItem": gottenService},
+	"ListItems":    {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
+	"ListSecrets":  {"dynamodb:GetItem": "TestHostOfLinks", "dynamodb:Query": "TestHostOfLinks"},
+	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices},
 	"PurgeSecrets": {
 		"dynamodb:Query": "(purge)", "dynamodb:BatchWriteItem": "(purge)", "dynamodb:DeleteItem": "(purge)",
 	},
+	"RedeploySecrets": {
+		"dynamodb:Query": "(redelivery)", "dynamodb:GetItem": "(redelivery)", "dynamodb:UpdateItem": "(redelivery)", "dynamodb:PutItem": "(redelivery)",
+	},
 	"UpdateItem": {
-		"dynamodb:GetItem": "TestUpdateItem", "dynamodb:UpdateItem": "TestUpdateItem", "dynamodb:PutItem": "TestUpdateItem",
-		"dynamodb:DeleteItem": "TestUpdateItem", "dynamodb:ConditionCheckItem": "TestUpdateItem", "kms:GenerateDataKey": "TestUpdateItem",
+		"dynamodb:GetItem": updatedItem, "dynamodb:UpdateItem": updatedItem, "dynamodb:PutItem": updatedItem, "kms:GenerateDataKey": updatedItem,
+		"dynamodb:DeleteItem": "TestUpdateItem", // a new key
 	},
 	"UpdateSecret": {
 		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
 	},
+	"UpdateService": {
+		"dynamodb:GetItem": movedService, "dynamodb:UpdateItem": movedService, "dynamodb:DeleteItem": movedService, "dynamodb:PutItem": movedService,
+	},
 }
 
 // unasked are actions that ministack asks no policy for: see deviations.
-var unasked = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+var unasked = []string{
+	"logs:CreateLogStream", "logs:PutLogEvents",
+	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage",
+}
 
 // permissions takes each action from each function's role, once: a test must then fail,
 // and IAM must have refused that very action. So no function is allowed what it does not
 // need, on the whole way through gateway, function and role.
 func permissions(t *testing.T, c cloud, tests suite) {
-	p := permitted{cloud: c, stack: c.stack(t), tests: tests}
+	p := permitted{cloud: c, stack: c.stack(t), suite: tests}
 	allowed := map[string]map[string]string{}
 	for _, function := range p.stack.functions() {
 		for _, action := range p.role(t, function).policy.actions() {
@@ -80,11 +112,25 @@ func permissions(t *testing.T, c cloud, tests suite) {
 	if diff := cmp.Diff(allowed, without); diff != "" {
 		t.Fatalf("actions that are allowed (-) and those with a test (+):\n%s", diff)
 	}
-	for name, test := range map[string]func(*testing.T) string{"(deletion)": p.deletion, "(purge)": p.purge} {
-		if failure := test(t); failure != "" {
-			t.Fatalf("%s fails with all permissions: %s", name, failure)
+	for name, test := range p.tests() {
+		began := time.Now()
+		if failure := test(t, func() bool { return false }); failure != "" {
+			t.Fatalf("%s fails with all permissions: %s\n%s", name, failure, p.log(t, "DeploySecret", began))
 		}
 	}
+	t.Run("with all", func(t *testing.T) {
+		all := map[string]bool{}
+		for _, tests := range without {
+			for _, test := range tests {
+				all[test] = strings.Contains(test, "//") // a part: the others have been played
+			}
+		}
+		for test := range all {
+			if all[test] {
+				t.Run(test, func(t *testing.T) { t.Parallel(); tests.mustPass(t, p.stack, "^"+test, "") })
+			}
+		}
+	})
 	for _, function := range slices.Sorted(maps.Keys(without)) {
 		for _, action := range slices.Sorted(maps.Keys(without[function])) {
 			t.Run(function+" without "+action, func(t *testing.T) { p.mustNeed(t, function, action, without[function][action]) })
@@ -96,65 +142,139 @@ func permissions(t *testing.T, c cloud, tests suite) {
 type permitted struct {
 	cloud cloud
 	stack stack
-	tests suite
+	suite suite
+}
+
+// tests are those of this package, by name. Each says what is wrong, and waits for nothing
+// once it is given up.
+func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (failure string) {
+	return map[string]func(*testing.T, func() bool) string{
+		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
+	}
 }
 
 func (p permitted) mustNeed(t *testing.T, function, action, test string) {
 	t.Helper()
 	began := time.Now()
 	var failure string
+	refused := func() bool {
+		// In the function's words, or in IAM's.
+		log := p.log(t, function, began)
+		return strings.Contains(log, "is not authorized to perform: "+action+" ") ||
+			strings.Contains(log, strings.TrimPrefix(action, "secretsmanager:")+": AccessDeniedException")
+	}
 	p.withhold(t, function, action, func() {
-		switch test {
-		case "(deletion)":
-			failure = p.deletion(t)
-		case "(purge)":
-			failure = p.purge(t)
-		default:
-			if out, err := p.tests.play(t, p.stack, "^"+test, ""); err != nil {
-				failure = out
-			}
+		if own := p.tests()[test]; own != nil {
+			failure = own(t, refused)
+		} else if out, err := p.suite.play(t, p.stack, "^"+test, ""); err != nil {
+			failure = out
 		}
 	})
 	if failure == "" {
 		t.Errorf("%s passes all the same", test)
 	}
-	refusal := "is not authorized to perform: " + action + " "
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.log(t, function, began), refusal); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); !refused(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the function's log does not say that it %s\n%s", refusal, failure)
+			t.Fatalf("the function's log does not say that it is not authorized to perform %s\n%s", action, failure)
 		}
 	}
 }
 
 // deletion deletes a secret with an item, and says what is left of it.
-func (p permitted) deletion(t *testing.T) (failure string) {
+func (p permitted) deletion(t *testing.T, _ func() bool) (failure string) {
 	t.Helper()
 	account, secret := p.deleted(t)
 	return p.leftOf(t, account, secret)
 }
 
 // purge leaves a deletion to purge-secrets and has it finished, and says what is left.
-func (p permitted) purge(t *testing.T) (failure string) {
+func (p permitted) purge(t *testing.T, _ func() bool) (failure string) {
 	t.Helper()
 	var account, secret string
 	p.withhold(t, "DeleteSecret", "dynamodb:Query", func() { account, secret = p.deleted(t) })
 	if p.leftOf(t, account, secret) == "" {
 		t.Fatal("the deletion has left nothing to purge")
 	}
-	// What it answers does not matter: it may be that it failed.
-	_, err := p.cloud.try(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.resources["PurgeSecrets"].Physical+":live/invocations", http.Header{}, []byte("{}"))
+	p.invoke(t, "PurgeSecrets", "{}")
+	return p.leftOf(t, account, secret)
+}
+
+// delivery has a secret delivered, renamed, left by its service and used again, and says
+// what is wrong with its bundle.
+func (p permitted) delivery(t *testing.T, giveUp func() bool) (failure string) {
+	t.Helper()
+	u := p.newUsed(t)
+	want := bundle{content: `{"KEY":"first <value>"}`, name: "used"}
+	for _, step := range []struct {
+		do   func(*testing.T)
+		want bundle
+	}{
+		{func(*testing.T) {}, want},
+		{func(t *testing.T) { u.rename(t, "renamed") }, bundle{content: want.content, name: "renamed"}},
+		{u.detach, bundle{doomed: true, name: "renamed"}},
+		{u.attach, bundle{content: want.content, name: "renamed"}},
+	} {
+		step.do(t)
+		if failure := u.awaitBundle(t, p.cloud, step.want, giveUp); failure != "" {
+			return failure
+		}
+	}
+	return ""
+}
+
+// redelivery has a delivery fail and tried again, then a bundle that is lost made again,
+// and says what is wrong with it.
+func (p permitted) redelivery(t *testing.T, giveUp func() bool) (failure string) {
+	t.Helper()
+	var u *used
+	p.withhold(t, "DeploySecret", "kms:Decrypt", func() {
+		u = p.newUsed(t)
+		for deadline := time.Now().Add(10 * time.Second); u.status(t) != "failed"; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("a delivery without kms:Decrypt is %s", u.status(t))
+			}
+		}
+	})
+	want := bundle{content: `{"KEY":"first <value>"}`, name: "used"}
+	p.invoke(t, "RedeploySecrets", "{}")
+	if failure := u.awaitBundle(t, p.cloud, want, giveUp); failure != "" {
+		return failure
+	}
+	lost := map[string]any{"SecretId": bundleName(u.account, u.secret), "ForceDeleteWithoutRecovery": true}
+	if err := p.cloud.secretsManager(t, root, "DeleteSecret", lost, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	p.invoke(t, "RedeploySecrets", `{"all": true}`)
+	return u.awaitBundle(t, p.cloud, want, giveUp)
+}
+
+// newUsed is a used secret of a new account.
+func (p permitted) newUsed(t *testing.T) *used {
+	t.Helper()
+	made := p.account(t)
+	return newUsed(t, api{url: p.cloud.url(p.stack), key: made.APIKey}, made.AccountID, "used")
+}
+
+// invoke calls a function. What it answers does not matter: it may be that it failed.
+func (p permitted) invoke(t *testing.T, function, event string) {
+	t.Helper()
+	_, err := p.cloud.try(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.resources[function].Physical+":live/invocations", http.Header{}, []byte(event))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.leftOf(t, account, secret)
+}
+
+func (p permitted) account(t *testing.T) (made gateway.CreateAccountResponse) {
+	t.Helper()
+	p.cloud.rest(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.outputs["CreateAccountFunction"]+":live/invocations",
+		gateway.CreateAccountRequest{Name: uuid.NewString()}, &made)
+	return made
 }
 
 // deleted makes an account and a secret with an item, and deletes the secret.
 func (p permitted) deleted(t *testing.T) (account, secret string) {
 	t.Helper()
-	var made gateway.CreateAccountResponse
-	p.cloud.rest(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.outputs["CreateAccountFunction"]+":live/invocations",
-		gateway.CreateAccountRequest{Name: uuid.NewString()}, &made)
+	made := p.account(t)
 	a := api{url: p.cloud.url(p.stack), key: made.APIKey}
 	secret = a.create(t, "/api/secrets/", `{"name":"doomed"}`)
 	a.create(t, "/api/secrets/"+secret+"/items/", `{"key":"KEY","value":"value"}`)

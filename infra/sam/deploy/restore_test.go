@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // restoredName is what the drill calls the table that it restores another to.
@@ -17,7 +18,7 @@ func restoredName(table string) string { return table + "-restored" }
 // stack is switched over to it; the returned function switches it back, beside changing
 // other parameters. Values open in both, each table has what it had, and the functions
 // may do there what they may.
-func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *testing.T, parameters ...string)) {
+func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back func(t *testing.T, parameters ...string)) {
 	t.Helper()
 	own := c.stack(t).outputs["TableName"]
 	restored := restoredName(own)
@@ -34,9 +35,21 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 	if err := dynamodb.NewTableExistsWaiter(db).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &restored}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
+	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+		TableName: &restored, StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	late := items + here(t).create(t, items, `{"key":"LATE","value":"late value"}`) + "/"
 
-	update(t, c, sam, "RestoredTable="+restored)
+	u.setValue(t, "late")
+	u.mustHave(t, c, bundle{content: `{"KEY":"late"}`, name: "used"})
+
+	if out, err := sam.try(t, sam.deployment([]string{"RestoredTable=" + restored})...); err == nil || !strings.Contains(out, "RestoredTable needs RestoredTableStream") {
+		t.Errorf("a table without its stream is taken: %v\n%s", err, out)
+	}
+	update(t, c, sam, "RestoredTable="+restored, "RestoredTableStream="+c.streamOf(t, restored))
 	if name := c.stack(t).outputs["TableName"]; name != restored {
 		t.Errorf("TableName = %s, want %s", name, restored)
 	}
@@ -48,11 +61,18 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 	if status, body := here(t).call(t, http.MethodGet, since, ""); status != http.StatusOK || !strings.Contains(body, `"value":"value since"`) {
 		t.Errorf("GET what was written to the restored table = %d %s, want its value", status, body)
 	}
+	// What services take follows, though it has come further than the table that is used now.
+	redeployAll(t, sam)
+	u.mustHave(t, c, bundle{content: `{"KEY":"third"}`, name: "used"})
+	u.setValue(t, "since")
+	u.mustHave(t, c, bundle{content: `{"KEY":"since"}`, name: "used"})
 
 	return func(t *testing.T, parameters ...string) {
 		t.Helper()
-		update(t, c, sam, append(parameters, `RestoredTable=""`)...)
+		update(t, c, sam, append(parameters, `RestoredTable=""`, `RestoredTableStream=""`)...)
 		kept.mustBeThere(t, c)
+		redeployAll(t, sam)
+		u.mustHave(t, c, bundle{content: `{"KEY":"late"}`, name: "used"})
 		if status, body := here(t).call(t, http.MethodGet, late, ""); status != http.StatusOK || !strings.Contains(body, `"value":"late value"`) {
 			t.Errorf("GET of the stack's own table = %d %s, want its value", status, body)
 		}
@@ -60,4 +80,14 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData) (back func(t *tes
 			t.Errorf("GET what is in the restored table only = %d, want 404", status)
 		}
 	}
+}
+
+// streamOf is the ARN of a table's stream.
+func (c cloud) streamOf(t *testing.T, table string) string {
+	t.Helper()
+	out, err := c.dynamodb().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.Table.LatestStreamArn)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"goblins-secrets/infra/local/checkout"
 )
 
@@ -21,6 +23,7 @@ type samCLI struct {
 	program  string
 	checkout string
 	build    string // the folder of what it built
+	template string // what it deploys
 	env      []string
 }
 
@@ -35,6 +38,7 @@ func newSAM(t *testing.T, c cloud) samCLI {
 		build: filepath.Join(t.TempDir(), "build"), // SAM writes a build.toml beside it
 		env:   append(withoutAWS(os.Environ()), append(c.Environment(), "SAM_CLI_TELEMETRY=0", "SAM_CLI_POLL_DELAY=1")...),
 	}
+	s.template = filepath.Join(s.build, "template.yaml")
 	if _, err := os.Stat(s.program); err != nil {
 		t.Fatalf("%v: make test-deploy installs it", err)
 	}
@@ -52,14 +56,30 @@ func withoutAWS(environment []string) []string {
 // run runs it at the checkout's root and returns what it printed; it may not fail.
 func (s samCLI) run(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), s.program, args...)
-	cmd.Dir, cmd.Env = s.checkout, s.env
-	var out, all bytes.Buffer
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &all), &all
-	if err := cmd.Run(); err != nil {
+	var all bytes.Buffer
+	stdout, err := s.start(t, &all, args)
+	if err != nil {
 		t.Fatalf("sam %s: %v\n%s", strings.Join(args, " "), err, &all)
 	}
-	return out.String()
+	return stdout
+}
+
+// try is run, but it may fail, and all that it printed is returned.
+func (s samCLI) try(t *testing.T, args ...string) (output string, err error) {
+	t.Helper()
+	var all bytes.Buffer
+	_, err = s.start(t, &all, args)
+	return all.String(), err
+}
+
+func (s samCLI) start(t *testing.T, all *bytes.Buffer, args []string) (stdout string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), s.program, args...)
+	cmd.Dir, cmd.Env = s.checkout, s.env
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, all), all
+	err = cmd.Run()
+	return out.String(), err
 }
 
 // architecture is that of this machine, on which ministack runs the functions.
@@ -73,11 +93,46 @@ func (s samCLI) buildAll(t *testing.T) {
 // for what an emulator and a test need. A parameter that is not given keeps its value.
 func (s samCLI) deploy(t *testing.T, parameters []string, options ...string) (stdout string) {
 	t.Helper()
-	args := append([]string{"deploy",
-		"--template-file", filepath.Join(s.build, "template.yaml"), "--config-file", filepath.Join(s.checkout, "samconfig.toml"),
+	return s.run(t, s.deployment(parameters, options...)...)
+}
+
+func (s samCLI) deployment(parameters []string, options ...string) (args []string) {
+	args = append([]string{"deploy",
+		"--template-file", s.template, "--config-file", filepath.Join(s.checkout, "samconfig.toml"),
 		"--no-confirm-changeset", "--no-progressbar", // nobody is there to confirm and to look
 	}, options...)
-	return s.run(t, append(append(args, "--parameter-overrides", "Architecture="+architecture), parameters...)...)
+	return append(append(args, "--parameter-overrides", "Architecture="+architecture), parameters...)
+}
+
+// packed is the same, but with the functions as they were uploaded: what takes the most
+// time of a deployment is to pack them, to find that all have been.
+func (s samCLI) packed(t *testing.T, c cloud) samCLI {
+	t.Helper()
+	built, err := os.ReadFile(s.template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var deployed struct {
+		Resources map[string]struct {
+			Properties struct {
+				CodeURI string `yaml:"CodeUri"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(c.template(t, "Original")), &deployed); err != nil {
+		t.Fatal(err)
+	}
+	text := string(built) // else it is another definition of the API for SAM
+	for name, r := range deployed.Resources {
+		if r.Properties.CodeURI != "" {
+			text = strings.Replace(text, "CodeUri: "+name+"\n", "CodeUri: "+r.Properties.CodeURI+"\n", 1)
+		}
+	}
+	s.template = filepath.Join(s.build, "packed.yaml")
+	if err := os.WriteFile(s.template, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // changeSetARN is in what sam deploy says when it does not execute.

@@ -89,13 +89,14 @@ func (c cloud) awaitGone(t *testing.T) {
 	}
 }
 
-// processedTemplate is the template that is deployed, with SAM's resources expanded.
-func (c cloud) processedTemplate(t *testing.T) string {
+// template is the one that is deployed: Original, or Processed, with SAM's resources
+// expanded.
+func (c cloud) template(t *testing.T, stage string) string {
 	t.Helper()
 	var answer struct {
 		Body string `xml:"GetTemplateResult>TemplateBody"`
 	}
-	c.query(t, "cloudformation", "GetTemplate", map[string]string{"StackName": stackName, "TemplateStage": "Processed"}, &answer)
+	c.query(t, "cloudformation", "GetTemplate", map[string]string{"StackName": stackName, "TemplateStage": stage}, &answer)
 	return answer.Body
 }
 

@@ -26,6 +26,7 @@ var deviations = []struct{ what, skip string }{
 	{what: "it takes no alias for an authorizer, and ANY for methods that are taken: adapt mends the template"},
 	{what: "it tells functions the route's pattern for requestContext.path: pkg/gateway takes the event's own path then"},
 	{what: "it asks the authorizer at each request, without a cache: nothing that a client could see"},
+	{what: "it leads no stream to a function and keeps no schedule: the stack beneath does, with the same handlers in its own process"},
 	{what: "it has no GatewayResponses: a key that is missing or malformed is a 401 with other words", skip: "TestNoAccess"},
 	{what: "and one that the authorizer refuses is a 502", skip: "TestNoAccess"},
 	{what: "it answers 500 to an event of more than 6 MB", skip: "TestTooLargeForTheGateway"},

@@ -9,10 +9,15 @@ import (
 	"goblins-secrets/infra/local/tool"
 )
 
-//go:embed requirements.txt
-var pins embed.FS
+var (
+	//go:embed requirements.txt
+	pins embed.FS
 
-// install puts ministack into a venv and returns the path of the program.
+	//go:embed launch.py
+	launch string
+)
+
+// install puts ministack into a venv and returns the path of its Python.
 func install(ctx context.Context, progress io.Writer) (string, error) {
 	dir, err := tool.Install(ctx, tool.Tool{
 		Name: "ministack", Title: "ministack (128 MB, half a minute)",
@@ -23,5 +28,5 @@ func install(ctx context.Context, progress io.Writer) (string, error) {
 			{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", "requirements.txt"},
 		},
 	}, progress)
-	return filepath.Join(dir, "venv", "bin", "ministack"), err
+	return filepath.Join(dir, "venv", "bin", "python3"), err
 }

@@ -33,7 +33,7 @@ type Ministack struct {
 // installs it first if need be, and says so on progress. What it unpacks goes
 // into the folder dir.
 func Start(ctx context.Context, dir string, progress io.Writer) (*Ministack, error) {
-	program, err := install(ctx, progress)
+	python, err := install(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func Start(ctx context.Context, dir string, progress io.Writer) (*Ministack, err
 		return nil, err
 	}
 	m := &Ministack{URL: "http://127.0.0.1:" + port}
-	cmd := exec.Command(program)
+	cmd := exec.Command(python, "-c", launch)
 	cmd.Dir = dir
 	// Nothing of ours: the functions inherit all of it.
 	cmd.Env = []string{
