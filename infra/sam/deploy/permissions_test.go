@@ -164,20 +164,32 @@ func (p permitted) mustNeed(t *testing.T, function, action, test string) {
 			strings.Contains(log, strings.TrimPrefix(action, "secretsmanager:")+": AccessDeniedException")
 	}
 	p.withhold(t, function, action, func() {
-		if own := p.tests()[test]; own != nil {
-			failure = own(t, refused)
-		} else if out, err := p.suite.play(t, p.stack, "^"+test, ""); err != nil {
-			failure = out
+		// Once, unless this machine is so busy that ministack misses what the function says.
+		for tries := 0; tries < 3 && (tries == 0 || !soon(refused)); tries++ {
+			failure = ""
+			if own := p.tests()[test]; own != nil {
+				failure = own(t, refused)
+			} else if out, err := p.suite.play(t, p.stack, "^"+test, ""); err != nil {
+				failure = out
+			}
+			if failure == "" {
+				t.Fatalf("%s passes all the same", test)
+			}
 		}
 	})
-	if failure == "" {
-		t.Errorf("%s passes all the same", test)
+	if !soon(refused) {
+		t.Fatalf("the function's log does not say that it is not authorized to perform %s\n%s", action, failure)
 	}
-	for deadline := time.Now().Add(5 * time.Second); !refused(); time.Sleep(100 * time.Millisecond) {
+}
+
+// soon reports whether something comes true within two seconds.
+func soon(is func() bool) bool {
+	for deadline := time.Now().Add(2 * time.Second); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the function's log does not say that it is not authorized to perform %s\n%s", action, failure)
+			return false
 		}
 	}
+	return true
 }
 
 // deletion deletes a secret with an item, and says what is left of it.
