@@ -456,7 +456,7 @@ func (tb *tab) click(kind, name string) {
 	tb.t.Helper()
 	element := tb.element(kind, name)
 	tb.await("a usable "+kind+" "+name, "(e => e && !e.disabled)("+element+")")
-	at := eval[struct{ X, Y float64 }](tb, "(e => { e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return {x: r.x + r.width / 2, y: r.y + r.height / 2}; })("+element+")")
+	at := eval[struct{ X, Y float64 }](tb, "(e => { e.scrollIntoView({block: 'center'}); const r = e.getClientRects()[0]; return {x: r.x + r.width / 2, y: r.y + r.height / 2}; })("+element+")")
 	tb.do(chromedp.MouseClickXY(at.X, at.Y))
 }
 
@@ -472,6 +472,16 @@ func (tb *tab) fill(label, text string) {
 func (tb *tab) press(key string) {
 	tb.t.Helper()
 	tb.do(chromedp.KeyEvent(key))
+}
+
+// slash presses "/" so that the page can take it for itself: of press the browser gets a
+// letter of its own behind the key.
+func (tb *tab) slash() {
+	tb.t.Helper()
+	tb.do(
+		send(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "keyDown", Key: "/", Code: "Slash", Text: "/"}),
+		send(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "keyUp", Key: "/", Code: "Slash"}),
+	)
 }
 
 func (tb *tab) value(label string) string {

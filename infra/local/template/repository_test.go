@@ -773,6 +773,10 @@ func TestOutputs(t *testing.T) {
 	if diff := cmp.Diff(value(url), at(doc, "Outputs", "ApiUrl", "Value")); diff != "" {
 		t.Errorf("ApiUrl (-want +got):\n%s", diff)
 	}
+	console := []value{"HasDomain", "!Sub https://${DomainName}/console/", "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}/console/"}
+	if diff := cmp.Diff(value(console), at(doc, "Outputs", "ConsoleUrl", "Value")); diff != "" {
+		t.Errorf("ConsoleUrl (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(ownOrRetainedKey, at(doc, "Outputs", "MasterKeyArn", "Value")); diff != "" {
 		t.Errorf("MasterKeyArn (-want +got):\n%s", diff)
 	}

@@ -60,7 +60,7 @@ function Budget() {
   const title = `You can reveal ${count(budget.limit, "value")} in any ${duration(budget.window)}.`;
   return html`<p class=${budget.left === 0 ? "budget spent" : "budget"} title=${title}>
     <meter min="0" max=${budget.limit} low=${budget.limit / 10} value=${budget.left} aria-hidden="true"></meter>
-    <span>${budget.left} of ${budget.limit} left${budget.until && seconds > 0 ? `; next in ${budget.left === 0 ? clock(seconds) : duration(seconds)}` : ""}</span>
+    <span>Reveals: ${budget.left} of ${budget.limit} left${budget.until && seconds > 0 ? `; next in ${budget.left === 0 ? clock(seconds) : duration(seconds)}` : ""}</span>
   </p>`;
 }
 

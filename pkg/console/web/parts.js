@@ -47,7 +47,8 @@ const asFailure = (error) =>
   error instanceof Failure ? error : new Failure("broken", `This page has a fault (${error.message}). Reload it and try again.`);
 
 // useLoad keeps what a path of the API answers, and loads it anew when asked, after a
-// sign-in, and when the tab is looked at again. What there is stays until there is more.
+// sign-in, and when the tab is looked at again. What there is stays until there is more,
+// but not for another key: it may be another account's.
 function useLoad(path, load, empty) {
   const { key, signIns } = session.use();
   const [state, setState] = useState({ data: empty, done: false, failure: null });
@@ -68,8 +69,11 @@ function useLoad(path, load, empty) {
   };
   useEffect(() => {
     if (key) reload();
-    return () => run.current.number++;
-  }, [path, signIns, Boolean(key)]);
+    return () => {
+      run.current = { number: run.current.number + 1, busy: false, done: false };
+      setState({ data: empty, done: false, failure: null });
+    };
+  }, [path, signIns]);
   useReturn(() => session.get().key && reload());
   // What was changed is shown at once. A run that began before may not know of it.
   const change = (by) => {
@@ -142,18 +146,28 @@ function Field({ label, hint, name, value, onInput, failure, lines, type = "text
 // onClose is missing. While the key is asked for it steps back, as it is.
 function Dialog({ title, onClose, wide, children }) {
   const ref = useRef(null);
+  const gone = useRef(false);
   const id = useId();
   const { refused } = session.use();
   useLayoutEffect(() => {
     if (refused) ref.current.close();
     else if (!ref.current.open) ref.current.showModal();
   }, [refused]);
+  // Closing gives the focus back to what has opened it; being removed does not.
+  useLayoutEffect(() => () => {
+    gone.current = true;
+    ref.current.close();
+  }, []);
   const cancel = (event) => {
     event.preventDefault();
     onClose?.();
   };
   // Browsers close a dialog for a second Esc without asking.
-  const closed = () => session.get().refused || (onClose ? onClose() : ref.current?.showModal());
+  const closed = () => {
+    if (gone.current || session.get().refused) return;
+    if (onClose) onClose();
+    else ref.current.showModal();
+  };
   return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <h2 id=${id}>${title}</h2>
     ${children}
@@ -188,7 +202,7 @@ const statuses = {
   pending: ["Pending", "Services use it, and it has not been delivered to them yet."],
   deploying: ["Deploying", "Services still take it as it was before the last changes."],
   failed: ["Failed", "The last delivery to its services failed. It is tried again by itself; those who run this can see why."],
-  ready: ["Ready", "Services take it as it is."],
+  ready: ["Ready", "Services take it as it is, or none uses it."],
 };
 
 // Status tells whether services have a secret as it is.

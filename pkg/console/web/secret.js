@@ -12,9 +12,6 @@ function SecretView({ id }) {
     if (!session.get().budget && session.get().key) refreshBudget();
   }, []);
 
-  if (secret.failure?.kind === "missing") {
-    return html`<main><h1 tabindex="-1">No such secret</h1><${Problem} failure=${secret.failure} /><p><${Link} to="">All secrets<//></p></main>`;
-  }
   const close = () => setDialog(null);
   // What changes an item can change what services are still to get.
   const onItem = (item) => items.change(put(item));
@@ -24,7 +21,12 @@ function SecretView({ id }) {
     secret.reload();
   };
   const found = items.data.filter((item) => matches(item.key, search));
-  return html`<main>
+  // Whatever becomes of the secret, what was typed into a dialog stays.
+  const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id} onItem=${onItem} changed=${changed} onClose=${close} />`;
+  if (secret.failure?.kind === "missing") {
+    return html`<main key="missing"><h1 tabindex="-1">No such secret</h1><${Problem} failure=${secret.failure} /><p><${Link} to="">All secrets<//></p></main>${open}`;
+  }
+  return html`<main key="secret">
     <p><${Link} to="">← All secrets<//></p>
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<bdi>${secret.data.name}</bdi>` : "Secret"}</h1>
@@ -52,8 +54,7 @@ function SecretView({ id }) {
       </ul>`}
       ${items.data.length > 0 && html`<p class="quiet">${count(items.data.length, "item")}${items.done ? "" : ", loading more …"}. Each “Show” is logged, with who, when and from where.</p>`}
     </section>
-    ${dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id} onItem=${onItem} changed=${changed} onClose=${close} />`}
-  </main>`;
+  </main>${open}`;
 }
 
 // SecretDialog is the dialog that is open, of all those of a secret and of its items.
@@ -61,9 +62,9 @@ function SecretDialog({ dialog, secret, items, id, onItem, changed, onClose }) {
   const { kind, item } = dialog;
   switch (item ? `${kind} item` : kind) {
     case "rename":
-      return html`<${NameDialog} secret=${secret.data} onClose=${onClose} done=${(s) => { secret.change(() => s); notify("The secret was renamed."); }} />`;
+      return html`<${NameDialog} secret=${dialog.secret} onClose=${onClose} done=${(s) => { secret.change(() => s); notify("The secret was renamed."); }} />`;
     case "delete":
-      return html`<${DeleteSecret} secret=${secret.data} onClose=${onClose} done=${() => navigate("")} />`;
+      return html`<${DeleteSecret} secret=${dialog.secret} onClose=${onClose} done=${() => navigate("")} />`;
     case "add":
       return html`<${AddItem} secret=${id} onClose=${onClose} done=${changed("The item was added.")} />`;
     case "import":
