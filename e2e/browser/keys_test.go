@@ -107,6 +107,7 @@ func TestRevokedKey(t *testing.T) {
 	tb.click("button", "Add")
 	tb.see("The API does not accept this key any more. Sign in again: nothing that you typed is lost.")
 	tb.miss("PLANTED", "KEY")
+	tb.await("forgotten the value that was shown", `!document.documentElement.outerHTML.includes("PLANTED")`)
 
 	// With another account's key the secret is not there, and the text is.
 	other := shared.account(t)

@@ -32,7 +32,7 @@ function App() {
     ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
       ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
     </div>`}
-    <p class=${notice && signedIn ? "notice" : "notice none"} role="status">${signedIn ? notice : ""}</p>
+    <p class="notice" role="status">${signedIn ? notice : ""}</p>
   `;
 }
 
