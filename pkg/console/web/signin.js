@@ -26,7 +26,7 @@ function SignIn() {
   };
   const fieldFailure = action.failure?.kind === "invalid" ? action.failure : null;
   return html`<main class="signin">
-    <h1>Sign in</h1>
+    <h1>Sign in to Goblins Secrets</h1>
     ${refused && html`<p class="problem" role="alert">${refused}</p>`}
     <form onSubmit=${submit}>
       <${Field} label="API key" name="api_key" type="password" hint="Paste the key that you got when your account was made. It stays in this tab."
