@@ -305,9 +305,21 @@ const prelude = `(() => {
       if (timer.due <= Date.now() && waiting.has(id)) { realClear(id); timer.run(); }
     }
   };
+  // Where to click an element, and whether that click has come to it.
+  let clicked;
+  const aim = (e) => {
+    clicked = false;
+    if (!e) return { x: 0, y: 0, hit: false };
+    e.scrollIntoView({ block: "center" });
+    e.addEventListener("click", () => (clicked = true), { once: true, capture: true });
+    const r = e.getClientRects()[0];
+    const at = { x: r.x + r.width / 2, y: r.y + r.height / 2 };
+    return { ...at, hit: e.contains(document.elementFromPoint(at.x, at.y)) };
+  };
+  const hit = () => clicked;
   const violations = [];
   document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber));
-  window.test = { find, advance, violations };
+  window.test = { find, aim, hit, advance, violations };
 })()`
 
 // open opens the console in a tab of its own profile.
@@ -451,13 +463,26 @@ func (tb *tab) element(kind, name string) string {
 	return "test.find(" + quote(kind) + ", " + quote(name) + ")"
 }
 
-// click clicks a button or link, with the mouse.
+// click clicks a button or link, with the mouse. What is below the pointer can move away
+// while something above it is loaded: then the click is repeated.
 func (tb *tab) click(kind, name string) {
 	tb.t.Helper()
 	element := tb.element(kind, name)
-	tb.await("a usable "+kind+" "+name, "(e => e && !e.disabled)("+element+")")
-	at := eval[struct{ X, Y float64 }](tb, "(e => { e.scrollIntoView({block: 'center'}); const r = e.getClientRects()[0]; return {x: r.x + r.width / 2, y: r.y + r.height / 2}; })("+element+")")
-	tb.do(chromedp.MouseClickXY(at.X, at.Y))
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		tb.await("a usable "+kind+" "+name, "(e => e && !e.disabled)("+element+")")
+		at := eval[struct {
+			X, Y float64
+			Hit  bool
+		}](tb, "test.aim("+element+")")
+		if !at.Hit {
+			continue
+		}
+		tb.do(chromedp.MouseClickXY(at.X, at.Y))
+		if eval[bool](tb, "test.hit()") {
+			return
+		}
+	}
+	tb.t.Fatalf("%s %s can't be clicked; the page shows:\n%s", kind, name, tb.text())
 }
 
 // fill replaces what is in a field, as pasting does.

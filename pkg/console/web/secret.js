@@ -83,6 +83,7 @@ function Users({ users }) {
   return html`<section aria-labelledby="users">
     <h2 id="users">Used by</h2>
     <${Problem} failure=${users.failure} retry=${users.reload} />
+    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>` /* so that nothing moves when it is known */}
     ${users.done && users.data.length === 0 && html`<p class="quiet">No service uses it, so it is delivered nowhere.</p>`}
     ${users.data.length > 0 && html`<ul class="users">
       ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong> <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
