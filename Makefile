@@ -6,6 +6,8 @@
 #   make test-dynamodb-local, make test-deploy, make test-sam-local
 #                  on Amazon's DynamoDB emulator, on an emulator of AWS, in containers
 #   make bench     docs/benchmarks.md, measured anew
+#   make screenshots
+#                  docs/console/, taken anew
 #   make deploy    into your AWS account
 #   make sam-local, make invoke FUNCTION=GetItem
 #                  the deployed binaries in containers, through the SAM CLI
@@ -32,7 +34,7 @@ SAM_ADDR ?= 127.0.0.1:3000
 # Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
 SLOW = Test(Deploy|Ministack|Containers)
 
-.PHONY: run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench local
+.PHONY: run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
 run: local
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
@@ -59,6 +61,8 @@ sam-program:
 
 test: lint validate
 	go test -race -skip '^$(SLOW)$$' ./...
+	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
+	  echo 'Chromium is not installed: the console was NOT tested in a browser (as root on Debian: e2e/browser/chromium.sh --install)' >&2
 	@$(MAKE) --no-print-directory vulncheck
 
 lint:
@@ -96,6 +100,9 @@ test-sam-local: $(SAM)
 
 bench:
 	go run ./infra/bench
+
+screenshots:
+	SCREENSHOTS='$(CURDIR)/docs/console' go test -count=1 -run '^TestScreenshots$$' ./e2e/browser
 
 $(SAM):
 	@command -v python3 >/dev/null || { echo 'goblins-secrets: Python 3 is needed to install the SAM CLI, and is not on the PATH' >&2; exit 1; }

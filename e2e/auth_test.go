@@ -3,6 +3,7 @@ package e2e
 import (
 	"hash/crc32"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,6 +42,9 @@ func TestNoAccess(t *testing.T) {
 			all[path] = methods
 		}
 		all["/api/unknown/"], all["/favicon.ico"] = methods, methods
+		for _, open := range []string{"/", "/console/", "/console/x"} { // to GET alone
+			all[open] = slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "GET" })
+		}
 		for i, header := range headers {
 			for _, path := range sorted(all) {
 				for _, method := range all[path] {

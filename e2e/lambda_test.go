@@ -105,12 +105,16 @@ func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
 		return
 	}
-	resource, function, params := g.route(r.Method, r.URL.EscapedPath())
-	if function == "" {
+	route, params := g.route(r.Method, r.URL.EscapedPath())
+	if route.Function == "" {
 		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)
 		return
 	}
-	identity, failure := g.authorize(r.Context(), r.Method, r.URL.Path, r.Header.Get(g.template.Authorizer.Header))
+	var identity map[string]any
+	var failure string
+	if !route.Open {
+		identity, failure = g.authorize(r.Context(), r.Method, r.URL.Path, r.Header.Get(g.template.Authorizer.Header))
+	}
 	if failure != "" {
 		status := http.StatusInternalServerError
 		if failure == "UNAUTHORIZED" {
@@ -119,7 +123,7 @@ func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.respond(w, failure, status)
 		return
 	}
-	event, err := json.Marshal(g.event(r, resource, params, identity, body))
+	event, err := json.Marshal(g.event(r, route.Path, params, identity, body))
 	if err != nil {
 		g.t.Errorf("event of %s %s: %v", r.Method, r.URL.Path, err)
 		return
@@ -128,32 +132,33 @@ func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), g.timeouts[function])
+	ctx, cancel := context.WithTimeout(r.Context(), g.timeouts[route.Function])
 	defer cancel()
 	// A handler of its own, as if each request met a fresh instance: one serves one event at a time.
-	out, err := lambda.NewHandler(gateway.Proxy(g.functions[function])).Invoke(ctx, event)
+	out, err := lambda.NewHandler(gateway.Proxy(g.functions[route.Function])).Invoke(ctx, event)
 	if err != nil {
-		g.t.Errorf("%s %s: function %s failed: %v", r.Method, r.URL.Path, function, err)
+		g.t.Errorf("%s %s: function %s failed: %v", r.Method, r.URL.Path, route.Function, err)
 		g.respond(w, "INTEGRATION_FAILURE", http.StatusBadGateway)
 		return
 	}
 	g.answer(w, out)
 }
 
-// route finds a request's resource and function. Routes come sorted by path, where
+// route finds where a request goes. Routes come sorted by path, where
 // a parameter's brace is behind every letter: the first that fits is the closest.
-func (g *lambdaGateway) route(method, escaped string) (resource, function string, params map[string]string) {
+func (g *lambdaGateway) route(method, escaped string) (to template.Route, params map[string]string) {
+	var resource string
 	for _, route := range g.template.Routes {
 		found, ok := fits(route.Path, escaped)
 		if !ok || resource != "" && route.Path != resource {
 			continue
 		}
 		resource = route.Path
-		if route.Method == method || route.Method == "ANY" && function == "" {
-			function, params = route.Function, found
+		if route.Method == method || route.Method == "ANY" && to.Function == "" {
+			to, params = route, found
 		}
 	}
-	return resource, function, params
+	return to, params
 }
 
 // fits matches a path, with or without a slash at its end, with a route's.
@@ -161,6 +166,9 @@ func fits(route, escaped string) (params map[string]string, ok bool) {
 	want := strings.Split(strings.Trim(route, "/"), "/")
 	have := strings.Split(strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/"), "/")
 	params = map[string]string{}
+	if route == "/" {
+		return params, escaped == "/"
+	}
 	for i, part := range want {
 		if i >= len(have) || have[i] == "" {
 			return nil, false

@@ -118,6 +118,10 @@ func TestBudget(t *testing.T) {
 		}
 		lastRead := *r.item(t).LastAccessedAt
 
+		if r := c.unrecorded().get(t, "/api/budget/"); !strings.HasPrefix(r.body, `{"limit":6,"window":3600,"left":0,"reset":3`) {
+			t.Errorf("%v = %s, want nothing left", r, r.body)
+		}
+
 		// Spent: 429 before 404, whatever is asked for; everything else goes on.
 		first := 0
 		for i, refused := range []string{path, list + unknownID + "/", list + "x/", "/api/secrets/x/items/y/", theirs.fill("/api/secrets/{S}/items/{I}/"), path, path} {
@@ -140,6 +144,31 @@ func TestBudget(t *testing.T) {
 		r = other.get(t, theirs.fill("/api/secrets/{S}/items/{I}/"))
 		r.want(t, 200, theirs.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
 		r.wantHeader(t, policy, left(5, 3600))
+	})
+}
+
+// TestBudgetIsTold: what is left can be asked for, which is free.
+func TestBudgetIsTold(t *testing.T) {
+	eachTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		other := tg.client(t)
+		path := known.fill("/api/secrets/{S}/items/{I}/")
+		for range 3 {
+			c.get(t, "/api/budget/").want(t, 200, `{"limit":100,"window":3600,"left":100,"reset":0}`)
+		}
+		for _, asked := range []string{path, known.fill("/api/secrets/{S}/items/" + unknownID + "/")} {
+			c.get(t, asked)
+		}
+		reset := regexp.MustCompile(`^\{"limit":100,"window":3600,"left":98,"reset":(3600|35[0-9]{2})\}$`)
+		for _, form := range []string{"/api/budget/", "/api/budget"} {
+			r := c.unrecorded().get(t, form)
+			if r.status != 200 || !reset.MatchString(r.body) {
+				t.Errorf("%v = %d %s, want 98 left for about an hour", r, r.status, r.body)
+			}
+			r.wantHeader(t, "Content-Type: application/json", "Cache-Control: no-store")
+		}
+		// A user's own.
+		other.get(t, "/api/budget/").want(t, 200, `{"limit":100,"window":3600,"left":100,"reset":0}`)
 	})
 }
 

@@ -15,6 +15,7 @@ var paths = map[string][]string{
 	"/api/secrets/{S}/items/{I}/": {"GET", "PATCH", "DELETE"},
 	"/api/services/":              {"GET", "POST"},
 	"/api/services/{V}/":          {"GET", "PATCH", "DELETE"},
+	"/api/budget/":                {"GET"},
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -73,7 +74,7 @@ func TestUnknownPaths(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		for _, path := range []string{
-			"/", "/api", "/api/", "/favicon.ico", "/api/secret/", "/API/SECRETS/", "/api/secrets.json",
+			"/api", "/api/", "/favicon.ico", "/api/secret/", "/API/SECRETS/", "/api/secrets.json",
 			"/api/secrets/{S}/values/", "/api/secrets/{S}/items/{I}/value/", "/api/secrets/{S}/items/{I}/x/y",
 			"/api/service/", "/api/services.json", "/api/services/{V}/secret/", "/api/secrets/{S}/services/",
 			"/v1/api/secrets/", "/prod/api/secrets/",

@@ -28,10 +28,11 @@ const module = "goblins-secrets/"
 // mayImport lists what each part of the product may import of the product. What
 // stands here not at all is new: say here where it belongs.
 var mayImport = map[string][]string{
-	"functions":    {"pkg/app", "pkg/gateway", "pkg/httpapi"},
+	"functions":    {"pkg/app", "pkg/gateway", "pkg/httpapi", "pkg/console"},
 	"pkg/app":      {"pkg/dynamo", "pkg/awskms", "pkg/awssm", "pkg/envelope", "pkg/metrics", "pkg/secrets"},
 	"pkg/gateway":  {"pkg/httpapi", "pkg/secrets"},
 	"pkg/httpapi":  {"pkg/secrets"},
+	"pkg/console":  {}, // a client of the API
 	"pkg/dynamo":   {"pkg/secrets"},
 	"pkg/secrets":  {},
 	"pkg/envelope": {},
@@ -225,8 +226,9 @@ func TestMainsAreWiring(t *testing.T) {
 		if lines := bytes.Count(content, []byte("\n")); lines > most {
 			t.Errorf("%s has %d lines, want at most %d", path, lines, most)
 		}
-		// A function is what its folder says: get-item serves GetItem.
-		constructor := regexp.MustCompile(`(httpapi\.|gateway\.Start)(?i:` + strings.ReplaceAll(filepath.Base(filepath.Dir(path)), "-", "") + `)\(`)
+		// A function is what its folder says: get-item serves GetItem, console that package.
+		name := `(?i:` + strings.ReplaceAll(filepath.Base(filepath.Dir(path)), "-", "") + `)`
+		constructor := regexp.MustCompile(`(httpapi\.|gateway\.Start)` + name + `\(|` + name + `\.Handler\(`)
 		if !constructor.Match(content) {
 			t.Errorf("%s has no %s", path, constructor)
 		}

@@ -91,7 +91,11 @@ func serve(ctx context.Context, config stack.Config) error {
 	}
 	fmt.Printf(`Goblins Secrets is ready at %[1]s (data in %[2]s, Ctrl-C stops it).
 
-Paste this:
+The web console is at %[1]s/console/: sign in with the API key
+
+  %[3]s
+
+Or paste this:
 
   curl -H "Authorization: Bearer %[3]s" %[1]s/api/secrets/
 

@@ -472,6 +472,9 @@ func TestStack(t *testing.T) {
 	if !strings.Contains(r.output(), fmt.Sprintf(`curl -H "Authorization: Bearer %s" %s/api/secrets/`, key, r.url)) {
 		t.Errorf("it printed no curl command that works:\n%s", r.output())
 	}
+	if !strings.Contains(r.output(), "The web console is at "+r.url+"/console/") {
+		t.Errorf("it did not say where the console is:\n%s", r.output())
+	}
 	logs := r.output()
 
 	r = start(t, data, "-set", "ReadLimit=2")

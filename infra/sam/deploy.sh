@@ -56,4 +56,5 @@ if not outputs:
 print()
 print("The API:            ", outputs["ApiUrl"])
 print("The first account:  ", outputs["FirstAccount"])
-print("Then, with its key: ", outputs["FirstCall"])'
+print("Then, with its key: ", outputs["FirstCall"])
+print("Or in a browser:    ", outputs["ConsoleUrl"])'

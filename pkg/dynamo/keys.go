@@ -50,6 +50,7 @@ import (
 //	an item that can be reached             GetItem item; GetItem secret
 //	a sealed value that can be reached      GetItem value; GetItem secret
 //	charge a reveal                         UpdateItem read counter, on condition
+//	what is left of a user's budget         GetItem read counter
 //	stamp a reveal                          UpdateItem item, on condition
 //	what to deliver                         the stream's records of UNDELIVERED; Query UNDELIVERED
 //	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#

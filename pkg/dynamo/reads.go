@@ -77,11 +77,27 @@ func readTimes(row attributes) ([]time.Time, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.times(), nil
+}
+
+func (r readsRow) times() []time.Time {
 	times := make([]time.Time, len(r.Reads))
 	for i, ms := range r.Reads {
 		times[i] = counterEpoch.Add(time.Duration(ms) * time.Millisecond)
 	}
-	return times, nil
+	return times
+}
+
+// ReadTimes implements secrets.Reads.
+func (s *Store) ReadTimes(ctx context.Context, account, user uuid.UUID) ([]time.Time, error) {
+	row, err := get[readsRow](ctx, s, readsKey(account, user))
+	if errors.Is(err, secrets.ErrNotFound) { // before the first
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return row.times(), nil
 }
 
 // maxTrim is how many reads one TrimReads drops: an expression may have 4 KB.

@@ -15,7 +15,7 @@ type Budget struct {
 	Limit  int
 	Window time.Duration
 	Left   int
-	Reset  time.Duration // whole seconds until the oldest counted reveal leaves the window
+	Reset  time.Duration // whole seconds until the oldest counted reveal leaves the window; 0: none is counted
 }
 
 // Revealed is an item with its value, and the budget after the read.
@@ -148,6 +148,15 @@ func (s *Service) trimReads(ctx context.Context, c Caller, have int) {
 	if err := s.Store.TrimReads(ctx, c.AccountID, c.UserID, s.ReadLimit, have); err != nil {
 		s.Log.WarnContext(ctx, "read counter not trimmed", "error", err)
 	}
+}
+
+// Budget tells what the caller may still reveal. Asking charges nothing.
+func (s *Service) Budget(ctx context.Context, c Caller) (Budget, error) {
+	reads, err := s.Store.ReadTimes(ctx, c.AccountID, c.UserID)
+	if err != nil {
+		return Budget{}, fmt.Errorf("read budget: %w", err)
+	}
+	return s.budget(reads, s.now()), nil
 }
 
 // budget tells what is left at now, given the newest reads. They are in the order

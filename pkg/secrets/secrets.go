@@ -153,6 +153,8 @@ type Reads interface {
 	// and whether now is among them. It charges once at most; after an error it may
 	// or may not have.
 	ChargeRead(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (reads []time.Time, charged bool, err error)
+	// ReadTimes is the user's reads that are kept, newest first; at first none.
+	ReadTimes(ctx context.Context, account, user uuid.UUID) ([]time.Time, error)
 	// TrimReads drops reads behind the newest limit, of have that there were, whatever
 	// is added meanwhile: all of them, or of very many the oldest.
 	TrimReads(ctx context.Context, account, user uuid.UUID, limit, have int) error

@@ -56,6 +56,11 @@ func New(t *template.Template, functions map[string]http.Handler, authorize Auth
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if from := g.template.CompressFrom; from >= 0 && acceptsGzip(r.Header) {
+		c := &compressor{ResponseWriter: w, from: from}
+		defer c.close()
+		w = c
+	}
 	// API Gateway reads a request whole before anything else.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	var tooLarge *http.MaxBytesError
@@ -71,29 +76,32 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)
 		return
 	}
-	caller, err := g.caller(r)
-	switch {
-	case errors.Is(err, secrets.ErrUnauthenticated):
-		g.respond(w, "UNAUTHORIZED", http.StatusUnauthorized)
-		return
-	case err != nil:
-		g.log.ErrorContext(r.Context(), "authorizer failed", "error", err)
-		g.respond(w, "AUTHORIZER_FAILURE", http.StatusInternalServerError)
-		return
+	ctx := r.Context()
+	if !match.route.Open {
+		caller, err := g.caller(r)
+		switch {
+		case errors.Is(err, secrets.ErrUnauthenticated):
+			g.respond(w, "UNAUTHORIZED", http.StatusUnauthorized)
+			return
+		case err != nil:
+			g.log.ErrorContext(ctx, "authorizer failed", "error", err)
+			g.respond(w, "AUTHORIZER_FAILURE", http.StatusInternalServerError)
+			return
+		}
+		caller.RequestID = uuid.NewString()
+		caller.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
+		ctx = httpapi.WithCaller(ctx, caller)
 	}
-	caller.RequestID = uuid.NewString()
-	caller.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-
-	ctx, cancel := context.WithTimeout(httpapi.WithCaller(r.Context(), caller), g.timeouts[match.function])
+	ctx, cancel := context.WithTimeout(ctx, g.timeouts[match.route.Function])
 	defer cancel()
 	r = r.WithContext(ctx)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.Pattern = match.path
+	r.Pattern = match.route.Path
 	for name, value := range match.params {
 		r.SetPathValue(name, value)
 	}
 	r.URL.Scheme, r.URL.Host = "http", r.Host
-	g.functions[match.function].ServeHTTP(w, r)
+	g.functions[match.route.Function].ServeHTTP(w, r)
 }
 
 // caller asks the authorizer, or its cache.

@@ -14,15 +14,13 @@ type router struct {
 	param   *router
 	name    string // of param, or of greedy
 	greedy  *router
-	path    string            // of the route, where one ends here
-	methods map[string]string // method -> function
+	methods map[string]template.Route // of the path that ends here, by method
 }
 
 // match is where a request goes.
 type match struct {
-	function string
-	path     string
-	params   map[string]string
+	route  template.Route
+	params map[string]string
 }
 
 func newRouter(routes []template.Route) *router {
@@ -33,10 +31,9 @@ func newRouter(routes []template.Route) *router {
 			node = node.child(segment)
 		}
 		if node.methods == nil {
-			node.methods = make(map[string]string)
+			node.methods = make(map[string]template.Route)
 		}
-		node.path = route.Path
-		node.methods[route.Method] = route.Function
+		node.methods[route.Method] = route
 	}
 	return root
 }
@@ -68,17 +65,20 @@ func (n *router) child(segment string) *router {
 // match finds the function for a method and an escaped path, with or without a
 // slash at its end.
 func (n *router) match(method, escapedPath string) (match, bool) {
-	path := strings.TrimSuffix(strings.TrimPrefix(escapedPath, "/"), "/")
+	path := strings.TrimPrefix(escapedPath, "/")
+	if path != "/" { // which has an empty part, and so is not the root
+		path = strings.TrimSuffix(path, "/")
+	}
 	params := make(map[string]string)
 	node := n.find(strings.Split(path, "/"), params)
 	if node == nil {
 		return match{}, false
 	}
-	function, ok := node.methods[method]
+	route, ok := node.methods[method]
 	if !ok {
-		function, ok = node.methods["ANY"]
+		route, ok = node.methods["ANY"]
 	}
-	return match{function, node.path, params}, ok
+	return match{route, params}, ok
 }
 
 // find walks down to a route's end, and back where a way has none.

@@ -6,6 +6,7 @@ import (
 
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/console"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
 )
@@ -18,6 +19,7 @@ var routes = map[string]func(*secrets.Service) http.Handler{
 	"delete-item":    httpapi.DeleteItem,
 	"delete-secret":  httpapi.DeleteSecret,
 	"delete-service": httpapi.DeleteService,
+	"get-budget":     httpapi.GetBudget,
 	"get-item":       httpapi.GetItem,
 	"get-secret":     httpapi.GetSecret,
 	"get-service":    httpapi.GetService,
@@ -45,6 +47,10 @@ func Functions(t *template.Template, environment func(function string) (func(str
 		getenv, err := environment(f.Name)
 		if err != nil {
 			return nil, err
+		}
+		if f.Folder == "console" {
+			functions[f.Name] = console.Handler()
+			continue
 		}
 		if f.Folder == "fallback" {
 			paths, err := httpapi.ParseRoutes(getenv("ROUTES"))

@@ -174,6 +174,7 @@ func TestPoliciesAreWhatFunctionsDo(t *testing.T) {
 			}
 			return nil
 		},
+		"GetBudget":    func(s *secrets.Service) error { _, err := s.Budget(ctx, c); return err },
 		"GetSecret":    func(s *secrets.Service) error { _, err := s.Secret(ctx, c, def); return err },
 		"ListItems":    func(s *secrets.Service) error { _, err := s.ListItems(ctx, c, def, secrets.Cursor{}, 10); return err },
 		"ListSecrets":  func(s *secrets.Service) error { _, err := s.ListSecrets(ctx, c, secrets.Cursor{}, 10); return err },

@@ -76,6 +76,7 @@ func TestAPI(t *testing.T) {
 	check(t, api, "!Ref StageName", "StageName")
 	check(t, api, "REGIONAL", "EndpointConfiguration", "Type")
 	check(t, api, "false", "Auth", "AddDefaultAuthorizerToCorsPreflight")
+	check(t, api, "1024", "MinimumCompressionSize")
 	for _, v := range []value{at(doc, "Globals", "Api"), api} {
 		for _, unwanted := range []string{"Cors", "DefinitionBody", "DefinitionUri"} {
 			if at(v, unwanted) != nil {
@@ -164,6 +165,7 @@ func TestRoutes(t *testing.T) {
 		item     = items + "/{item_id}"
 		services = "/api/services"
 		service  = services + "/{service_id}"
+		console  = "/console"
 	)
 	want := []template.Route{
 		{Method: "GET", Path: secrets, Function: "ListSecrets"},
@@ -181,6 +183,11 @@ func TestRoutes(t *testing.T) {
 		{Method: "GET", Path: service, Function: "GetService"},
 		{Method: "PATCH", Path: service, Function: "UpdateService"},
 		{Method: "DELETE", Path: service, Function: "DeleteService"},
+		{Method: "GET", Path: "/api/budget", Function: "GetBudget"},
+		// The one page that everybody gets, and nothing else without a key.
+		{Method: "GET", Path: "/", Function: "Console", Open: true},
+		{Method: "GET", Path: console, Function: "Console", Open: true},
+		{Method: "GET", Path: console + "/{proxy+}", Function: "Console", Open: true},
 	}
 	got := slices.DeleteFunc(readRepository(t, nil).Routes, func(r template.Route) bool { return r.Function == "Fallback" })
 	byText := func(a, b template.Route) int {
@@ -198,6 +205,9 @@ func TestFallback(t *testing.T) {
 	methods := map[string][]string{} // by path, of the functions that do something
 	var reached []string             // paths whose other methods reach the fallback
 	for _, r := range tmpl.Routes {
+		if r.Function == "Fallback" && r.Open {
+			t.Errorf("%s tells without a key which methods it has", r.Path)
+		}
 		if (r.Method == "ANY") != (r.Function == "Fallback") {
 			t.Errorf("%s %s leads to %s", r.Method, r.Path, r.Function)
 		}
@@ -207,7 +217,7 @@ func TestFallback(t *testing.T) {
 			methods[r.Path] = append(methods[r.Path], r.Method)
 		}
 	}
-	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}", "/")
+	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}")
 	slices.Sort(want)
 	slices.Sort(reached)
 	if diff := cmp.Diff(want, reached); diff != "" {
@@ -233,7 +243,7 @@ func TestFallback(t *testing.T) {
 }
 
 func TestAuthorizer(t *testing.T) {
-	// The reader makes sure that it stands before every route: no event may name another, or none.
+	// The reader makes sure that no event names another; which ones name none, TestRoutes tells.
 	authorizer := readRepository(t, nil).Authorizer
 	if authorizer.Function != "Authorizer" || authorizer.Header != "Authorization" {
 		t.Errorf("the authorizer is %s, for the header %s", authorizer.Function, authorizer.Header)
@@ -762,6 +772,10 @@ func TestOutputs(t *testing.T) {
 	url := []value{"HasDomain", "!GetAtt Domain.Outputs.Url", "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}"}
 	if diff := cmp.Diff(value(url), at(doc, "Outputs", "ApiUrl", "Value")); diff != "" {
 		t.Errorf("ApiUrl (-want +got):\n%s", diff)
+	}
+	console := []value{"HasDomain", "!Sub https://${DomainName}/console/", "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}/console/"}
+	if diff := cmp.Diff(value(console), at(doc, "Outputs", "ConsoleUrl", "Value")); diff != "" {
+		t.Errorf("ConsoleUrl (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(ownOrRetainedKey, at(doc, "Outputs", "MasterKeyArn", "Value")); diff != "" {
 		t.Errorf("MasterKeyArn (-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ package template
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -28,8 +29,9 @@ type Template struct {
 	Parameters       map[string]string // every parameter's value: what was set, else its default
 	Functions        []Function        // by name
 	Routes           []Route           // every Api event, by path and method
-	Authorizer       Authorizer        // asked before every route
+	Authorizer       Authorizer        // asked before every route that is not open
 	GatewayResponses map[string]GatewayResponse
+	CompressFrom     int // bytes of an answer from which on it is compressed for those who accept that; negative: never
 	Table            Table
 
 	variables  map[string]map[string]yaml.Node // by function, then by variable, unresolved
@@ -58,9 +60,10 @@ type Route struct {
 	Method   string // in capitals; ANY for all those that no other route of the path names
 	Path     string // as the template has it, with {name} and {name+} for parameters
 	Function string // the logical id
+	Open     bool   // the authorizer is not asked
 }
 
-// Authorizer is the TOKEN authorizer that stands before every route.
+// Authorizer is the TOKEN authorizer that stands before every route that is not open.
 type Authorizer struct {
 	Function     string         // the logical id
 	Header       string         // whose value is the token
@@ -181,6 +184,7 @@ type apiProperties struct {
 		Authorizers       map[string]authorizerProperties `yaml:"Authorizers"`
 	} `yaml:"Auth"`
 	GatewayResponses map[string]gatewayResponseProperties `yaml:"GatewayResponses"`
+	CompressFrom     yaml.Node                            `yaml:"MinimumCompressionSize"`
 }
 
 type authorizerProperties struct {
@@ -225,6 +229,12 @@ func (d *document) template(parameters map[string]string) (*Template, error) {
 	}
 	if t.GatewayResponses, err = gatewayResponses(api.GatewayResponses); err != nil {
 		return nil, fmt.Errorf("%s: %w", apiName, err)
+	}
+	t.CompressFrom = -1
+	if !api.CompressFrom.IsZero() {
+		if t.CompressFrom, err = scope(parameters).number(&api.CompressFrom); err != nil {
+			return nil, fmt.Errorf("%s: MinimumCompressionSize: %w", apiName, err)
+		}
 	}
 	if t.Table, err = d.table(); err != nil {
 		return nil, err
@@ -338,10 +348,14 @@ func (d *document) addEvent(t *Template, f *Function, e event, apiName string) e
 
 func route(e event, apiName string) (Route, error) {
 	var properties struct {
-		RestAPI yaml.Node      `yaml:"RestApiId"`
-		Path    literal        `yaml:"Path"`
-		Method  literal        `yaml:"Method"`
-		Others  map[string]any `yaml:",inline"`
+		RestAPI yaml.Node `yaml:"RestApiId"`
+		Path    literal   `yaml:"Path"`
+		Method  literal   `yaml:"Method"`
+		Auth    struct {
+			Authorizer literal        `yaml:"Authorizer"`
+			Others     map[string]any `yaml:",inline"`
+		} `yaml:"Auth"`
+		Others map[string]any `yaml:",inline"`
 	}
 	if err := e.Properties.Decode(&properties); err != nil {
 		return Route{}, err
@@ -349,10 +363,15 @@ func route(e event, apiName string) (Route, error) {
 	if api := properties.RestAPI; api.Tag != "!Ref" || api.Value != apiName {
 		return Route{}, fmt.Errorf("RestApiId is not !Ref %s", apiName) // SAM would make a second API for it
 	}
-	if err := none(properties.Others); err != nil {
+	if err := errors.Join(none(properties.Others), none(properties.Auth.Others)); err != nil {
 		return Route{}, err
 	}
-	return Route{Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path)}, nil
+	if a := properties.Auth.Authorizer; a != "" && a != "NONE" {
+		return Route{}, fmt.Errorf("the authorizer is %s: want the default one, or NONE", a)
+	}
+	return Route{
+		Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path), Open: properties.Auth.Authorizer == "NONE",
+	}, nil
 }
 
 // stream reads an event of type DynamoDB, in a scope that knows no stream but the table's.

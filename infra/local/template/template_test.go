@@ -38,6 +38,7 @@ Resources:
     Type: AWS::Serverless::Api
     Properties:
       StageName: !Ref Stage
+      MinimumCompressionSize: !Ref Limit
       Auth:
         DefaultAuthorizer: Keys
         Authorizers:
@@ -79,7 +80,7 @@ Resources:
           Properties: {RestApiId: !Ref Api, Path: "/things/{id}", Method: get}
         Rest:
           Type: Api
-          Properties: {RestApiId: !Ref Api, Path: "/{proxy+}", Method: ANY}
+          Properties: {RestApiId: !Ref Api, Path: "/{proxy+}", Method: ANY, Auth: {Authorizer: NONE}}
         Timer:
           Type: Schedule
           Properties: {Schedule: rate(1 hour)}
@@ -150,7 +151,7 @@ func TestRead(t *testing.T) {
 		},
 		Routes: []template.Route{
 			{Method: "GET", Path: "/things/{id}", Function: "Show"},
-			{Method: "ANY", Path: "/{proxy+}", Function: "Show"},
+			{Method: "ANY", Path: "/{proxy+}", Function: "Show", Open: true},
 		},
 		Authorizer: template.Authorizer{
 			Function:     "Check",
@@ -158,6 +159,7 @@ func TestRead(t *testing.T) {
 			Validation:   regexp.MustCompile("^key [0-9]+$"),
 			CacheSeconds: 5,
 		},
+		CompressFrom: 5,
 		GatewayResponses: map[string]template.GatewayResponse{
 			"UNAUTHORIZED": {Status: 401, Headers: map[string]string{"WWW-Authenticate": "Bearer"}, Body: `{"detail":"No."}`},
 			"DEFAULT_4XX":  {Headers: map[string]string{}, Body: `{"detail":"Bad."}`},
@@ -289,13 +291,15 @@ func TestReadRefuses(t *testing.T) {
 		"OtherAPI":              {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{RestApiId: !Ref Other, Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
 		"ImplicitAPI":           {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
 		"HTTPAPI":               {"Type: Schedule", "Type: HttpApi", "event Timer: an HttpApi event makes a second API"},
-		"RouteWithItsOwnAuth":   {`"/{proxy+}", Method: ANY}`, `"/{proxy+}", Method: ANY, Auth: {Authorizer: NONE}}`, "event Rest: not supported: Auth"},
+		"RouteWithItsOwnAuth":   {"{Authorizer: NONE}", "{Authorizer: Others}", "event Rest: the authorizer is Others: want the default one, or NONE"},
+		"RouteWithMoreAuth":     {"{Authorizer: NONE}", "{ApiKeyRequired: true}", "event Rest: not supported: ApiKeyRequired"},
+		"CompressionUnknown":    {"MinimumCompressionSize: !Ref Limit", "MinimumCompressionSize: !Ref Stage", "Api: MinimumCompressionSize: "},
 		"OtherEvent":            {"Type: Schedule", "Type: SQS", `event Timer: the type "SQS" is not supported`},
 		"ScheduleWithMore":      {"{Schedule: rate(1 hour)}", "{Schedule: rate(1 hour), Input: x}", "event Timer: not supported: Input"},
 		"TwoSchedules":          {"        Timer:\n", "        Other: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}\n        Timer:\n", "a second schedule is not supported"},
 		"StreamWithMore":        {"        Timer:\n          Type: Schedule\n", "        Timer:\n          Type: DynamoDB\n", "event Timer: not supported: Schedule"},
 		"TwoStreams":            {"        Rows:\n", anotherStream + "        Rows:\n", "a second stream is not supported"},
-		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 76: cannot resolve the reference to Other.StreamArn"},
+		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 77: cannot resolve the reference to Other.StreamArn"},
 		"NoStream":              {"            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]\n", "", "event Rows: property Stream: there is no value"},
 		"StreamFromNow":         {"TRIM_HORIZON", "LATEST", `event Rows: StartingPosition is "LATEST", want TRIM_HORIZON`},
 		"NoBatchSize":           {"            BatchSize: 10\n", "", "event Rows: property BatchSize: there is no value"},
@@ -371,11 +375,11 @@ func TestEnvironmentRefuses(t *testing.T) {
 	}{
 		"NoSuchFunction":   {small, "Hide", all, "environment of Hide: the template has no such function"},
 		"UnknownResource":  {small, "Show", map[string]string{"Key.Arn": "arn:key"}, "environment of Show: TABLE: "},
-		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 53: cannot resolve the reference to Key.Id"},
-		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 54: cannot resolve !Select"},
-		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 54: cannot resolve the condition IsOdd"},
-		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 54: cannot resolve !!map"},
-		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 54: cannot resolve !!null"},
+		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 54: cannot resolve the reference to Key.Id"},
+		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 55: cannot resolve !Select"},
+		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 55: cannot resolve the condition IsOdd"},
+		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 55: cannot resolve !!map"},
+		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 55: cannot resolve !!null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmpl, err := template.Read(write(t, test.text), nil)

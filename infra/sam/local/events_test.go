@@ -30,6 +30,7 @@ var outcomes = map[string]struct {
 	fails  bool
 }{
 	"authorizer.json":           {part: accountID},
+	"console.json":              {status: 200, part: `<base href="/prod/console/">`},
 	"create-account.json":       {part: "my-team"},
 	"create-item.json":          {status: 201, part: `"key":"API_KEY","value":"********"`},
 	"create-secret.json":        {status: 201, part: `"name":"staging-secrets"`},
@@ -39,6 +40,7 @@ var outcomes = map[string]struct {
 	"delete-service.json":       {status: 204},
 	"deploy-secret.json":        {part: "null}"}, // no record failed
 	"fallback.json":             {status: 200},
+	"get-budget.json":           {status: 200, part: `"limit":100`},
 	"get-item.json":             {status: 200, part: `"value":"` + itemValue + `"`},
 	"get-secret.json":           {status: 200, part: `"name":"` + secretName + `"`},
 	"get-service.json":          {status: 200, part: `"secret":"` + secretID + `"`},

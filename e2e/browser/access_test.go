@@ -1,0 +1,247 @@
+package browser
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"goblins-secrets/infra/local/tool"
+)
+
+// What is installed from npm, pinned: the checker of accessibility, and what is vendored.
+//
+//go:embed npm
+var pins embed.FS
+
+// npm returns the folder of the packages.
+func npm(t *testing.T) string {
+	t.Helper()
+	files, err := fs.Sub(pins, "npm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := tool.Install(t.Context(), tool.Tool{
+		Name: "browser", Title: "the checker of accessibility (axe-core)",
+		Needs: "npm", Hint: "install Node.js",
+		Pins:     files,
+		Commands: [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"}},
+	}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "node_modules")
+}
+
+func (tb *tab) phone() { tb.t.Helper(); tb.do(chromedp.EmulateViewport(390, 844)) }
+
+func (tb *tab) desk() { tb.t.Helper(); tb.do(chromedp.EmulateViewport(1100, 800)) }
+
+func (tb *tab) theme(name string) {
+	tb.t.Helper()
+	tb.do(send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+	}))
+}
+
+func back() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[chromedp.Void]("history.back()")(ctx, t)
+		return err
+	})
+}
+
+// states leads a page through its main states, and calls visit in each.
+func states(t *testing.T, visit func(name string, tb *tab)) {
+	t.Helper()
+	s := newStack(t, "-set", "ReadLimit=87", "-set", "ReadWindowSeconds=3600")
+	a := s.account(t)
+	shop := a.secret(t, "production-secrets")
+	a.secret(t, "staging-secrets")
+	var last itemBody
+	for _, key := range []string{"DATABASE_PASSWORD", "STRIPE_API_KEY", "SMTP_PASSWORD"} {
+		last = a.item(t, shop, key, "correct-horse-battery-staple")
+	}
+	a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
+	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "myapp:v1.0.0", "port": 8080, "secret": shop.ID}, nil)
+
+	tb := open(t, s, "/console/")
+	tb.see("Sign in")
+	visit("sign-in", tb)
+	tb.fill("API key", stranger)
+	tb.press(enter)
+	tb.see("The API does not accept this key.")
+	visit("sign-in-refused", tb)
+	tb.signIn(a)
+	tb.see("3 secrets")
+	tb.await("settled", `document.querySelectorAll(".badge.ready").length === 3`)
+	visit("secrets", tb)
+	tb.fill("Search secrets by name", "nothing like it")
+	tb.see("No name has")
+	visit("secrets-none-found", tb)
+	tb.press(escape)
+	tb.click("button", "New secret")
+	tb.fill("Name", "Default")
+	tb.press(enter)
+	tb.see("already exists")
+	visit("new-secret-refused", tb)
+	tb.press(escape)
+	tb.click("button", "Delete secret staging-secrets")
+	visit("delete-secret", tb)
+	tb.press(escape)
+	tb.click("link", "Default")
+	tb.see("There is nothing in it yet")
+	visit("empty-secret", tb)
+	tb.click("link", "← All secrets")
+	tb.click("link", "production-secrets")
+	tb.see("3 items", "my-app")
+	visit("secret", tb)
+	tb.click("button", "Show value of DATABASE_PASSWORD")
+	tb.see("correct-horse-battery-staple")
+	visit("value-shown", tb)
+	tb.click("button", "Edit value of DATABASE_PASSWORD")
+	visit("edit-value", tb)
+	tb.press(escape)
+	tb.click("button", "Paste .env")
+	tb.fill("Contents of the file", "# the shop's\nDATABASE_PASSWORD=\"new one\"\nexport SMTP_HOST=mail.example.com\nSMTP_PORT=587  # TLS\nnot a line\n")
+	tb.see("2 to add, 1 to change, 1 to skip")
+	visit("import", tb)
+	tb.click("button", "Import 3 items")
+	tb.see("3 of 3 done.")
+	visit("imported", tb)
+	tb.click("button", "Close")
+	for i := 2; i < 87; i++ {
+		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
+	}
+	tb.advance(10 * time.Second) // the notice goes
+	tb.click("button", "Show value of STRIPE_API_KEY")
+	tb.see("Nothing was revealed")
+	visit("throttled", tb)
+	s.revoke(t, a.key)
+	s.stop()
+	tb.click("link", "← All secrets")
+	tb.see("The API can't be reached.")
+	visit("offline", tb)
+}
+
+// In no state, theme or width does the checker find anything, and nothing is wider than
+// the window.
+func TestAccessibility(t *testing.T) {
+	t.Parallel()
+	if chromium == nil {
+		t.Skip("Chromium is not on the PATH")
+	}
+	axe, err := os.ReadFile(filepath.Join(npm(t), "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	states(t, func(name string, tb *tab) {
+		if !eval[bool](tb, `"axe" in window`) {
+			tb.run(string(axe))
+		}
+		for _, theme := range []string{"light", "dark"} {
+			tb.theme(theme)
+			for width, set := range map[string]func(){"desk": tb.desk, "phone": tb.phone} {
+				set()
+				found := eval[[]struct {
+					ID, Help string
+					Nodes    []struct{ HTML, FailureSummary string }
+				}](tb, `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations)`)
+				for _, v := range found {
+					t.Errorf("%s, %s, %s: %s: %s\n%+v", name, theme, width, v.ID, v.Help, v.Nodes)
+				}
+				if wide := eval[[]int](tb, "[document.documentElement.scrollWidth, innerWidth]"); wide[0] > wide[1] {
+					t.Errorf("%s, %s: the page is %d pixels wide, in a window of %d", name, width, wide[0], wide[1])
+				}
+			}
+		}
+		tb.theme("light")
+		tb.desk()
+	})
+}
+
+// screenshotsVariable names a variable of the environment. When it is set, it holds the
+// folder that TestScreenshots writes to: see `make screenshots`.
+const screenshotsVariable = "SCREENSHOTS"
+
+// pictures are those that the documentation shows: a state, a theme, a width.
+var pictures = []string{"secrets light desk", "value-shown light desk", "value-shown dark desk", "import light desk", "throttled dark desk", "secrets light phone", "value-shown dark phone"}
+
+// TestScreenshots makes the pictures of the documentation.
+func TestScreenshots(t *testing.T) {
+	dir := os.Getenv(screenshotsVariable)
+	if dir == "" {
+		t.Skip(screenshotsVariable + " is not set")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	states(t, func(name string, tb *tab) {
+		for _, picture := range pictures {
+			parts := strings.Fields(picture)
+			if parts[0] != name {
+				continue
+			}
+			tb.theme(parts[1])
+			height := eval[int](tb, "Math.max(...[...document.querySelectorAll('header, main, dialog[open]')].map(e => Math.ceil(e.getBoundingClientRect().bottom + scrollY))) + 20")
+			width := map[string]int64{"desk": 1000, "phone": 390}[parts[2]]
+			tb.do(chromedp.EmulateViewport(width, max(400, int64(height))))
+			if parts[2] == "phone" {
+				height = eval[int](tb, "document.documentElement.scrollHeight")
+				tb.do(chromedp.EmulateViewport(width, int64(height)))
+			}
+			tb.run("document.activeElement.blur()")
+			shot, err := chromedp.Run(tb.ctx, chromedp.CaptureScreenshot())
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", parts[0], parts[1], parts[2]))
+			if err := os.WriteFile(path, compress(t, shot), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tb.theme("light")
+		tb.desk()
+	})
+}
+
+// compress encodes a picture as a PNG of 256 colours, the most frequent ones. Few pixels
+// have another: what is seen is flat areas, and grey edges of letters.
+func compress(t *testing.T, picture []byte) []byte {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frequency := map[color.Color]int{}
+	bounds := img.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			frequency[img.At(x, y)]++
+		}
+	}
+	colors := slices.SortedFunc(maps.Keys(frequency), func(a, b color.Color) int { return frequency[b] - frequency[a] })
+	flat := image.NewPaletted(bounds, colors[:min(256, len(colors))])
+	draw.Draw(flat, bounds, img, bounds.Min, draw.Src)
+	var small bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&small, flat); err != nil {
+		t.Fatal(err)
+	}
+	return small.Bytes()
+}

@@ -1,0 +1,561 @@
+// Package browser tests the web console as people meet it: in a real Chromium, on the
+// page that `make run` serves.
+//
+// Without Chromium on the PATH its tests are skipped, but never in CI. Each page that a
+// test opens is in a browser profile of its own. Whatever the page's security policy had
+// to stop fails the test, and so does an error in the page that nobody caught.
+package browser
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"goblins-secrets/infra/local/stack"
+)
+
+// patience is for what a page does within a moment, on a machine that has much else to do.
+const patience = 30 * time.Second
+
+var (
+	program  string          // what `make run` runs
+	chromium context.Context // the one browser; nil: there is none here
+	shared   *running        // the stack of tests that don't need one of their own
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	path := findChromium()
+	if path == "" {
+		if os.Getenv("CI") != "" {
+			fmt.Fprintln(os.Stderr, "e2e/browser: Chromium is not on the PATH, and CI must have it: e2e/browser/chromium.sh --install")
+			return 1
+		}
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "goblins-secrets-browser")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "local")
+	if out, err := exec.Command("go", "build", "-o", program, "goblins-secrets/infra/local").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Flag("disable-dev-shm-usage", true),
+	}
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // which root can't have
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	defer end()
+	var cancel context.CancelFunc
+	chromium, cancel = chromedp.NewContext(allocator)
+	defer cancel()
+	if err := chromedp.Do(chromium); err != nil {
+		fmt.Fprintln(os.Stderr, "Chromium does not start:", err)
+		return 1
+	}
+	if shared, err = startStack(filepath.Join(dir, "data"), "127.0.0.1:0", "-set", "KeyCacheSeconds=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer shared.stop()
+	return m.Run()
+}
+
+func findChromium() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// running is a stack in a process of its own.
+type running struct {
+	url, data string
+	cmd       *exec.Cmd
+	log       bytes.Buffer
+}
+
+// startStack runs the program until it is ready.
+func startStack(data, addr string, args ...string) (*running, error) {
+	s := &running{data: data, cmd: exec.Command(program, append([]string{"-addr", addr, "-data", data}, args...)...)}
+	s.cmd.Stderr = &s.log
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if at, ok := strings.CutPrefix(lines.Text(), "The web console is at "); ok {
+			s.url, _, _ = strings.Cut(at, "/console/")
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("the stack ended: %v\n%s", s.cmd.Wait(), &s.log)
+}
+
+func (s *running) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = s.cmd.Wait()
+}
+
+// newStack is a stack of a test's own.
+func newStack(t *testing.T, args ...string) *running {
+	t.Helper()
+	s, err := startStack(filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+// account is a fresh account on a stack, as its API's clients have it.
+type account struct {
+	stack *running
+	key   string
+}
+
+func (s *running) account(t *testing.T) account {
+	t.Helper()
+	out, err := exec.Command(program, "-data", s.data, "account").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, _ := strings.Cut(string(out), "API_KEY=")
+	key, _, _ = strings.Cut(key, "\n")
+	return account{s, key}
+}
+
+// call makes a request to the API, and decodes the answer into result.
+func (a account) call(t *testing.T, method, path string, body, result any) {
+	t.Helper()
+	var content io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content = bytes.NewReader(encoded)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, a.stack.url+"/api/"+path, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+a.key)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode >= 300 {
+		t.Fatalf("%s %s = %d %s", method, path, answer.StatusCode, text)
+	}
+	if result != nil {
+		if err := json.Unmarshal(text, result); err != nil {
+			t.Fatalf("%s %s = %s: %v", method, path, text, err)
+		}
+	}
+}
+
+type secretBody struct{ ID, Name, Status string }
+
+type itemBody struct {
+	ID, Key, Value string
+	LastAccessedAt *string `json:"last_accessed_at"`
+	LastAccessedBy *string `json:"last_accessed_by"`
+}
+
+type list[T any] struct {
+	Count   int
+	Results []T
+}
+
+func (a account) secret(t *testing.T, name string) (made secretBody) {
+	t.Helper()
+	a.call(t, "POST", "secrets/", map[string]string{"name": name}, &made)
+	return made
+}
+
+func (a account) item(t *testing.T, s secretBody, key, value string) (made itemBody) {
+	t.Helper()
+	a.call(t, "POST", "secrets/"+s.ID+"/items/", map[string]string{"key": key, "value": value}, &made)
+	return made
+}
+
+func (a account) items(t *testing.T, s secretBody) map[string]itemBody {
+	t.Helper()
+	var all list[itemBody]
+	a.call(t, "GET", "secrets/"+s.ID+"/items/?page_size=1000", nil, &all)
+	found := map[string]itemBody{}
+	for _, it := range all.Results {
+		found[it.Key] = it
+	}
+	return found
+}
+
+// table is the stack's table.
+func (s *running) table(t *testing.T) (client *dynamodb.Client, name string) {
+	t.Helper()
+	endpoints, err := stack.Running(s.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoints.DynamoDB,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+	}), endpoints.Table
+}
+
+// reveals counts the events of reveals of an item in the audit trail.
+func (s *running) reveals(t *testing.T, item string) (n int) {
+	t.Helper()
+	client, table := s.table(t)
+	out, err := client.Scan(t.Context(), &dynamodb.ScanInput{
+		TableName: &table, FilterExpression: aws.String("#type = :revealed AND item_id = :item"), ExpressionAttributeNames: map[string]string{"#type": "type"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":revealed": &types.AttributeValueMemberS{Value: "item.revealed"}, ":item": &types.AttributeValueMemberS{Value: item},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(out.Items)
+}
+
+// tab is a page in the browser.
+type tab struct {
+	t     *testing.T
+	ctx   context.Context
+	stack *running
+
+	mu     sync.Mutex
+	faults []string // what the policy stopped, and errors that nobody caught
+}
+
+// prelude is in each page before its own script: what tests find elements with, a clock
+// that they can move on, and a note of what the policy stopped.
+const prelude = `(() => {
+  const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest("[inert]");
+  const name = (e) => (e.getAttribute("aria-label") ?? (e.labels?.length ? e.labels[0].textContent : e.textContent)).trim().replace(/\s+/g, " ");
+  const kinds = { button: "button", link: "a", field: "input, textarea", text: "h1, h2, h3, pre, .key, .name" };
+  // Of elements with a name, the one that can be used: in the dialog, while one is open.
+  const find = (kind, wanted) => {
+    const all = [...document.querySelectorAll(kinds[kind])].filter((e) => seen(e) && name(e) === wanted);
+    const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
+    return (dialog ? all.filter((e) => dialog.contains(e)) : all)[0];
+  };
+  const realNow = Date.now, realTimeout = setTimeout, realClear = clearTimeout;
+  const waiting = new Map();
+  let ahead = 0;
+  Date.now = () => realNow() + ahead;
+  window.setTimeout = (act, delay = 0, ...args) => {
+    const run = () => { waiting.delete(id); act(...args); };
+    const id = realTimeout(run, delay);
+    waiting.set(id, { run, due: Date.now() + delay });
+    return id;
+  };
+  window.clearTimeout = (id) => { waiting.delete(id); realClear(id); };
+  const advance = (ms) => {
+    ahead += ms;
+    for (const [id, timer] of [...waiting].sort((a, b) => a[1].due - b[1].due)) {
+      if (timer.due <= Date.now() && waiting.has(id)) { realClear(id); timer.run(); }
+    }
+  };
+  // Where to click an element, and whether that click has come to it.
+  let clicked;
+  const aim = (e) => {
+    clicked = false;
+    if (!e) return { x: 0, y: 0, hit: false };
+    e.scrollIntoView({ block: "center" });
+    e.addEventListener("click", () => (clicked = true), { once: true, capture: true });
+    const r = e.getClientRects()[0];
+    const at = { x: r.x + r.width / 2, y: r.y + r.height / 2 };
+    return { ...at, hit: e.contains(document.elementFromPoint(at.x, at.y)) };
+  };
+  const hit = () => clicked;
+  const violations = [];
+  document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber));
+  window.test = { find, aim, hit, advance, violations };
+})()`
+
+// open opens the console in a tab of its own profile.
+func open(t *testing.T, s *running, path string) *tab {
+	t.Helper()
+	if chromium == nil {
+		t.Skip("Chromium is not on the PATH")
+	}
+	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	return newTab(t, ctx, s, path)
+}
+
+// another is one more tab, in the same profile.
+func (tb *tab) another(path string) *tab {
+	tb.t.Helper()
+	ctx, cancel := chromedp.NewContext(tb.ctx)
+	tb.t.Cleanup(cancel)
+	return newTab(tb.t, ctx, tb.stack, path)
+}
+
+func newTab(t *testing.T, ctx context.Context, s *running, path string) *tab {
+	t.Helper()
+	tb := &tab{t: t, ctx: ctx, stack: s}
+	err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			tb.fault(fmt.Sprint(e.ExceptionDetails.Text, " ", e.ExceptionDetails.Exception.Description))
+		case *cdplog.EventEntryAdded:
+			if e.Entry.Source == cdplog.EntrySourceSecurity {
+				tb.fault(e.Entry.Text)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.do(
+		send(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: prelude}),
+		// Several tabs are in front at the same time: each believes that it is the one.
+		send(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
+		chromedp.EmulateViewport(1100, 800),
+		chromedp.Navigate(s.url+path),
+	)
+	t.Cleanup(func() {
+		violations, err := chromedp.Run(ctx, chromedp.Evaluate[[]string]("test.violations"))
+		if err != nil {
+			t.Error(err)
+		}
+		tb.mu.Lock()
+		defer tb.mu.Unlock()
+		for _, fault := range append(tb.faults, violations...) {
+			t.Errorf("fault in the page: %s", fault)
+		}
+	})
+	return tb
+}
+
+// send is an action that is one command of the DevTools protocol.
+func send[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, c, params)
+		return err
+	})
+}
+
+func (tb *tab) fault(text string) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.faults = append(tb.faults, text)
+}
+
+func (tb *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		tb.t.Fatalf("%v\nthe page:\n%s", err, tb.text())
+	}
+}
+
+// eval evaluates an expression in the page; a promise is awaited.
+func eval[T any](tb *tab, expression string) T {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		tb.t.Fatalf("%.300s: %v\nthe page:\n%s", expression, err, tb.text())
+	}
+	return result
+}
+
+// run is eval where nothing comes of it.
+func (tb *tab) run(expression string) { tb.t.Helper(); eval[chromedp.Void](tb, expression) }
+
+// text is all that is to be seen of the page.
+func (tb *tab) text() string {
+	text, _ := chromedp.Run(tb.ctx, chromedp.Evaluate[string]("document.body.innerText")) // for messages: what can't be had is empty
+	return text
+}
+
+// await waits until an expression holds.
+func (tb *tab) await(what, expression string) {
+	tb.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		// While the page is being replaced there is nothing to ask.
+		if holds, err := chromedp.Run(tb.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); err == nil && holds {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.t.Fatalf("the page has not %s; it shows:\n%s", what, tb.text())
+		}
+	}
+}
+
+func quote(text string) string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return string(quoted)
+}
+
+// see waits until the page shows these texts; miss, until it shows none of them.
+func (tb *tab) see(texts ...string) {
+	tb.t.Helper()
+	for _, text := range texts {
+		tb.await("shown "+text, "document.body.innerText.includes("+quote(text)+")")
+	}
+}
+
+func (tb *tab) miss(texts ...string) {
+	tb.t.Helper()
+	for _, text := range texts {
+		tb.await("hidden "+text, "!document.body.innerText.includes("+quote(text)+")")
+	}
+}
+
+func (tb *tab) element(kind, name string) string {
+	return "test.find(" + quote(kind) + ", " + quote(name) + ")"
+}
+
+// click clicks a button or link, with the mouse. What is below the pointer can move away
+// while something above it is loaded: then the click is repeated.
+func (tb *tab) click(kind, name string) {
+	tb.t.Helper()
+	element := tb.element(kind, name)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		tb.await("a usable "+kind+" "+name, "(e => e && !e.disabled)("+element+")")
+		at := eval[struct {
+			X, Y float64
+			Hit  bool
+		}](tb, "test.aim("+element+")")
+		if !at.Hit {
+			continue
+		}
+		tb.do(chromedp.MouseClickXY(at.X, at.Y))
+		if eval[bool](tb, "test.hit()") {
+			return
+		}
+	}
+	tb.t.Fatalf("%s %s can't be clicked; the page shows:\n%s", kind, name, tb.text())
+}
+
+// fill replaces what is in a field, as pasting does.
+func (tb *tab) fill(label, text string) {
+	tb.t.Helper()
+	element := tb.element("field", label)
+	tb.await("a field "+label, element)
+	tb.run("(e => { e.focus(); e.select(); })(" + element + ")")
+	tb.do(send(input.InsertText, input.InsertTextParams{Text: text}))
+}
+
+func (tb *tab) press(key string) {
+	tb.t.Helper()
+	tb.do(chromedp.KeyEvent(key))
+}
+
+// slash presses "/" so that the page can take it for itself: of press the browser gets a
+// letter of its own behind the key.
+func (tb *tab) slash() {
+	tb.t.Helper()
+	tb.do(
+		send(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "keyDown", Key: "/", Code: "Slash", Text: "/"}),
+		send(input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "keyUp", Key: "/", Code: "Slash"}),
+	)
+}
+
+func (tb *tab) value(label string) string {
+	tb.t.Helper()
+	return eval[string](tb, tb.element("field", label)+".value")
+}
+
+// advance moves the page's clock on.
+func (tb *tab) advance(d time.Duration) {
+	tb.t.Helper()
+	tb.run(fmt.Sprintf("test.advance(%d)", d.Milliseconds()))
+}
+
+// leave and comeBack are what a page sees when its tab is behind another one.
+func (tb *tab) leave()    { tb.t.Helper(); tb.visibility("hidden") }
+func (tb *tab) comeBack() { tb.t.Helper(); tb.visibility("visible") }
+
+func (tb *tab) visibility(state string) {
+	tb.t.Helper()
+	tb.run(`(Object.defineProperty(document, "visibilityState", {value: ` + quote(state) + `, configurable: true}),
+		Object.defineProperty(document, "hidden", {value: ` + quote(state) + ` === "hidden", configurable: true}),
+		document.dispatchEvent(new Event("visibilitychange")), undefined)`)
+}
+
+func (tb *tab) grantClipboard() {
+	tb.t.Helper()
+	c := chromedp.FromContext(tb.ctx)
+	for _, name := range []string{"clipboard-read", "clipboard-write"} {
+		_, err := cdp.Call(tb.ctx, c.Browser, browser.SetPermission, browser.SetPermissionParams{
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: "granted", BrowserContextID: c.BrowserContextID,
+		})
+		if err != nil {
+			tb.t.Fatal(err)
+		}
+	}
+}
+
+// signIn signs in, and waits for the list of secrets.
+func (tb *tab) signIn(a account) {
+	tb.t.Helper()
+	tb.fill("API key", a.key)
+	tb.click("button", "Sign in")
+	tb.await("signed in", tb.element("button", "Sign out"))
+}
+
+// signedIn opens the console at a place, with a fresh tab and an account's key.
+func signedIn(t *testing.T, a account, path string) *tab {
+	t.Helper()
+	tb := open(t, a.stack, path)
+	tb.signIn(a)
+	return tb
+}

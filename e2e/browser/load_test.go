@@ -1,0 +1,179 @@
+package browser
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/pkg/console"
+	"goblins-secrets/pkg/gateway"
+)
+
+// traffic is what a page has loaded.
+type traffic struct {
+	mu    sync.Mutex
+	urls  []string // in the order of the requests
+	list  int      // so many requests there were when the list of secrets was answered
+	bytes float64
+}
+
+func (tb *tab) watch() *traffic {
+	tb.t.Helper()
+	tr := new(traffic)
+	err := chromedp.Listen(tb.ctx, func(event any) {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			if !strings.HasPrefix(e.Request.URL, "data:") {
+				tr.urls = append(tr.urls, e.Request.URL)
+			}
+		case *network.EventResponseReceived:
+			if strings.Contains(e.Response.URL, "/api/secrets/") {
+				tr.list = len(tr.urls)
+			}
+		case *network.EventLoadingFinished:
+			tr.bytes += e.EncodedDataLength
+		}
+	})
+	if err != nil {
+		tb.t.Fatal(err)
+	}
+	return tr
+}
+
+const (
+	mostRequests = 3
+	mostBytes    = 60_000
+)
+
+// The list shows after three requests and 60 kB. What is left of the budget is asked for
+// when it does.
+func TestFirstLoad(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	tb := signedIn(t, a, "/console/")
+	tb.do(send(network.Enable, network.EnableParams{}))
+	// As a browser that was never here, with a key that the tab remembers.
+	tb.run("sessionStorage.setItem('goblins-secrets.key', " + quote(a.key) + ")")
+	tb.do(send(network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}))
+	first := tb.watch()
+	tb.do(chromedp.Reload())
+	tb.see("1 secret")
+	first.mu.Lock()
+	defer first.mu.Unlock()
+	t.Logf("first load: %d requests, %.0f bytes: %v", first.list, first.bytes, first.urls)
+	if first.list < 1 || first.list > mostRequests || first.bytes > mostBytes || first.bytes < 1000 {
+		t.Errorf("the list shows after %d requests and %.0f bytes, want at most %d and %d: %v", first.list, first.bytes, mostRequests, mostBytes, first.urls)
+	}
+	for _, later := range first.urls[first.list:] {
+		if later != shared.url+"/api/budget/" {
+			t.Errorf("with the list goes a request of %s", later)
+		}
+	}
+}
+
+// prefixed serves the console under a stage's name: the page through the Lambda adapter,
+// with the event that API Gateway would make, and everything else by the stack.
+func prefixed(t *testing.T, s *running, prefix string) string {
+	t.Helper()
+	to, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := httputil.NewSingleHostReverseProxy(to)
+	page := gateway.Proxy(console.Handler())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, ok := strings.CutPrefix(r.URL.Path, prefix)
+		if !ok {
+			t.Errorf("a request went to %s, outside of %s", r.URL.Path, prefix)
+		}
+		if strings.HasPrefix(path, "/api/") {
+			r.URL.Path = path
+			api.ServeHTTP(w, r)
+			return
+		}
+		event := events.APIGatewayProxyRequest{
+			HTTPMethod: r.Method, Path: path, Resource: "/console", Headers: map[string]string{"Host": r.Host},
+			RequestContext: events.APIGatewayProxyRequestContext{Path: r.URL.Path},
+		}
+		if place, ok := strings.CutPrefix(path, "/console/"); ok && place != "" {
+			event.Resource, event.PathParameters = "/console/{proxy+}", map[string]string{"proxy": place}
+		} else if path == "" || path == "/" {
+			event.Resource = "/"
+		}
+		answer, err := page(context.Background(), event)
+		if err != nil {
+			t.Error(err)
+		}
+		for name, values := range answer.MultiValueHeaders {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		_, _ = w.Write([]byte(answer.Body))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + prefix
+}
+
+// The page works wherever it is, with and without a slash at the end.
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "under a stage")
+	a.item(t, s, "KEY", "PLANTED")
+	at := &running{url: prefixed(t, shared, "/prod"), data: shared.data}
+	for _, path := range []string{"", "/", "/console", "/console/"} {
+		tb := open(t, at, path)
+		tb.signIn(a)
+		tb.click("link", "under a stage")
+		tb.see("KEY")
+		if got, want := eval[string](tb, "location.pathname"), "/prod/console/secrets/"+s.ID; got != want {
+			t.Errorf("from %q the secret is at %s, want %s", path, got, want)
+		}
+		tb.do(chromedp.Reload())
+		tb.signIn(a)
+		tb.see("under a stage", "KEY")
+	}
+}
+
+// What is vendored is what was published, but for the names of source maps.
+func TestVendored(t *testing.T) {
+	packages := npm(t)
+	for file, published := range map[string]string{
+		"preact.umd.js":       "preact/dist/preact.umd.js",
+		"preact-hooks.umd.js": "preact/hooks/dist/hooks.umd.js",
+		"htm.umd.js":          "htm/dist/htm.umd.js",
+		"LICENSE-preact":      "preact/LICENSE",
+		"LICENSE-htm":         "htm/LICENSE",
+	} {
+		path, err := checkout.Path("pkg", "console", "web", "vendor", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(packages, published))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _, _ := strings.Cut(string(want), "//# sourceMappingURL")
+		if strings.TrimSpace(string(got)) != strings.TrimSpace(text) {
+			t.Errorf("%s is not %s as published", file, published)
+		}
+	}
+}

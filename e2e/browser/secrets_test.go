@@ -1,0 +1,229 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What must not be deleted by accident is not.
+func TestDeleteGuards(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "in use")
+	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "myapp:v1", "port": 8080, "secret": s.ID}, nil)
+	tb := signedIn(t, a, "/console/")
+	tb.see("2 secrets")
+	if n := eval[int](tb, `document.querySelectorAll("button.danger").length`); n != 1 {
+		t.Errorf("there are %d buttons that delete, want one: the default secret has none", n)
+	}
+	tb.click("button", "Delete secret in use")
+	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete for good") + `)`
+	for _, typed := range []string{"", "in us", "In use", "in use ", "Default"} {
+		tb.fill("Type the secret’s name to confirm", "x")
+		tb.fill("Type the secret’s name to confirm", typed)
+		if typed == "" {
+			tb.press("\b")
+		}
+		tb.press(enter)
+		if eval[bool](tb, enabled) {
+			t.Errorf("%q confirms the deletion of %q", typed, "in use")
+		}
+	}
+	tb.fill("Type the secret’s name to confirm", "in use")
+	tb.click("button", "Delete for good")
+	tb.see("This secret is used by 1 service: my-app. Remove the secret from all services first.")
+	tb.press(escape)
+	tb.miss("for good")
+	tb.see("2 secrets")
+
+	it := a.item(t, s, "KEY", "PLANTED")
+	tb.click("link", "in use")
+	tb.click("button", "Delete item KEY")
+	tb.click("button", "Cancel")
+	tb.miss("for good")
+	if _, ok := a.items(t, s)["KEY"]; !ok {
+		t.Errorf("%s was deleted, and that was cancelled", it.Key)
+	}
+}
+
+// Who uses a secret is told, and its status follows the delivery by itself.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, "-set", "DeployBatchSeconds=5") // so that deliveries can be seen coming
+	a := stack.account(t)
+	s := a.secret(t, "delivered")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	status := func(want string) {
+		t.Helper()
+		tb.await("the status "+want, `document.querySelector("h1 ~ .badges .badge")?.textContent === `+quote(want))
+	}
+	tb.see("No service uses it, so it is delivered nowhere.")
+	status("Ready")
+	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "registry.example/myapp:v1", "port": 8080, "secret": s.ID}, nil)
+	tb.comeBack()
+	tb.see("my-app registry.example/myapp:v1, port 8080")
+	status("Pending")
+	status("Ready")
+	tb.click("button", "Add item")
+	tb.fill("Key", "KEY")
+	tb.fill("Value", "PLANTED")
+	tb.click("button", "Add")
+	status("Deploying")
+	tb.see("Services still take it as it was before the last changes.")
+	tb.click("link", "← All secrets")
+	tb.await("a status in the list", `document.querySelector(".badge.deploying")`)
+	tb.await("a settled list", `document.querySelectorAll(".badge.ready").length === 2`)
+}
+
+// Lists are read to their end, page by page.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	const n = 230 // more than the page asks for at once
+	a := shared.account(t)
+	s := a.secret(t, "long")
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := worker; i < n; i += 4 {
+				a.secret(t, fmt.Sprintf("secret %03d", i))
+				a.item(t, s, fmt.Sprintf("KEY_%03d", i), "PLANTED")
+			}
+		})
+	}
+	wg.Wait()
+	tb := signedIn(t, a, "/console/")
+	tb.see("232 secrets")
+	tb.await("all rows", "document.querySelectorAll('.rows > li').length === 232")
+	tb.slash()
+	tb.fill("Search secrets by name", "RET 22")
+	tb.see("10 of 232 secrets", "secret 229")
+	tb.fill("Search secrets by name", "long")
+	tb.press(enter)
+	tb.see("230 items")
+	tb.await("all rows", "document.querySelectorAll('.rows > li').length === 230")
+}
+
+// Everything can be done without a mouse.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	a.secret(t, "alpha")
+	a.secret(t, "beta")
+	tb := open(t, shared, "/console/")
+	tb.await("a field with the focus", `document.activeElement?.name === "api_key"`)
+	tb.press(a.key + enter)
+	tb.see("3 secrets")
+	focus := func(what, expression string) { t.Helper(); tb.await("the focus on "+what, expression) }
+	tb.slash()
+	focus("the search", `document.activeElement.matches("[data-search]")`)
+	tb.press("et")
+	tb.see("1 of 3 secrets")
+	tb.slash() // here it is a letter
+	tb.see("No name has “et/” in it.")
+	tb.press(escape)
+	tb.see("3 secrets")
+	focus("nothing", `document.activeElement === document.body`)
+	tb.slash()
+	tb.press("bet" + enter)
+	focus("the heading", `document.activeElement.matches("h1") && document.activeElement.textContent === "beta"`)
+	tb.click("button", "Add item")
+	focus("the first field", `document.activeElement.name === "key"`)
+	tb.press("KEY\tvalue" + escape)
+	tb.miss("Up to 64 KiB")
+	focus("the button that opened the dialog", `document.activeElement.textContent === "Add item"`)
+	tb.press(enter)
+	focus("the first field", `document.activeElement.name === "key"`)
+	tb.press("KEY\tvalue\t\t" + enter)
+	tb.see("The item was added.")
+	tb.do(back())
+	tb.see("1 of 3 secrets") // as it was left
+}
+
+// What others have written is text, whatever it looks like.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	const (
+		markup = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>&lt;b&gt;${1+1}`
+		turned = "abc\u202e\u2066txt.exe\u200b"
+	)
+	long := strings.Repeat("x", 65536)
+	odd := a.secret(t, markup)
+	turnedName := a.secret(t, turned)
+	a.item(t, turnedName, "LONG", long)
+	a.secret(t, strings.Repeat("\u05d0", 255))
+	a.secret(t, `"'/\ `+"`"+`</title></style>`)
+	a.secret(t, strings.Repeat("W", 255))
+	for key, value := range map[string]string{"MARKUP": markup, "TURNED": turned, "LINES": "a\n\n  b\r\n\tc\n", strings.Repeat("K", 255): "x"} {
+		a.item(t, odd, key, value)
+	}
+	a.call(t, "POST", "services/", map[string]any{"name": "s", "image": strings.Repeat("a", 100) + "/" + strings.Repeat("b", 300), "port": 1, "secret": odd.ID}, nil)
+	tb := signedIn(t, a, "/console/")
+	tb.see(markup, "6 secrets")
+	sane := func() {
+		t.Helper()
+		if got := eval[string](tb, "document.title"); strings.Contains(got, "owned") {
+			t.Errorf("a text has run as a script")
+		}
+		if n := eval[int](tb, `document.querySelectorAll("#app img, #app script, #app b, #app style").length`); n != 0 {
+			t.Errorf("a text has become %d elements", n)
+		}
+		if wide := eval[[]int](tb, "[document.documentElement.scrollWidth, innerWidth]"); wide[0] > wide[1] {
+			t.Errorf("a text makes the page %d pixels wide, in a window of %d", wide[0], wide[1])
+		}
+	}
+	sane()
+	tb.phone()
+	sane()
+	tb.click("link", markup)
+	tb.see("4 items")
+	sane()
+	show := func(key, value string) {
+		t.Helper()
+		tb.click("button", "Show value of "+key)
+		shown := `document.querySelector("pre[aria-label='Value of ` + key + `']")`
+		tb.await("shown "+key, shown)
+		if got := eval[string](tb, shown+".textContent"); got != value {
+			t.Errorf("%s is shown as %.100q, want %.100q", key, got, value)
+		}
+		sane()
+	}
+	for key, value := range map[string]string{"MARKUP": markup, "TURNED": turned, "LINES": "a\n\n  b\r\n\tc\n"} {
+		show(key, value)
+	}
+	tb.see("It has characters that can’t be seen: U+202E, U+2066, U+200B.", "It has characters that can’t be seen: U+000D.")
+	// Each text keeps to itself.
+	if got := eval[[]string](tb, `[...document.querySelectorAll(".name, .key, .value, bdi")].map(e => getComputedStyle(e).unicodeBidi)`); len(got) == 0 || cmp.Diff(got, slicesOf("isolate", len(got))) != "" {
+		t.Errorf("texts of others are set as %v, want each isolated", got)
+	}
+	tb.click("button", "Edit value of LINES")
+	tb.see("carriage returns, which can’t be edited here")
+	tb.press(escape)
+	tb.click("button", "Delete secret "+markup)
+	tb.fill("Type the secret’s name to confirm", markup)
+	tb.click("button", "Delete for good")
+	tb.see("This secret is used by 1 service: s.")
+	tb.press(escape)
+
+	tb.click("link", "← All secrets")
+	tb.click("link", turned)
+	show("LONG", long)
+	tb.click("button", "Edit value of LONG")
+	tb.fill("Value", long+"y")
+	tb.click("button", "Save")
+	tb.see("Ensure this field has no more than 65536 bytes.")
+	if got := tb.value("Value"); got != long+"y" {
+		t.Errorf("after a refusal the field has %d characters, want %d", len(got), len(long)+1)
+	}
+}
+
+func slicesOf(text string, n int) (texts []string) {
+	for range n {
+		texts = append(texts, text)
+	}
+	return texts
+}

@@ -1,0 +1,182 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The whole way of a secret: made, filled, shown, changed, deleted.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	tb := signedIn(t, a, "/console/")
+	tb.see("Default", "1 secret", "100 of 100 left")
+
+	tb.click("button", "New secret")
+	tb.fill("Name", "Default")
+	tb.click("button", "Create")
+	tb.see("secret with this name already exists.")
+	if got := tb.value("Name"); got != "Default" {
+		t.Errorf("after a refusal the field has %q, want what was typed", got)
+	}
+	tb.fill("Name", "shop")
+	tb.click("button", "Create")
+	tb.see("The secret was made.", "2 secrets")
+	tb.click("link", "shop")
+	tb.see("There is nothing in it yet", "No service uses it")
+
+	tb.click("button", "Add item")
+	tb.fill("Key", "not a key")
+	tb.fill("Value", "first line\n second ")
+	tb.click("button", "Add")
+	tb.see("Enter a valid key")
+	if got := tb.value("Value"); got != "first line\n second " {
+		t.Errorf("after a refusal the value is %q, want what was typed", got)
+	}
+	tb.fill("Key", "PASSWORD")
+	tb.click("button", "Add")
+	tb.see("The item was added.", "PASSWORD", "Last read: never", "••••••••")
+	tb.miss("first line")
+
+	var secrets list[secretBody]
+	a.call(t, "GET", "secrets/", nil, &secrets)
+	shop := secrets.Results[1]
+	it := a.items(t, shop)["PASSWORD"]
+	if it.LastAccessedAt != nil || shared.reveals(t, it.ID) != 0 {
+		t.Errorf("before the first show: %+v, %d reveals", it, shared.reveals(t, it.ID))
+	}
+	tb.click("button", "Show value of PASSWORD")
+	tb.see("first line\n second", "This was logged as your reveal; 99 of 100 are left", "Last read just now by you", "99 of 100 left; next in 60 min")
+	if it = a.items(t, shop)["PASSWORD"]; it.LastAccessedAt == nil || it.LastAccessedBy == nil || shared.reveals(t, it.ID) != 1 {
+		t.Errorf("after a show: %+v, %d reveals, want one, and it told", it, shared.reveals(t, it.ID))
+	}
+
+	tb.click("button", "Edit value of PASSWORD")
+	if got := tb.value("Value"); got != "first line\n second " {
+		t.Errorf("the editor has %q, want the value that is shown", got)
+	}
+	tb.fill("Value", "rotated")
+	tb.click("button", "Save")
+	tb.see("The value was changed.")
+	tb.miss("first line", "rotated")
+	tb.click("button", "Show value of PASSWORD")
+	tb.see("rotated", "98 of 100 left")
+	tb.click("button", "Hide value of PASSWORD")
+	tb.miss("rotated")
+
+	tb.click("button", "Rename item PASSWORD")
+	tb.fill("Key", "DB_PASSWORD")
+	tb.click("button", "Rename")
+	tb.see("The item was renamed.", "DB_PASSWORD")
+	tb.click("button", "Delete item DB_PASSWORD")
+	tb.click("button", "Delete for good")
+	tb.see("The item was deleted.", "There is nothing in it yet")
+	if left := a.items(t, shop); len(left) != 0 {
+		t.Errorf("after the deletion there is %v", left)
+	}
+
+	tb.click("button", "Rename secret shop")
+	tb.fill("Name", "store")
+	tb.click("button", "Rename")
+	tb.see("The secret was renamed.", "store")
+	tb.click("button", "Delete secret store")
+	tb.fill("Type the secret’s name to confirm", "store")
+	tb.click("button", "Delete for good")
+	tb.see("The secret was deleted.", "1 secret")
+	tb.miss("store")
+}
+
+// A value is seen for as long as it is looked at, and no longer than half a minute.
+func TestValuesAreHidden(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	a.item(t, s, "KEY", "PLANTED value")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	hidden := func(how string) {
+		t.Helper()
+		tb.miss("PLANTED")
+		if html := eval[string](tb, "document.documentElement.outerHTML"); strings.Contains(html, "PLANTED") {
+			t.Errorf("after %s the value is still in the page", how)
+		}
+	}
+	show := func() { t.Helper(); tb.click("button", "Show value of KEY"); tb.see("PLANTED value") }
+
+	show()
+	tb.advance(20 * time.Second)
+	tb.see("PLANTED value", "Hidden again in ")
+	tb.advance(10 * time.Second)
+	hidden("30 s")
+	show()
+	tb.leave()
+	hidden("leaving the tab")
+	tb.comeBack()
+	tb.see("KEY")
+	hidden("coming back")
+	show()
+	tb.press(escape)
+	hidden("Esc")
+	show()
+	tb.click("link", "← All secrets")
+	hidden("going elsewhere")
+
+	// In the clipboard it is for half a minute, too.
+	tb.grantClipboard()
+	tb.click("link", "s")
+	show()
+	tb.click("button", "Copy value of KEY")
+	tb.see("Copied. The clipboard is cleared in 30 s")
+	clipboard := func() string { return eval[string](tb, "navigator.clipboard.readText()") }
+	if got := clipboard(); got != "PLANTED value" {
+		t.Errorf("the clipboard has %q, want the value", got)
+	}
+	tb.advance(30 * time.Second)
+	tb.see("The clipboard was cleared.")
+	if got := clipboard(); got != "" {
+		t.Errorf("after 30 s the clipboard has %q", got)
+	}
+	// But not what was copied since.
+	show()
+	tb.click("button", "Copy value of KEY")
+	tb.see("Copied.")
+	tb.run("navigator.clipboard.writeText('another')")
+	tb.advance(30 * time.Second)
+	hidden("30 s")
+	if got := clipboard(); got != "another" {
+		t.Errorf("the clipboard has %q, want what was copied last", got)
+	}
+}
+
+// What others do shows when a tab is looked at again; what they did meanwhile is said.
+func TestTwoTabs(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	first := signedIn(t, a, "/console/")
+	second := first.another("/console/")
+	second.see("Sign in") // the key is the first tab's
+	second.signIn(a)
+	first.leave()
+	second.click("button", "New secret")
+	second.fill("Name", "from the second")
+	second.press(enter)
+	second.see("The secret was made.")
+	first.comeBack()
+	first.see("from the second")
+
+	first.click("button", "Delete secret from the second")
+	first.fill("Type the secret’s name to confirm", "from the second")
+	first.press(enter)
+	first.see("The secret was deleted.")
+	second.click("link", "from the second") // which it does not know of
+	second.see("No such secret", "somebody may have deleted it")
+	second.click("link", "All secrets")
+	second.see("1 secret")
+	second.miss("from the second")
+
+	// Signing out is each tab's own.
+	first.click("button", "Sign out")
+	first.see("Sign in")
+	second.click("link", "Default")
+	second.see("There is nothing in it yet")
+}

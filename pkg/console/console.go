@@ -1,0 +1,129 @@
+// Package console is the web console: a page for those who don't use curl. It is a
+// client of the API like any other, so its function needs no data and no permission;
+// who may see what is the API's to decide.
+//
+// The page is made of the plain files in web/, which are all there is: no build step. A
+// browser asks for two things, the page and one script, which is those files one after
+// the other:
+//
+//	GET /, /console, /console/secrets/<id>    the page, the same for all
+//	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
+//
+// The page works under any prefix, such as a stage's name: it names its own place as the
+// base of all URLs, from the path of the request.
+package console
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+//go:embed web
+var web embed.FS
+
+// libraries come first in the script, as they were published.
+var libraries = []string{"vendor/preact.umd.js", "vendor/preact-hooks.umd.js", "vendor/htm.umd.js"}
+
+// sources follow, within one function: each may use what stands in those before it, and
+// nothing of theirs is global.
+var sources = []string{
+	"text.js", "dotenv.js", "session.js", "api.js", "parts.js", "signin.js", "secrets.js", "value.js", "items.js", "import.js", "secret.js", "main.js",
+}
+
+// policy lets the page load its own script and call its own API, and nothing else: no
+// inline code or style, no other origin, no frame around it, no text that becomes HTML.
+// The stylesheet comes by the script, the icon stands in the page.
+var policy = strings.Join([]string{
+	"default-src 'none'", "script-src 'self'", "connect-src 'self'", "img-src data:",
+	"base-uri 'self'", "form-action 'none'", "frame-ancestors 'none'",
+	"require-trusted-types-for 'script'", "trusted-types 'none'",
+}, "; ")
+
+var (
+	pagePath  = regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+)?$`)
+	assetPath = regexp.MustCompile(`^assets/([0-9A-Za-z_-]+)/console\.js$`)
+)
+
+// Handler serves the console. Of the request it reads the route, its parameter proxy,
+// which is what comes after /console/, and the path as the client sees it.
+func Handler() http.Handler {
+	script := script()
+	sum := sha256.Sum256([]byte(script))
+	hash := base64.RawURLEncoding.EncodeToString(sum[:12])
+	page := strings.Replace(file("page.html"), "{hash}", hash, 1)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		place := strings.TrimSuffix(r.PathValue("proxy"), "/")
+		asset := assetPath.FindStringSubmatch(place)
+		switch {
+		case asset != nil:
+			// While a new version is rolled out, a page of the one can ask the other for
+			// its script: it gets what there is, and keeps nothing under the wrong name.
+			lifetime := "no-store"
+			if asset[1] == hash {
+				lifetime = "public, max-age=31536000, immutable"
+			}
+			write(w, http.StatusOK, "text/javascript; charset=utf-8", lifetime, script)
+		case pagePath.MatchString(place):
+			w.Header().Set("Content-Security-Policy", policy)
+			w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+			route := strings.Trim(strings.Replace(r.Pattern, "{proxy+}", place, 1), "/")
+			write(w, http.StatusOK, "text/html; charset=utf-8", "no-store",
+				strings.Replace(page, "{base}", html.EscapeString(base(r.URL.Path, route)), 1))
+		default:
+			write(w, http.StatusNotFound, "application/json", "no-store", `{"detail":"Not found."}`)
+		}
+	})
+}
+
+// base is the path of the console, with a slash at both ends: what the path of a request
+// has before its route, and console.
+func base(path, route string) string {
+	prefix := strings.Trim(strings.TrimSuffix(strings.Trim(path, "/"), route), "/")
+	if prefix == "" {
+		return "/console/"
+	}
+	return "/" + prefix + "/console/"
+}
+
+func write(w http.ResponseWriter, status int, contentType, lifetime, body string) {
+	h := w.Header()
+	h.Set("Cache-Control", lifetime)
+	h.Set("Content-Type", contentType)
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // a failure: nobody is left to tell
+}
+
+// script is all that the page runs.
+func script() string {
+	var b strings.Builder
+	for _, name := range libraries {
+		b.WriteString(file(name) + "\n")
+	}
+	style, _ := json.Marshal(file("style.css")) // a string can always be encoded
+	b.WriteString("(() => {\n\"use strict\";\nconst style = " + string(style) + ";\n")
+	for _, name := range sources {
+		b.WriteString("\n" + file(name))
+	}
+	b.WriteString("})();\n")
+	return b.String()
+}
+
+// file is a file of web/. They are compiled in: one that is missing is missing in all
+// functions of this build, and its tests have failed.
+func file(name string) string {
+	content, err := web.ReadFile("web/" + name)
+	if err != nil {
+		panic("console: " + err.Error())
+	}
+	return string(content)
+}

@@ -1,0 +1,133 @@
+package console_test
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"goblins-secrets/pkg/console"
+)
+
+// get serves a path below a prefix, as a gateway does: with the route and its parameter.
+func get(prefix, pattern, place string) *httptest.ResponseRecorder {
+	path := prefix + strings.Replace(pattern, "{proxy+}", place, 1)
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Pattern = pattern
+	r.SetPathValue("proxy", place)
+	w := httptest.NewRecorder()
+	console.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// The base of all URLs is the console's own place, however the request came there.
+func TestBase(t *testing.T) {
+	for _, tt := range []struct{ prefix, pattern, place, want string }{
+		{"", "/", "", "/console/"},
+		{"", "/console", "", "/console/"},
+		{"", "/console/", "", "/console/"},
+		{"", "/console/{proxy+}", "secrets/1-a", "/console/"},
+		{"", "/console/{proxy+}", "secrets/1-a/", "/console/"},
+		{"/prod", "/", "", "/prod/console/"},
+		{"/prod", "/console", "", "/prod/console/"},
+		{"/prod", "/console/{proxy+}", "secrets/1-a", "/prod/console/"},
+		{"/a/b", "/console", "", "/a/b/console/"},
+		{"/console", "/", "", "/console/console/"},
+		{"/console", "/console", "", "/console/console/"},
+		{"/secrets/1-a", "/console/{proxy+}", "secrets/1-a", "/secrets/1-a/console/"},
+		{"//elsewhere.example", "/console", "", "/elsewhere.example/console/"}, // and not another host
+		{`/"><script>`, "/console", "", "/&#34;&gt;&lt;script&gt;/console/"},
+	} {
+		w := get(tt.prefix, tt.pattern, tt.place)
+		if want := `<base href="` + tt.want + `">`; w.Code != http.StatusOK || strings.Count(w.Body.String(), "<base ") != 1 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s %s %s: %d %s, want %s", tt.prefix, tt.pattern, tt.place, w.Code, w.Body, want)
+		}
+	}
+}
+
+// The page loads nothing from elsewhere, and has nothing in it that its policy forbids.
+func TestPage(t *testing.T) {
+	page := get("", "/console", "").Body.String()
+	for _, forbidden := range []string{"http:", "https:", "<style", " style=", " on", "javascript:"} {
+		if strings.Contains(strings.ReplaceAll(page, "http://www.w3.org/2000/svg", ""), forbidden) { // the icon's format
+			t.Errorf("the page has %q in it", forbidden)
+		}
+	}
+	if scripts := regexp.MustCompile(`<script[^>]*>[^<]*`).FindAllString(page, -1); len(scripts) != 1 || !strings.HasSuffix(scripts[0], "defer>") {
+		t.Errorf("the page's scripts are %q, want one, of a file", scripts)
+	}
+}
+
+// Every file of web/ is in the script, and reaches neither what is kept beyond the tab
+// nor what makes HTML of text.
+func TestSources(t *testing.T) {
+	script := get("", "/console/{proxy+}", "assets/x/console.js").Body.String()
+	err := fs.WalkDir(os.DirFS("web"), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".js" {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join("web", name))
+		if err != nil {
+			return err
+		}
+		if strings.Count(script, string(content)) != 1 {
+			t.Errorf("%s is not in the script", name)
+		}
+		if filepath.Dir(name) == "vendor" {
+			return nil
+		}
+		for _, word := range []string{"localStorage", "indexedDB", "document.cookie", "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(", "new Function", "console.log"} {
+			if strings.Contains(string(content), word) {
+				t.Errorf("%s has %s in it", name, word)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The script's name is its content's, and only under that name it is kept.
+func TestAssets(t *testing.T) {
+	page := get("", "/console", "").Body.String()
+	address := regexp.MustCompile(`assets/[0-9A-Za-z_-]+/console\.js`).FindString(page)
+	w := get("", "/console/{proxy+}", address)
+	if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" {
+		t.Errorf("%s: %d, Cache-Control %s", address, w.Code, w.Header().Get("Cache-Control"))
+	}
+	other := get("", "/console/{proxy+}", "assets/other/console.js")
+	if other.Code != http.StatusOK || other.Header().Get("Cache-Control") != "no-store" || other.Body.String() != w.Body.String() {
+		t.Errorf("another version's script: %d, Cache-Control %s", other.Code, other.Header().Get("Cache-Control"))
+	}
+	for _, place := range []string{"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b", "web/style.css", "style.css"} {
+		if w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20")); w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}` {
+			t.Errorf("%s: %d %s, want 404", place, w.Code, w.Body)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	page := get("", "/console", "").Header()
+	policy := strings.Split(page.Get("Content-Security-Policy"), "; ")
+	want := []string{
+		"base-uri 'self'", "connect-src 'self'", "default-src 'none'", "form-action 'none'", "frame-ancestors 'none'", "img-src data:",
+		"require-trusted-types-for 'script'", "script-src 'self'", "trusted-types 'none'",
+	}
+	if slices.Sort(policy); !slices.Equal(policy, want) {
+		t.Errorf("the page's policy is %q, want %q", policy, want)
+	}
+	if got := page.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("the page's Cache-Control is %s", got)
+	}
+	for _, h := range []http.Header{page, get("", "/console/{proxy+}", "assets/x/console.js").Header(), get("", "/console/{proxy+}", "nothing").Header()} {
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("headers %v, want nosniff and no-referrer", h)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+// The page as a whole: which view an address leads to, and what is around the views.
+
+const home = new URL(document.baseURI).pathname;
+
+// place is what comes after the console's own path: "" or "secrets/<id>".
+const here = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
+const place = store({ path: here() });
+
+function navigate(path) {
+  history.pushState(null, "", home + path);
+  arrive();
+}
+
+function arrive() {
+  place.set({ path: here() });
+  // As after the load of a page: what is read out begins with its heading.
+  requestAnimationFrame(() => {
+    scrollTo(0, 0);
+    document.querySelector("h1")?.focus();
+  });
+}
+
+function App() {
+  const { key, refused, notice } = session.use();
+  const { path } = place.use();
+  const signedIn = key !== null;
+  const id = /^secrets\/([^/]+)$/.exec(path)?.[1];
+  // While the key is asked for again, the views stay as they are, unseen.
+  return html`
+    ${signedIn && html`<${Header} />`}
+    ${!signedIn && html`<${SignIn} />`}
+    ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
+      ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
+    </div>`}
+    <p class="notice" role="status">${signedIn ? notice : ""}</p>
+  `;
+}
+
+function Header() {
+  return html`<header>
+    <${Link} to="" class="brand">Goblins Secrets<//>
+    <${Budget} />
+    <button onClick=${signOut}>Sign out</button>
+  </header>`;
+}
+
+// Budget tells what is left, and when there will be more.
+function Budget() {
+  const { budget } = session.use();
+  useTick(1000);
+  useReturn(() => session.get().key && refreshBudget());
+  const until = budget?.until;
+  useEffect(() => {
+    if (!until) return undefined;
+    const timer = setTimeout(refreshBudget, Math.max(1000, until - Date.now() + 100));
+    return () => clearTimeout(timer);
+  }, [until]);
+  if (!budget) return html`<p class="budget"></p>`;
+  const seconds = (budget.until - Date.now()) / 1000;
+  const title = `You can reveal ${count(budget.limit, "value")} in any ${duration(budget.window)}.`;
+  return html`<p class=${budget.left === 0 ? "budget spent" : "budget"} title=${title}>
+    <meter min="0" max=${budget.limit} low=${budget.limit / 10} value=${budget.left} aria-hidden="true"></meter>
+    <span>Reveals: ${budget.left} of ${budget.limit} left${budget.until && seconds > 0 ? `; next in ${budget.left === 0 ? clock(seconds) : duration(seconds)}` : ""}</span>
+  </p>`;
+}
+
+// "/" leads to the search, unless it is typed into something.
+function shortcuts(event) {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest?.("input, textarea, dialog")) return;
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
+}
+
+// A stylesheet that a script makes is no inline style, and saves a request.
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(style);
+document.adoptedStyleSheets = [sheet];
+
+addEventListener("popstate", arrive);
+document.addEventListener("keydown", shortcuts);
+// A notice has been read after a while; the next one begins its time anew.
+let noticeTimer;
+let lastNotice = "";
+function expireNotice() {
+  const { notice } = session.get();
+  if (notice === lastNotice) return;
+  lastNotice = notice;
+  clearTimeout(noticeTimer);
+  if (notice) noticeTimer = setTimeout(notify, 8000, "");
+}
+session.watch(expireNotice);
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,261 @@
+// The parts that views are made of.
+
+// useTick draws a view anew every so many milliseconds; 0: never.
+function useTick(interval) {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    if (!interval) return undefined;
+    const timer = setInterval(() => redraw((n) => n + 1), interval);
+    return () => clearInterval(timer);
+  }, [interval]);
+}
+
+// useReturn does something each time the tab is looked at again: others have worked meanwhile.
+function useReturn(act) {
+  const latest = useRef(act);
+  latest.current = act;
+  useEffect(() => {
+    const listener = () => document.hidden || latest.current();
+    document.addEventListener("visibilitychange", listener);
+    return () => document.removeEventListener("visibilitychange", listener);
+  }, []);
+}
+
+// useAction runs something that can fail, one at a time: {busy, failure, run, clear}. run
+// returns whether it has succeeded.
+function useAction() {
+  const [state, setState] = useState({ busy: false, failure: null });
+  const running = useRef(false);
+  const run = async (act) => {
+    if (running.current) return false;
+    running.current = true;
+    setState({ busy: true, failure: null });
+    let failure = null;
+    try {
+      await act();
+    } catch (error) {
+      failure = asFailure(error);
+    }
+    running.current = false;
+    setState({ busy: false, failure });
+    return failure === null;
+  };
+  return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
+}
+
+const asFailure = (error) =>
+  error instanceof Failure ? error : new Failure("broken", `This page has a fault (${error.message}). Reload it and try again.`);
+
+// useLoad keeps what a path of the API answers, and loads it anew when asked, after a
+// sign-in, and when the tab is looked at again. What there is stays until there is more,
+// but not for another key: it may be another account's.
+function useLoad(path, load, empty) {
+  const { key, signIns } = session.use();
+  const [state, setState] = useState({ data: empty, done: false, failure: null });
+  const run = useRef({ number: 0, busy: false, done: false });
+  const reload = async () => {
+    const mine = ++run.current.number; // what an earlier run still brings is out of date
+    run.current.busy = true;
+    try {
+      await load((data, done) => {
+        // What was there whole is not replaced by a part.
+        if (mine === run.current.number && (done || !run.current.done)) setState({ data, done, failure: null });
+        if (mine === run.current.number && done) run.current.done = true;
+      });
+    } catch (error) {
+      if (mine === run.current.number) setState((s) => ({ ...s, failure: asFailure(error) }));
+    }
+    if (mine === run.current.number) run.current.busy = false;
+  };
+  useEffect(() => {
+    if (key) reload();
+    return () => {
+      run.current = { number: run.current.number + 1, busy: false, done: false };
+      setState({ data: empty, done: false, failure: null });
+    };
+  }, [path, signIns]);
+  useReturn(() => session.get().key && reload());
+  // What was changed is shown at once. A run that began before may not know of it.
+  const change = (by) => {
+    setState((s) => ({ ...s, data: by(s.data) }));
+    if (run.current.busy) reload();
+  };
+  return { ...state, reload, change };
+}
+
+const useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
+const useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
+
+// Changes of a list of things with ids.
+const put = (thing) => (rows) => (rows.some((r) => r.id === thing.id) ? rows.map((r) => (r.id === thing.id ? thing : r)) : [...rows, thing]);
+const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
+
+// Link leads to a place in the console: "" is the list of secrets.
+function Link({ to, children, ...more }) {
+  const follow = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a tab of its own
+    event.preventDefault();
+    navigate(to);
+  };
+  return html`<a href=${new URL(to, document.baseURI).pathname} onClick=${follow} ...${more}>${children}</a>`;
+}
+
+// Problem tells of a failure, and offers to try again where that is of use.
+function Problem({ failure, retry }) {
+  if (!failure || failure.kind === "session") return null;
+  const others = Object.entries(failure.fields).filter(([name]) => !shownFields.includes(name));
+  return html`<div class="problem" role="alert">
+    <p>${failure.message}</p>
+    ${others.map(([name, messages]) => html`<p>${name === "non_field_errors" ? "" : `${name}: `}${[].concat(messages).join(" ")}</p>`)}
+    ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
+  </div>`;
+}
+
+const shownFields = ["name", "key", "value"]; // they have a Field, which tells what is wrong with it
+
+let ids = 0;
+const useId = () => useMemo(() => `f${++ids}`, []);
+
+// Field is a labelled input, or a text area for what may have lines, with the API's
+// messages about it. No text in it goes to a spelling service, or is kept by the browser.
+function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
+  const id = useId();
+  const ref = useRef(null);
+  const messages = failure?.fields?.[name];
+  useEffect(() => {
+    if (focus) ref.current.focus();
+  }, []);
+  useEffect(() => {
+    if (messages) ref.current.focus();
+  }, [messages]);
+  const about = [hint && `${id}-hint`, messages && `${id}-error`].filter(Boolean).join(" ");
+  const attributes = {
+    id, ref, name, value, onInput: (event) => onInput(event.target.value),
+    autocomplete: "off", autocapitalize: "off", autocorrect: "off", spellcheck: "false", translate: "no",
+    "aria-invalid": messages ? "true" : undefined, "aria-describedby": about || undefined, ...more,
+  };
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
+    ${lines ? html`<textarea rows=${lines} ...${attributes}></textarea>` : html`<input type=${type} ...${attributes} />`}
+    ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
+  </div>`;
+}
+
+// Dialog asks for something, in front of everything else. It ends with Esc, unless
+// onClose is missing. While the key is asked for it steps back, as it is.
+function Dialog({ title, onClose, wide, children }) {
+  const ref = useRef(null);
+  const gone = useRef(false);
+  const id = useId();
+  const { refused } = session.use();
+  useLayoutEffect(() => {
+    if (refused) ref.current.close();
+    else if (!ref.current.open) ref.current.showModal();
+  }, [refused]);
+  // Closing gives the focus back to what has opened it; being removed does not.
+  useLayoutEffect(() => () => {
+    gone.current = true;
+    ref.current.close();
+  }, []);
+  const cancel = (event) => {
+    event.preventDefault();
+    onClose?.();
+  };
+  // Browsers close a dialog for a second Esc without asking.
+  const closed = () => {
+    if (gone.current || session.get().refused) return;
+    if (onClose) onClose();
+    else ref.current.showModal();
+  };
+  return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
+    <h2 id=${id}>${title}</h2>
+    ${children}
+  </dialog>`;
+}
+
+// FormDialog is a dialog with fields, whose button does something and then closes it.
+function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
+  const onSubmit = async (event) => {
+    event.preventDefault();
+    if (ready && (await action.run(act))) onClose();
+  };
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <form onSubmit=${onSubmit}>
+      ${children}
+      <${Problem} failure=${action.failure} />
+      <div class="buttons">
+        <button type="button" onClick=${onClose}>Cancel</button>
+        <button type="submit" class=${danger ? "danger" : "primary"} disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
+      </div>
+    </form>
+  <//>`;
+}
+
+// Time is a time of the API, as one speaks of it; exactly when pointed at.
+function Time({ at }) {
+  useTick(30000);
+  return html`<time datetime=${at} title=${exactly(at)}>${since(at)}</time>`;
+}
+
+const statuses = {
+  pending: ["Pending", "Services use it, and it has not been delivered to them yet."],
+  deploying: ["Deploying", "Services still take it as it was before the last changes."],
+  failed: ["Failed", "The last delivery to its services failed. It is tried again by itself; those who run this can see why."],
+  ready: ["Ready", "Services take it as it is, or none uses it."],
+};
+
+// Status tells whether services have a secret as it is.
+function Status({ secret }) {
+  const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
+  return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
+}
+
+// settled: nothing is under way that would change a secret's status within seconds.
+const settled = (secret) => secret.status !== "pending" && secret.status !== "deploying";
+
+// useStatus asks for secrets that are being deployed until they are not, less and less often.
+function useStatus(secrets, onSecret) {
+  const waiting = secrets.filter((s) => !settled(s)).map((s) => s.id).join(" ");
+  const latest = useRef(onSecret);
+  latest.current = onSecret;
+  useEffect(() => {
+    if (!waiting) return undefined;
+    let timer;
+    const ask = async (delay) => {
+      if (!document.hidden && session.get().key) {
+        for (const id of waiting.split(" ").slice(0, 10)) {
+          try {
+            latest.current(await call("GET", `secrets/${id}/`));
+          } catch {
+            // it is asked for again
+          }
+        }
+      }
+      timer = setTimeout(ask, delay, Math.min(delay * 1.5, 15000));
+    };
+    timer = setTimeout(ask, 700, 1000);
+    return () => clearTimeout(timer);
+  }, [waiting]);
+}
+
+// Search filters a list. "/" leads to it from anywhere, Enter takes the first that is
+// found, and Esc clears it.
+function Search({ label, value, onInput, onEnter }) {
+  const submit = (event) => {
+    event.preventDefault();
+    onEnter?.();
+  };
+  const keys = (event) => {
+    if (event.key === "Escape") {
+      onInput("");
+      event.target.blur();
+    }
+  };
+  return html`<form class="search" role="search" onSubmit=${submit}>
+    <input type="search" aria-label=${label} placeholder="${label}  ( / )" value=${value} aria-keyshortcuts="/" data-search
+      autocomplete="off" spellcheck="false" onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
+  </form>`;
+}
+
+const matches = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());

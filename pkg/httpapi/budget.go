@@ -1,0 +1,27 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// budgetBody is a user's budget of reveals as the API shows it. Times are in seconds.
+type budgetBody struct {
+	Limit  int `json:"limit"`
+	Window int `json:"window"`
+	Left   int `json:"left"`
+	Reset  int `json:"reset"` // until the oldest counted reveal leaves the window; 0: none is counted
+}
+
+// GetBudget is GET /api/budget/. It charges nothing.
+func GetBudget(svc *secrets.Service) http.Handler {
+	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+		b, err := svc.Budget(r.Context(), c)
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(budgetBody{b.Limit, int(b.Window / time.Second), b.Left, int(b.Reset / time.Second)}), nil
+	})
+}
