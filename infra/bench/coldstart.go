@@ -130,7 +130,7 @@ func (w *world) environment() ([]string, error) {
 	}
 	environment := []string{"STACK_NAME=bench"} // so that metrics are written, as deployed
 	for _, name := range []string{
-		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS",
+		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
 		environment = append(environment, name+"="+getenv(name))

@@ -10,6 +10,7 @@ const (
 	priceLambda    = 0.20 / 1e6    // a request
 	priceLambdaGBs = 0.0000133334  // a GB and second, arm64
 	priceGateway   = 3.50 / 1e6    // a request to a REST API
+	priceSecrets   = 0.05 / 10_000 // a call of Secrets Manager
 )
 
 // assumedWait is how long a reveal waits for DynamoDB and KMS, for what memory costs.
@@ -38,4 +39,9 @@ func (c counts) revealCost() []costLine {
 		{"Lambda", "1 request, 35 ms of 256 MB", million * (priceLambda + lambdaGB*lambdaSeconds*priceLambdaGBs)},
 		{"API Gateway", "1 request", million * priceGateway},
 	}
+}
+
+// deliveryCost is what calls and units of a delivery cost.
+func (c count) deliveryCost() float64 {
+	return c.writes*priceWriteUnit + c.reads*priceReadUnit + float64(c.kms())*priceKMS + float64(c.of("Secrets Manager "))*priceSecrets
 }

@@ -27,6 +27,16 @@ type counts struct {
 	trims        float64 // per reveal of a user with a full counter
 	writes       float64 // units per reveal of such a user, trims included
 	floorEqual   bool    // the floor makes the same calls as the product
+
+	unused, used count    // of a new value, in a secret that no service uses and in one that some do
+	attach       [2]count // of its first service, and of another one
+	deliveries   []delivered
+}
+
+// delivered is one delivery of a secret with so many items.
+type delivered struct {
+	items int
+	count count
 }
 
 type routeCount struct {
@@ -112,12 +122,19 @@ func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 			counts.reveal = last
 		case "list-items":
 			counts.list = last
+		case "update-item":
+			if counts.unused.calls == nil {
+				counts.unused = last
+			}
 		}
 	}
 	if item, err = createItem(ctx, svc, c, secret, "KEY_AGAIN"); err != nil {
 		return err
 	}
 	if err := counts.measureCounter(ctx, w, svc, &t, c, secret, item); err != nil {
+		return err
+	}
+	if err := counts.measureDeliveries(ctx, svc, &t, c); err != nil {
 		return err
 	}
 	return counts.compareFloor(ctx, w, svc, &t, c, secret)

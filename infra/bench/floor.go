@@ -169,28 +169,49 @@ func (f *floor) list(ctx context.Context, c secrets.Caller, secret string) ([]ro
 
 // create adds an item and returns its id.
 func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value string) (string, error) {
+	if _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); err != nil {
+		return "", err
+	}
 	item := uuid.Must(uuid.NewV7()).String()
 	sealed, err := f.seal(ctx, facts(c, secret, item, "1"), value)
 	if err != nil {
 		return "", err
 	}
-	now := timestamp()
+	now, size := timestamp(), entrySize(key, value)
 	return item, f.transact(ctx,
-		types.TransactWriteItem{Update: &types.Update{
-			TableName: &f.table, Key: rowKey(accountPK(c), "SECRET#"+secret),
-			UpdateExpression: aws.String("ADD #counter :n"), ConditionExpression: aws.String("attribute_exists(PK)"),
-			ExpressionAttributeNames:  map[string]string{"#counter": "items"},
-			ExpressionAttributeValues: row{":n": number(1)},
-		}},
+		f.change(c, secret, row{":items": number(1), ":size": number(size), ":revision": number(1)}),
 		f.put(row{"PK": text(secretPK(c, secret)), "SK": text("KEY#" + key), "owner": text(item)}),
 		f.put(row{
 			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),
-			"created_at": text(now), "updated_at": text(now),
+			"size": number(size), "created_at": text(now), "updated_at": text(now),
 		}),
 		f.put(valueRow(c, secret, item, "1", sealed)),
 		f.put(event(c, "item.created", secret, item, "1", key)),
 	)
 }
+
+// change adds to numbers of a secret that no service uses.
+func (f *floor) change(c secrets.Caller, secret string, sums row) types.TransactWriteItem {
+	names, values := map[string]string{"#services": "services"}, row{":zero": number(0)}
+	var adds []string
+	for _, name := range []string{"items", "size", "revision"} {
+		if sum := sums[":"+name]; sum != nil {
+			names["#"+name], values[":"+name] = name, sum
+			adds = append(adds, "#"+name+" :"+name)
+		}
+	}
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: &f.table, Key: rowKey(accountPK(c), "SECRET#"+secret),
+		UpdateExpression:          aws.String("ADD " + strings.Join(adds, ", ")),
+		ConditionExpression:       aws.String("attribute_exists(PK) AND (attribute_not_exists(#services) OR #services = :zero)"),
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: values,
+	}}
+}
+
+// entrySize is what an item takes in a JSON object: quotes, a colon and a comma, if
+// nothing has to be escaped.
+func entrySize(key, value string) int64 { return int64(len(key) + len(value) + len(`"":"",`)) }
 
 // update replaces an item's value.
 func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, value string) error {
@@ -215,17 +236,14 @@ func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, valu
 	replaced.Put.ConditionExpression = aws.String("version = :read")
 	replaced.Put.ExpressionAttributeValues = row{":read": number(int64(read))}
 	return f.transact(ctx,
-		types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-			TableName: &f.table, Key: rowKey(accountPK(c), "SECRET#"+secret),
-			ConditionExpression: aws.String("attribute_exists(PK)"),
-		}},
+		f.change(c, secret, row{":revision": number(1)}), // the size stays
 		types.TransactWriteItem{Update: &types.Update{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
-			UpdateExpression:         aws.String("SET #key = :key, version = :version, updated_at = :at"),
+			UpdateExpression:         aws.String("SET #key = :key, version = :version, #size = :size, updated_at = :at"),
 			ConditionExpression:      aws.String("#key = :old AND version = :read"),
-			ExpressionAttributeNames: map[string]string{"#key": "key"},
+			ExpressionAttributeNames: map[string]string{"#key": "key", "#size": "size"},
 			ExpressionAttributeValues: row{
-				":old": text(key), ":read": number(int64(read)),
+				":old": text(key), ":read": number(int64(read)), ":size": number(entrySize(key, value)),
 				":key": text(key), ":version": number(int64(read + 1)), ":at": text(timestamp()),
 			},
 		}},

@@ -99,7 +99,7 @@ func itemRows(c secrets.Caller, secret string) []row {
 	return []row{
 		{
 			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),
-			"created_at": text(now), "updated_at": text(now),
+			"size": number(entrySize(key, plaintext)), "created_at": text(now), "updated_at": text(now),
 		},
 		{"PK": text(secretPK(c, secret)), "SK": text("KEY#" + key), "owner": text(item)},
 		valueRow(c, secret, item, "1", make([]byte, len(plaintext)+envelope)),

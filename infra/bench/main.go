@@ -33,11 +33,13 @@ type size struct {
 	largeItems int // of the large account
 	starts     int // of each function
 	stackRuns  int // of the local stack, fresh and again
+	delays     int // changes of which the delivery is awaited
+	streamed   int // rows written before a write
 }
 
 var (
-	full  = size{rounds: 60, alone: 30, together: 8, largeItems: 100_000, starts: 60, stackRuns: 7}
-	quick = size{rounds: 6, alone: 20, together: 5, largeItems: 5_000, starts: 12, stackRuns: 2}
+	full  = size{rounds: 60, alone: 30, together: 8, largeItems: 100_000, starts: 60, stackRuns: 7, delays: 75, streamed: 20_000}
+	quick = size{rounds: 6, alone: 20, together: 5, largeItems: 5_000, starts: 12, stackRuns: 2, delays: 15, streamed: 3_000}
 )
 
 func main() {
@@ -73,6 +75,8 @@ func run(ctx context.Context, short bool) error {
 		{"a large account against a small one", inWorld("dynamodb.sqlite", measureLarge)},
 		{"cold starts", inWorld("", measureColdStarts)},
 		{"the local stack", measureStack},
+		{"a table with a long stream", measureStreamed},
+		{"delivery", measureDelay},
 	} {
 		progress("%s …", part.title)
 		dir, err := os.MkdirTemp(temporary, "")

@@ -18,7 +18,7 @@ import (
 // tally counts AWS calls and what DynamoDB says they consumed.
 type tally struct {
 	mu     sync.Mutex
-	calls  map[string]int // by operation, with "KMS " before those of KMS
+	calls  map[string]int // by operation, with the service before it unless that is DynamoDB
 	reads  float64        // units
 	writes float64
 	bytes  int64 // of all requests' bodies
@@ -52,8 +52,8 @@ func (t *tally) add(ctx context.Context, units float64) {
 	operation := middleware.GetOperationName(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if awsmiddleware.GetServiceID(ctx) == "KMS" {
-		operation = "KMS " + operation
+	if service := awsmiddleware.GetServiceID(ctx); service != "DynamoDB" {
+		operation = service + " " + operation
 	}
 	if t.calls == nil {
 		t.calls = make(map[string]int)
@@ -83,10 +83,13 @@ type count struct {
 	bytes         int64
 }
 
-func (c count) kms() int {
+func (c count) kms() int { return c.of("KMS ") }
+
+// of counts the calls with a prefix.
+func (c count) of(prefix string) int {
 	n := 0
 	for operation, times := range c.calls {
-		if strings.HasPrefix(operation, "KMS ") {
+		if strings.HasPrefix(operation, prefix) {
 			n += times
 		}
 	}

@@ -27,11 +27,13 @@ import (
 // plaintext is every value that is written: a longish token.
 var plaintext = strings.Repeat("0123456789abcdef", 16)
 
-// world is a DynamoDB and a KMS with a table, as the local stack has them.
+// world is a DynamoDB with a table, a KMS and a Secrets Manager, as the local stack has
+// them.
 type world struct {
 	dir       string // for files that are made on the way
 	db        *emulator.Emulator
 	kms       *httptest.Server
+	target    *httptest.Server // the Secrets Manager
 	admin     *dynamodb.Client // for what is not measured
 	template  *template.Template
 	endpoints stack.Endpoints
@@ -74,11 +76,13 @@ func newWorld(ctx context.Context, dir, file string) (*world, error) {
 	}
 	w.kms, w.admin = httptest.NewServer(keys), w.db.Client()
 	w.endpoints.DynamoDB, w.endpoints.KMS, w.endpoints.Table = w.db.URL, w.kms.URL, "bench"
-	table := w.template.Table
-	// With a stream, each write to dynoxide takes longer than the one before: the
-	// order of the measurements would show, not what is measured.
-	table.StreamView = ""
-	if err := w.db.CreateTable(ctx, w.endpoints.Table, table); err != nil {
+	bundles, err := stack.OpenSecretsManager(filepath.Join(dir, "secretsmanager.json"), w.kms.URL, w.endpoints.MasterKey)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.target = httptest.NewServer(bundles)
+	w.endpoints.SecretsManager = w.target.URL
+	if err := w.db.CreateTable(ctx, w.endpoints.Table, w.template.Table); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -86,6 +90,9 @@ func newWorld(ctx context.Context, dir, file string) (*world, error) {
 
 func (w *world) close() error {
 	w.kms.Close()
+	if w.target != nil {
+		w.target.Close()
+	}
 	return w.db.Close()
 }
 
@@ -125,6 +132,7 @@ func createItem(ctx context.Context, svc *secrets.Service, c secrets.Caller, sec
 type request struct {
 	method       string
 	secret, item string
+	service      string
 	body         string
 	want         int
 }
@@ -136,6 +144,7 @@ func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (c
 	r.Header.Set("Content-Type", "application/json")
 	r.SetPathValue("secret_id", q.secret)
 	r.SetPathValue("item_id", q.item)
+	r.SetPathValue("service_id", q.service)
 	w := httptest.NewRecorder()
 	return func() error {
 		if h.ServeHTTP(w, r); w.Code != q.want {
