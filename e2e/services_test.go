@@ -435,7 +435,7 @@ func TestServiceSecret(t *testing.T) {
 			invalid("null"), invalid(" "), invalid("é🔑"), invalid(`<a href="x">&'</a>`), invalid("a\nb\x01"), invalid("SECRET#" + s),
 			{`5`, noSecret("5")}, {`-0`, noSecret("0")}, {`5.50`, noSecret("5.5")}, {`1e400`, noSecret("inf")}, {`12345678901234567890`, noSecret("12345678901234567890")},
 			{`true`, incorrect("bool")}, {`false`, incorrect("bool")}, {`[]`, incorrect("list")}, {`["` + s + `"]`, incorrect("list")}, {`{"id":"` + s + `"}`, incorrect("dict")},
-			{`null`, `{"secret":["` + null + `"]}`},
+			{`null`, `{"secret":["` + null + `"]}`}, {`""`, `{"secret":["` + null + `"]}`},
 		} {
 			quiet.post(t, "/api/services/", with("new", "secret", tt[0])).want(t, 400, tt[1])
 			quiet.do(t, "PATCH", path, `{"secret":`+tt[0]+`}`).want(t, 400, tt[1])

@@ -146,8 +146,11 @@ func (b body) integer(name string) secrets.Field {
 	return b.scalar(name, func(string) string { return msgNotNumber })
 }
 
-// reference is a field that takes the id of something.
+// reference is a field that takes the id of something; a blank one is null, as in DRF.
 func (b body) reference(name string) secrets.Field {
+	if string(b[name]) == `""` {
+		return secrets.NoText(msgNull)
+	}
 	return b.scalar(name, func(kind string) string { return "Incorrect type. Expected pk value, received " + kind + "." })
 }
 
