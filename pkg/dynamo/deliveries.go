@@ -32,7 +32,10 @@ func (s *Store) AllUndelivered(ctx context.Context) ([]secrets.Undelivered, erro
 
 // Enlist implements secrets.Deliveries.
 func (s *Store) Enlist(ctx context.Context, u secrets.Undelivered) error {
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: marshal(newUndeliveredRow(u))})
+	err := retryConflicts(ctx, func() error {
+		_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: marshal(newUndeliveredRow(u))})
+		return err
+	})
 	return translate("PutItem", err)
 }
 

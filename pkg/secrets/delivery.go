@@ -24,7 +24,8 @@ import (
 //
 // Each step may be repeated, late, or done by several at once: the Target moves from
 // lower revisions to higher ones only. A bundle does not become what services take
-// before that is recorded; a crash can record one that did not, never the other way.
+// before that is recorded; a crash, or a Target that is ahead, can leave a record of one
+// that did not, never the other way.
 
 // ErrQuota is a [Target]'s word for a bundle that it takes later, but not now: AWS
 // keeps a number of versions of the last day, and no more.
@@ -83,15 +84,16 @@ const (
 	paceLimit  = 90               // and never more
 )
 
-// due is when the next delivery may begin.
-func (d Delivery) due() time.Time {
+// due is when the next delivery may begin. Where services take nothing yet, or nothing
+// any more, it does not wait for its turn among many.
+func (d Delivery) due(served bool) time.Time {
 	due := d.NotBefore
 	later := func(t time.Time) {
 		if t.After(due) {
 			due = t
 		}
 	}
-	if len(d.Times) >= paceBurst {
+	if served && len(d.Times) >= paceBurst {
 		// Now, when the window holds fewer than the burst; else after a while.
 		free, next := d.Times[paceBurst-1].Add(paceWindow), d.Times[0].Add(paceEvery)
 		if free.Before(next) {
@@ -203,12 +205,18 @@ func (s *Service) takeTurn(ctx context.Context, u Undelivered) (Delivery, Secret
 		return d, secret, fmt.Errorf("read secret: %w", err)
 	}
 	now, stages := s.now(), secret.Services > 0
-	if d.Until.After(now) || stages && d.due().After(now) {
+	if d.Until.After(now) || stages && d.due(secret.Delivered > 0).After(now) {
 		return d, secret, ErrChanged
 	}
 	d = d.begin(now, stages)
 	if err := s.Store.BeginDelivery(ctx, d); err != nil {
 		return d, secret, fmt.Errorf("begin delivery: %w", err)
+	}
+	// What was read may be from before the change that waits: its rows don't become
+	// visible at one moment. The turn has waited for all of it.
+	if secret, err = s.Store.Secret(ctx, u.AccountID, u.SecretID); err != nil {
+		err = fmt.Errorf("read secret: %w", err)
+		return d, secret, errors.Join(err, s.Store.EndDelivery(ctx, d, err.Error()))
 	}
 	return d, secret, nil
 }
@@ -219,19 +227,22 @@ func (s *Service) takeTurn(ctx context.Context, u Undelivered) (Delivery, Secret
 func (s *Service) useTurn(ctx context.Context, d Delivery, secret Secret, u Undelivered) (done bool, err error) {
 	working, cancel := context.WithTimeout(ctx, turnTime-turnMargin)
 	defer cancel()
+	staged := false
 	if secret.Services > 0 {
-		err = s.deploy(working, secret, u.At)
+		staged, err = s.deploy(working, secret, u.At)
 	} else {
 		err = s.undeploy(working, secret)
 	}
 	// What follows is for after a failure too, and for when time is up.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), turnMargin/2)
 	defer cancel()
+	if counted := len(d.Times) > 0 && d.Times[0].Equal(d.Until.Add(-turnTime)); counted && !staged && !errors.Is(err, ErrQuota) {
+		d.Times = d.Times[1:] // it has made no version: an outage does not slow down what follows it
+	}
 	failure, done := "", true
 	switch {
-	case errors.Is(err, ErrChanged) && s.newerWaits(ctx, u):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrChanged) && s.newerWaits(ctx, u):
 		done, err = false, nil
-		d.Times = d.Times[1:] // nothing was staged
 	case err != nil:
 		failure = err.Error()
 		if errors.Is(err, ErrQuota) {
@@ -254,11 +265,12 @@ func (s *Service) newerWaits(ctx context.Context, u Undelivered) bool {
 	return err == nil && now.Change != u.Change
 }
 
-// deploy makes a secret, as it is, what services take.
-func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) error {
+// deploy makes a secret, as it is, what services take. It reports whether the Target
+// has got a bundle.
+func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) (staged bool, err error) {
 	b, err := s.bundle(ctx, secret.AccountID, secret.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	record := func() error {
 		if err := s.Store.AppendEvent(ctx, s.deliveryEvent(SecretDeployed, secret, b.Revision)); err != nil {
@@ -271,29 +283,29 @@ func (s *Service) deploy(ctx context.Context, secret Secret, since time.Time) er
 	first := secret.Delivered == 0
 	if first {
 		if err := record(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := s.Target.Stage(ctx, b); err != nil {
-		return fmt.Errorf("stage bundle: %w", err)
+		return false, fmt.Errorf("stage bundle: %w", err)
 	}
 	if !first {
 		if err := record(); err != nil {
-			return err
+			return true, err
 		}
 	}
 	ahead, err := s.Target.Promote(ctx, b)
 	if err != nil {
-		return fmt.Errorf("promote bundle: %w", err)
+		return true, fmt.Errorf("promote bundle: %w", err)
 	}
 	if ahead > 0 {
-		return s.overtake(ctx, b, ahead)
+		return true, s.overtake(ctx, b, ahead)
 	}
 	if err := s.Store.MarkDelivered(ctx, secret.AccountID, secret.ID, b.Revision); err != nil {
-		return fmt.Errorf("mark secret: %w", err)
+		return true, fmt.Errorf("mark secret: %w", err)
 	}
 	s.Monitor.Delivered(ctx, s.Now().Sub(since))
-	return nil
+	return true, nil
 }
 
 // overtake is for a Target that is ahead. Either the secret has gone on by now, or the
@@ -314,7 +326,7 @@ func (s *Service) overtake(ctx context.Context, b Bundle, ahead int64) error {
 
 // undeploy removes what was delivered of a secret that no service uses any more.
 func (s *Service) undeploy(ctx context.Context, secret Secret) error {
-	if secret.Delivered > 0 {
+	if secret.Delivered > 0 || secret.DeployFailed { // else there is no bundle
 		if err := s.Store.AppendEvent(ctx, s.deliveryEvent(SecretUndeployed, secret, secret.Delivered)); err != nil {
 			return fmt.Errorf("record removal: %w", err)
 		}
@@ -337,7 +349,7 @@ func (s *Service) deliveryEvent(kind string, secret Secret, revision int64) Even
 
 // RedeploySecrets reminds of every change that waits, so that DeploySecret is called
 // for it once more, and returns how many there are. With all it first enlists each
-// secret that a service uses: the Target is then made what the table says, whatever
+// secret that a service uses, or that was delivered: the Target is then made what the table says, whatever
 // happened to either.
 func (s *Service) RedeploySecrets(ctx context.Context, all bool) (reminded int, err error) {
 	if all {
@@ -370,7 +382,7 @@ func (s *Service) enlistAll(ctx context.Context) error {
 				return fmt.Errorf("list secrets: %w", err)
 			}
 			for _, secret := range found {
-				if secret.Services == 0 {
+				if secret.Services == 0 && secret.Delivered == 0 {
 					continue
 				}
 				u := Undelivered{AccountID: account, SecretID: secret.ID, Change: s.NewID(), At: s.now()}

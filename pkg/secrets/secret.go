@@ -67,7 +67,8 @@ func (s *Service) attach(secret Secret) Change {
 // detach is one service less for a secret; with the last one its bundle goes.
 func (s *Service) detach(secret Secret) Change {
 	last := secret.Services == 1
-	return Change{Secret: secret, Services: -1, Revise: last, Deliver: last && s.Delivers}
+	// What was delivered before there was no target waits for one.
+	return Change{Secret: secret, Services: -1, Revise: last, Deliver: last && (s.Delivers || secret.Delivered > 0)}
 }
 
 // SecretInput is what a caller may say of a secret.
