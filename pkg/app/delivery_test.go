@@ -1135,6 +1135,59 @@ func TestDeliveryPace(t *testing.T) {
 	t.Logf("%d changes, %d bundles", changes, len(puts))
 }
 
+// What failed has made no version, so it counts for no pace: after a long outage the
+// next try is not a long time away. And services that have nothing at all wait for no
+// pace either.
+func TestDeliveryAfterOutage(t *testing.T) {
+	t.Parallel()
+	d := newDelivery(t)
+	defer d.finish()
+	b := d.newSecret("KEY")
+	b.attach()
+	b.deploy()
+	b.write("KEY")
+	d.away(func(_ string, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		answer(w, http.StatusBadRequest, "AccessDeniedException", "No.")
+	})
+	for i := range paceLimit {
+		if err := d.svc.DeploySecret(t.Context(), d.caller.AccountID, b.id); err == nil {
+			t.Fatalf("try %d: no error", i)
+		}
+	}
+	d.away(nil)
+	b.deploy()
+	b.checkDelivered("after the outage")
+
+	for range paceBurst {
+		b.write("KEY")
+		b.deploy()
+	}
+	b.checkStatus("after a burst", secrets.StatusDeploying, true)
+	b.detach()
+	b.deploy()
+	b.checkRemoved("after a burst")
+	b.attach()
+	b.deploy()
+	b.checkDelivered("attached again after a burst")
+}
+
+// What was delivered before there was no target any more is removed when there is one.
+func TestLeftWithoutTarget(t *testing.T) {
+	t.Parallel()
+	d := newDelivery(t)
+	defer d.finish()
+	b := d.newSecret("KEY")
+	b.attach()
+	b.deploy()
+	delivers := d.svc.Delivers
+	d.svc.Delivers = false
+	b.detach()
+	b.checkStatus("left", secrets.StatusReady, true)
+	d.svc.Delivers = delivers
+	b.deploy()
+	b.checkRemoved("with a target again")
+}
+
 // A Secrets Manager that has too many versions, which somebody else made, is not asked
 // again before a while has passed. Until it takes one, the secret says that it failed.
 func TestDeliveryQuota(t *testing.T) {
