@@ -50,7 +50,9 @@ func (c cloud) bundle(t *testing.T, account, secret string) (found bundle) {
 	}
 	if !found.doomed {
 		var value struct{ SecretString string }
-		if err := c.secretsManager(t, root, "GetSecretValue", id, &value); err != nil {
+		err := c.secretsManager(t, root, "GetSecretValue", id, &value)
+		found.doomed = err != nil && strings.Contains(err.Error(), "marked for deletion") // just now
+		if err != nil && !found.doomed {
 			t.Fatal(err)
 		}
 		found.content = value.SecretString
