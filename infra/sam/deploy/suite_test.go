@@ -54,7 +54,7 @@ func (s suite) play(t *testing.T, deployed stack, run, skip string) (output stri
 	}
 	// More tests at once than there are processors: ministack waits 50 ms for a function's
 	// log after each of its answers.
-	cmd := exec.CommandContext(t.Context(), s.program, "-test.run", run, "-test.skip", skip, "-test.parallel", "6", "-test.timeout", "8m", "-test.v")
+	cmd := exec.CommandContext(t.Context(), s.program, "-test.run", run, "-test.skip", skip, "-test.parallel", "12", "-test.timeout", "8m", "-test.v")
 	cmd.Dir, cmd.Env = s.dir, append(s.env, "E2E_TARGET="+string(description))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
