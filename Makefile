@@ -1,18 +1,18 @@
 # Goblins Secrets.
 #
 #   make run       the whole product on this machine; Ctrl-C stops it
-#   make account   one more account on the running stack
-#   make test      what must hold before a change lands; .ci/run runs these too:
+#   make account   another account on the running stack
+#   make test      must pass before a change lands; .ci/run runs these too:
 #   make test-dynamodb-local, make test-deploy, make test-sam-local
 #                  on Amazon's DynamoDB emulator, on an emulator of AWS, in containers
-#   make bench     docs/benchmarks.md, measured anew
+#   make bench     measures docs/benchmarks.md again
 #   make screenshots
-#                  docs/console/, taken anew
+#                  takes the pictures of docs/console/ again
 #   make deploy    into your AWS account
 #   make sam-local, make invoke FUNCTION=GetItem
 #                  the deployed binaries in containers, through the SAM CLI
 #
-# Each target installs what it needs into .tools/, pinned, once.
+# Each target installs the tools that it needs into .tools/, pinned, once.
 
 ADDR ?= 127.0.0.1:8080
 DATA ?= .local
@@ -23,13 +23,13 @@ SAM_VERSION = 1.170.0
 SAM = .tools/sam/.installed-$(SAM_VERSION)
 LOCAL = .tools/bin/local
 
-# The environment of samconfig.toml that deploy is for.
+# The environment of samconfig.toml to deploy.
 ENV ?= default
 
 export SAM_CLI_TELEMETRY = 0
 
 SAM_LOCAL = .tools/bin/sam-local
-# Where sam-local serves.
+# The address of sam-local's server.
 SAM_ADDR ?= 127.0.0.1:3000
 # Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
 SLOW = Test(Deploy|Ministack|Containers)
@@ -42,13 +42,13 @@ run: local
 account: local
 	@exec $(LOCAL) -data '$(DATA)' account $(if $(NAME),'$(NAME)')
 
-# Go caches builds: what takes long is the first one.
+# Go caches builds: only the first one is slow.
 local:
 	@command -v go >/dev/null || { echo 'goblins-secrets: Go 1.26 or newer is needed, and is not on the PATH' >&2; exit 1; }
 	@[ -e $(LOCAL) ] || echo 'Building, which takes a minute the first time …' >&2
 	@go build -o $(LOCAL) ./infra/local
 
-# The functions in Lambda's containers, on the data of `make run`, which may be going or not.
+# The functions in Lambda's containers, on the data of `make run`, which may be running or not.
 sam-local: $(SAM) sam-program
 	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' -addr '$(SAM_ADDR)' start-api
 
@@ -62,11 +62,11 @@ sam-program:
 test: lint validate
 	go test -race -skip '^$(SLOW)$$' ./...
 	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
-	  echo 'Chromium is not installed: the console was NOT tested in a browser (as root on Debian: e2e/browser/chromium.sh --install)' >&2
+	  echo 'Chromium is not installed: the console was NOT tested in a browser. Install it as root on Debian: e2e/browser/chromium.sh --install' >&2
 	@$(MAKE) --no-print-directory vulncheck
 
 lint:
-	@unformatted=$$(gofmt -l e2e functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l *.go e2e functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
@@ -74,28 +74,28 @@ validate: $(SAM)
 	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint
 	.tools/sam/bin/cfn-lint --include-checks I -t template.yaml infra/*.yaml
 
-# The vulnerability database is not reachable from everywhere. Where it is not, this
-# says so and passes; it fails for what it finds and for everything else.
+# The vulnerability database is not reachable from every machine. This target then says so and
+# passes. It fails for vulnerabilities and for all other errors.
 vulncheck:
 	@if out=$$(go tool govulncheck ./... 2>&1); then echo "$$out"; \
-	elif echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database can not be reached from here: NOT checked' >&2; \
+	elif echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database cannot be reached from here: NOT checked' >&2; \
 	else echo "$$out" >&2; exit 1; fi
 
-# The store, and the proofs on it, once more on Amazon's own emulator: the strictest one. The two
-# longest of them are about processes and interleavings, not about what DynamoDB takes: once is enough.
+# Runs the store and the proofs on it again on Amazon's own emulator, the strictest one. It skips the
+# two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.
 test-dynamodb-local:
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(RaceForSecret|DeliveryEndToEnd)$$' ./pkg/dynamo ./pkg/app
 
 deploy: $(SAM)
 	@infra/sam/deploy.sh '$(ENV)'
 
-# The template, deployed by the SAM CLI to an emulator of AWS, where the end-to-end suite is played.
-# From its folder: go test then shows what it is at.
+# The SAM CLI deploys the template to an emulator of AWS, where the end-to-end suite runs. The test
+# runs from its folder, because go test then shows progress.
 test-deploy: $(SAM)
 	go test -count=1 ./infra/sam/ministack
-	cd infra/sam/deploy && go test -count=1 -timeout 14m
+	cd e2e/deploy && go test -count=1 -timeout 14m
 
-# The end-to-end suite, and every event of events/, on the functions in containers.
+# Runs the end-to-end suite, and every event of events/, on the functions in containers.
 test-sam-local: $(SAM)
 	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestContainers$$' ./infra/sam/local
 

@@ -42,12 +42,12 @@ type lambdaGateway struct {
 	template  *template.Template
 	functions map[string]http.Handler
 	timeouts  map[string]time.Duration
-	svc       *secrets.Service
+	svc       *secrets.Manager
 	binary    []string // media types whose bodies come to the functions as bytes, not as text
 	t         *testing.T
 }
 
-func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[string]http.Handler, svc *secrets.Service) *lambdaGateway {
+func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[string]http.Handler, svc *secrets.Manager) *lambdaGateway {
 	t.Helper()
 	g := &lambdaGateway{
 		template: tmpl, functions: functions, timeouts: map[string]time.Duration{}, svc: svc, binary: binaryMediaTypes(t), t: t,

@@ -26,7 +26,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/apigw"
-	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/pkg/secretstest"
 	"goblins-secrets/infra/local/stack"
 )
 
@@ -76,8 +76,8 @@ func newParts(t *testing.T, override settings) parts {
 // inProcess makes all ways to run the product within this process, on one table.
 func inProcess(t *testing.T, override settings) parts {
 	t.Helper()
-	table := localtest.NewTable(t)
-	tmpl, svc := table.Template(), table.Service(t)
+	table := secretstest.NewTable(t)
+	tmpl, svc := table.Template(), table.Manager(t)
 	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
 		getenv := table.Environment(t, function)
 		return func(name string) string {

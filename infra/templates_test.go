@@ -1,5 +1,5 @@
-// Package infra holds the CloudFormation templates in its folder to what an operator relies on.
-// That they are valid is cfn-lint's to tell (make validate).
+// Package infra tests that the CloudFormation templates in its folder do what operators rely on.
+// cfn-lint checks that they are valid (make validate).
 package infra
 
 import (
@@ -18,7 +18,7 @@ import (
 	"goblins-secrets/infra/local/template/templatetest"
 )
 
-// sent returns the metrics that package metrics says it sends, each with the one dimension Stack.
+// sent returns the metrics in the table of package metrics. Each has the one dimension Stack.
 func sent(t *testing.T) []string {
 	t.Helper()
 	path, err := checkout.Path("pkg", "metrics", "metrics.go")
@@ -64,7 +64,7 @@ func asMap(v value) map[string]value {
 	return m
 }
 
-// every calls visit for v and all that is in it.
+// every calls visit for v and all values within it.
 func every(v value, visit func(value)) {
 	visit(v)
 	switch v := v.(type) {
@@ -79,8 +79,8 @@ func every(v value, visit func(value)) {
 	}
 }
 
-// An alarm that reaches nobody, or that tells nobody what to do, is none.
-func TestAlarmsReachTheTopic(t *testing.T) {
+// An alarm is useless if it reaches no operator or gives no instructions.
+func TestAlarmsReachTheTopicWithInstructions(t *testing.T) {
 	doc := read(t, "infra/operations.yaml")
 	for name, alarm := range resources(doc, "AWS::CloudWatch::Alarm") {
 		t.Run(name, func(t *testing.T) {
@@ -92,20 +92,20 @@ func TestAlarmsReachTheTopic(t *testing.T) {
 				}
 			}
 			if len(text(at(properties, "AlarmDescription"))) < 100 {
-				t.Error("the description does not tell what to do")
+				t.Errorf("AlarmDescription = %q, want instructions", text(at(properties, "AlarmDescription")))
 			}
 			if at(properties, "TreatMissingData") == nil {
-				t.Error("TreatMissingData is left to its default")
+				t.Error("TreatMissingData has its default, want an explicit value")
 			}
 			if condition := text(at(alarm, "Condition")); !strings.HasPrefix(condition, "Has") {
-				t.Errorf("Condition = %q: it is there, and costs, without being asked for", condition)
+				t.Errorf("Condition = %q, want Has…: an alarm costs money and must be opt-in", condition)
 			}
 		})
 	}
 }
 
-// An alarm or graph of a metric that nobody sends shows that all is well for ever.
-func TestMetricsAreSent(t *testing.T) {
+// An alarm or graph of a metric that is never sent would always look healthy.
+func TestAlarmedAndShownMetricsAreSent(t *testing.T) {
 	doc := read(t, "infra/operations.yaml")
 	filters := map[string]bool{}
 	for _, f := range resources(doc, "AWS::Logs::MetricFilter") {
@@ -121,7 +121,7 @@ func TestMetricsAreSent(t *testing.T) {
 				alarmed[metric] = true
 				dimensions := list(at(v, "Dimensions"))
 				if !slices.Contains(sent(t), metric) || len(dimensions) != 1 || at(dimensions[0], "Name") != "Stack" {
-					t.Errorf("%s: nobody sends %s by %v", name, metric, dimensions)
+					t.Errorf("%s: %s with dimensions %v is not sent", name, metric, dimensions)
 				}
 			case "GoblinsSecrets/Trail":
 				if !filters[metric] {
@@ -131,7 +131,7 @@ func TestMetricsAreSent(t *testing.T) {
 		})
 	}
 	if len(alarmed) == 0 {
-		t.Error("no alarm is about the product's own metrics")
+		t.Error("no alarm uses the product's own metrics")
 	}
 
 	shown := map[string]bool{}
@@ -139,7 +139,7 @@ func TestMetricsAreSent(t *testing.T) {
 		if metric[0] == "GoblinsSecrets" {
 			shown[metric[1]] = true
 			if !slices.Contains(sent(t), metric[1]) || metric[2] != "Stack" {
-				t.Errorf("the dashboard shows %s by %s, which nobody sends", metric[1], metric[2])
+				t.Errorf("the dashboard shows %s by %s, which is not sent", metric[1], metric[2])
 			}
 		}
 	}
@@ -150,13 +150,13 @@ func TestMetricsAreSent(t *testing.T) {
 	}
 }
 
-// dashboardMetrics are the namespace, name and first dimension of the dashboard's metrics, its
-// abbreviations ("." and "...") resolved.
+// dashboardMetrics returns namespace, name and first dimension of each metric of the dashboard. It
+// resolves the abbreviations "." and "...".
 func dashboardMetrics(t *testing.T, doc value) [][3]string {
 	t.Helper()
 	body, ok := strings.CutPrefix(text(at(doc, "Resources", "Board", "Properties", "DashboardBody")), "!Sub ")
 	if !ok {
-		t.Fatal("DashboardBody is no !Sub")
+		t.Fatal("DashboardBody is not a !Sub")
 	}
 	var dashboard struct {
 		Widgets []struct {
@@ -176,7 +176,7 @@ func dashboardMetrics(t *testing.T, doc value) [][3]string {
 		for _, m := range w.Properties.Metrics {
 			var words []string
 			for _, word := range m {
-				if s, ok := word.(string); ok { // and no options
+				if s, ok := word.(string); ok { // not an options object
 					words = append(words, s)
 				}
 			}
@@ -199,7 +199,7 @@ func dashboardMetrics(t *testing.T, doc value) [][3]string {
 	return metrics
 }
 
-// foreignDecrypts is the filter's pattern with these ARNs.
+// foreignDecrypts returns the filter's pattern with these ARNs.
 func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
 	t.Helper()
 	pattern := text(at(read(t, "infra/operations.yaml"), "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
@@ -210,8 +210,8 @@ func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
 	return pattern
 }
 
-// Whoever opens a data key without get-item and deploy-secret is told of, and these are not.
-func TestForeignDecrypts(t *testing.T) {
+// A caller other than get-item and deploy-secret that unwraps a data key must raise the alarm.
+func TestForeignDecryptsAreCounted(t *testing.T) {
 	const key, role, delivers = "arn:aws:kms:r:1:key/k", "arn:aws:iam::1:role/s/get-item", "arn:aws:iam::1:role/s/deploy-secret"
 	pattern := foreignDecrypts(t, key, role, delivers)
 	event := func(name, arn, issuer string) map[string]any {
@@ -246,7 +246,7 @@ func TestForeignDecrypts(t *testing.T) {
 		})
 	}
 
-	// Where nothing is delivered there is no such role, and nobody who could have another's place.
+	// Without deliveries the role does not exist, and no other role may take its place.
 	check(t, at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters"), "!GetAtt GetItemRole.Arn", "GetItemRoleArn")
 	want := []value{"IsDelivered", "!GetAtt DeploySecretRole.Arn", "!GetAtt GetItemRole.Arn"}
 	if diff := cmp.Diff(value(want), at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters", "DeploySecretRoleArn")); diff != "" {
@@ -254,13 +254,13 @@ func TestForeignDecrypts(t *testing.T) {
 	}
 	alone := foreignDecrypts(t, key, role, role)
 	if matches(t, alone, event("Decrypt", key, role)) || !matches(t, alone, event("Decrypt", key, delivers)) {
-		t.Error("without deliveries, get-item is counted, or somebody else is not")
+		t.Error("without deliveries, get-item is counted, or another role is not")
 	}
 }
 
-// CloudWatch takes 1,024 characters, whatever the names are.
-func TestForeignDecryptsFits(t *testing.T) {
-	// The longest stack name is that of infra/github.yaml; IAM's names are cut at 64 characters.
+// CloudWatch accepts 1,024 characters, and the pattern holds names of any length.
+func TestForeignDecryptsPatternFits(t *testing.T) {
+	// infra/github.yaml limits the stack's name; CloudFormation cuts IAM names at 64 characters.
 	stack := strings.Repeat("s", 29)
 	role := func(id string) string {
 		return "arn:aws-us-gov:iam::123456789012:role/" + stack + "/" + stack + "-" + id + "Role-0123456789AB"
@@ -276,8 +276,8 @@ var (
 	group     = regexp.MustCompile(`\(([TF&| ]+)\)`)
 )
 
-// matches evaluates a filter pattern of CloudWatch Logs, as far as ours go: conditions in
-// parentheses, && before ||. A comparison with a field that is not there is false, != too.
+// matches evaluates the subset of CloudWatch Logs' filter patterns that the template uses: conditions
+// in parentheses, && before ||. A comparison with a missing field is false, even with !=.
 func matches(t *testing.T, pattern string, event map[string]any) bool {
 	t.Helper()
 	truth := func(is bool) string {
@@ -304,7 +304,7 @@ func matches(t *testing.T, pattern string, event map[string]any) bool {
 		pattern = group.ReplaceAllStringFunc(pattern, func(s string) string { return either(s[1 : len(s)-1]) })
 	}
 	if strings.Trim(pattern, "TF&| ") != "" {
-		t.Fatalf("not understood: %s", pattern)
+		t.Fatalf("unsupported pattern: %s", pattern)
 	}
 	return either(pattern) == "T"
 }
@@ -328,9 +328,9 @@ func field(event any, path string) (any, bool) {
 	return event, true
 }
 
-// A value may look like anything, so no rule on bodies blocks. These are all such rules of the groups
-// that AWS documents.
-func TestFirewallLetsValuesPass(t *testing.T) {
+// A value may look like an attack, so no rule on bodies may block. The list has all such rules that
+// AWS documents for these groups.
+func TestFirewallBlocksNoBody(t *testing.T) {
 	onBodies := map[string][]string{
 		"AWSManagedRulesCommonRuleSet":          {"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"},
 		"AWSManagedRulesKnownBadInputsRuleSet":  {"JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"},
@@ -343,7 +343,7 @@ func TestFirewallLetsValuesPass(t *testing.T) {
 		}
 		rules, known := onBodies[text(at(statement, "Name"))]
 		if !known {
-			t.Errorf("%v: say here which of its rules look at bodies", at(statement, "Name"))
+			t.Errorf("%v: add its rules on bodies to this test", at(statement, "Name"))
 		}
 		counted := map[string]bool{}
 		for _, o := range list(at(statement, "RuleActionOverrides")) {
@@ -357,8 +357,8 @@ func TestFirewallLetsValuesPass(t *testing.T) {
 	}
 }
 
-// WAF shows requests in samples and logs. None may have a key or a piece of a value.
-func TestFirewallKeepsSecrets(t *testing.T) {
+// WAF shows requests in samples and logs, which must not have a key or a piece of a value.
+func TestFirewallDisclosesNoKeyAndNoValue(t *testing.T) {
 	doc := read(t, "infra/firewall.yaml")
 	firewall := at(doc, "Resources", "Firewall", "Properties")
 	every(firewall, func(v value) {
@@ -375,7 +375,7 @@ func TestFirewallKeepsSecrets(t *testing.T) {
 		hidden[strings.Join(keys, " ")] = at(p, "Action") == "SUBSTITUTION" && at(p, "ExcludeRuleMatchDetails") == nil
 	}
 	if !hidden["BODY"] || !hidden["SINGLE_HEADER authorization"] {
-		t.Errorf("protected: %v, want bodies and keys", hidden)
+		t.Errorf("DataProtections = %v, want bodies and keys", hidden)
 	}
 	redacted := list(at(doc, "Resources", "Logging", "Properties", "RedactedFields"))
 	if len(redacted) != 1 || at(redacted[0], "SingleHeader", "Name") != "authorization" {
@@ -383,8 +383,8 @@ func TestFirewallKeepsSecrets(t *testing.T) {
 	}
 }
 
-// Without them every API of the account would stop to log, or other repositories to deploy.
-func TestSharedResourcesStay(t *testing.T) {
+// Without them every API of the account would stop logging, or other repositories would stop deploying.
+func TestSharedResourcesAreRetained(t *testing.T) {
 	for file, names := range map[string][]string{
 		"infra/account.yaml": {"LoggingRole", "Account"},
 		"infra/github.yaml":  {"Provider"},
@@ -397,8 +397,8 @@ func TestSharedResourcesStay(t *testing.T) {
 	}
 }
 
-// Only one repository's one environment gets in, and only CloudFormation gets further.
-func TestGitHubTrust(t *testing.T) {
+// Only one environment of one repository may assume DeployRole, and only CloudFormation may do more.
+func TestGitHubTrustsOneEnvironment(t *testing.T) {
 	doc := read(t, "infra/github.yaml")
 	trust := list(at(doc, "Resources", "DeployRole", "Properties", "AssumeRolePolicyDocument", "Statement"))
 	if len(trust) != 1 || len(at(trust[0], "Condition").(map[string]value)) != 1 {
@@ -444,8 +444,8 @@ func statements(doc value, role string) []value {
 	return all
 }
 
-// What deploys the root template and those nested in it may use every service that they do.
-func TestGitHubMayDeploy(t *testing.T) {
+// ExecutionRole deploys the root template and those nested in it, so it needs every service of theirs.
+func TestGitHubMayDeployEveryResource(t *testing.T) {
 	may := map[string]bool{} // services, and actions
 	for _, s := range statements(read(t, "infra/github.yaml"), "ExecutionRole") {
 		for _, action := range list(at(s, "Action")) {
@@ -461,24 +461,23 @@ func TestGitHubMayDeploy(t *testing.T) {
 		for name, r := range at(read(t, file), "Resources").(map[string]value) {
 			service := strings.ToLower(strings.Split(text(at(r, "Type")), "::")[1])
 			if service == "serverless" {
-				service = "lambda" // and what every template has
+				service = "lambda" // its other services occur as separate resources
 				for id, event := range asMap(at(r, "Properties", "Events")) {
-					// What it makes is named after neither the stack nor the function.
+					// Its mapping is named after neither the stack nor the function.
 					if at(event, "Type") == "DynamoDB" && !may["lambda:CreateEventSourceMapping"] {
-						t.Errorf("%s: ExecutionRole of infra/github.yaml may not make %s of %s", file, id, name)
+						t.Errorf("%s: ExecutionRole of infra/github.yaml may not create %s of %s", file, id, name)
 					}
 				}
 			}
 			if !may[service] {
-				t.Errorf("%s: %s is a %s, and ExecutionRole of infra/github.yaml has nothing for %s", file, name, at(r, "Type"), service)
+				t.Errorf("%s: %s is a %s, but ExecutionRole of infra/github.yaml may not use %s", file, name, at(r, "Type"), service)
 			}
 		}
 	}
 }
 
-// A nested stack gets what it asks for, and nothing that it does not know: CloudFormation finds out
-// only while it deploys.
-func TestNestedParameters(t *testing.T) {
+// CloudFormation reports a missing or unknown parameter of a nested stack only while it deploys.
+func TestNestedStacksGetExactlyTheirParameters(t *testing.T) {
 	for file, given := range nested(t) {
 		if given == nil {
 			continue // the root
@@ -486,7 +485,7 @@ func TestNestedParameters(t *testing.T) {
 		declared := at(read(t, file), "Parameters").(map[string]value)
 		for name := range given {
 			if _, ok := declared[name]; !ok {
-				t.Errorf("%s gets %s, and has no such parameter", file, name)
+				t.Errorf("%s gets %s, but has no such parameter", file, name)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(declared)) {
@@ -497,7 +496,7 @@ func TestNestedParameters(t *testing.T) {
 	}
 }
 
-// nested are the templates of the deployment by file, with the parameters that the root gives each.
+// nested returns the templates of the deployment by file, with the parameters that the root passes.
 func nested(t *testing.T) map[string]map[string]value {
 	t.Helper()
 	files := map[string]map[string]value{"template.yaml": nil}

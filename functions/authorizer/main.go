@@ -1,4 +1,4 @@
-// Command authorizer tells API Gateway whose key a request carries.
+// Command authorizer identifies the owner of a request's key for API Gateway.
 package main
 
 import (
@@ -6,4 +6,4 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-func main() { gateway.StartAuthorizer(app.Must()) }
+func main() { gateway.StartAuthorizer(app.MustCheckedManager()) }

@@ -1,4 +1,4 @@
-// Command create-account makes an account; operators invoke it, no route leads here.
+// Command create-account creates an account. Operators invoke it; it has no route.
 package main
 
 import (
@@ -6,4 +6,4 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-func main() { gateway.StartCreateAccount(app.Must()) }
+func main() { gateway.StartCreateAccount(app.MustCheckedManager()) }

@@ -7,4 +7,4 @@ import (
 	"goblins-secrets/pkg/httpapi"
 )
 
-func main() { gateway.Start(httpapi.ListItems(app.Must())) }
+func main() { gateway.Start(httpapi.ListItems(app.MustManager())) }

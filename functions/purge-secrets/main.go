@@ -1,4 +1,4 @@
-// Command purge-secrets removes, on a schedule, what deleted secrets left behind.
+// Command purge-secrets removes the children of deleted secrets, on a schedule.
 package main
 
 import (
@@ -6,4 +6,4 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-func main() { gateway.StartPurgeSecrets(app.Must()) }
+func main() { gateway.StartPurgeSecrets(app.MustCheckedManager()) }

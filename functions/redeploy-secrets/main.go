@@ -1,4 +1,4 @@
-// Command redeploy-secrets reminds, on a schedule, of deliveries that still wait.
+// Command redeploy-secrets requeues the outbox, on a schedule.
 package main
 
 import (
@@ -6,4 +6,4 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-func main() { gateway.StartRedeploySecrets(app.Must()) }
+func main() { gateway.StartRedeploySecrets(app.MustSweeper()) }

@@ -7,4 +7,4 @@ import (
 	"goblins-secrets/pkg/httpapi"
 )
 
-func main() { gateway.Start(httpapi.UpdateService(app.Must())) }
+func main() { gateway.Start(httpapi.UpdateService(app.MustManager())) }

@@ -38,16 +38,16 @@ const startPatience = 10 * time.Second
 
 // measureColdStarts starts both functions in turn.
 func measureColdStarts(ctx context.Context, size size, w *world, r *report) error {
-	svc, err := w.service()
+	manager, err := w.service()
 	if err != nil {
 		return err
 	}
-	made, c, err := account(ctx, svc, "cold")
+	made, c, err := account(ctx, manager, "cold")
 	if err != nil {
 		return err
 	}
 	secret := made.Account.DefaultSecretID.String()
-	item, err := createItem(ctx, svc, c, secret, "KEY")
+	item, err := createItem(ctx, manager, c, secret, "KEY")
 	if err != nil {
 		return err
 	}

@@ -50,32 +50,32 @@ const listed = 100
 // measureCounts calls every route once and counts its AWS calls.
 func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 	var t tally
-	svc, err := w.service(t.attach)
+	manager, err := w.service(t.attach)
 	if err != nil {
 		return err
 	}
-	made, c, err := account(ctx, svc, "counts")
+	made, c, err := account(ctx, manager, "counts")
 	if err != nil {
 		return err
 	}
 	secret := made.Account.DefaultSecretID.String()
 	var item string
 	for i := range listed {
-		if item, err = createItem(ctx, svc, c, secret, fmt.Sprintf("KEY_%03d", i)); err != nil {
+		if item, err = createItem(ctx, manager, c, secret, fmt.Sprintf("KEY_%03d", i)); err != nil {
 			return err
 		}
 	}
-	doomed, err := createSecret(ctx, svc, c, "doomed")
+	doomed, err := createSecret(ctx, manager, c, "doomed")
 	if err != nil {
 		return err
 	}
 	const children = 10
 	for i := range children {
-		if _, err = createItem(ctx, svc, c, doomed, fmt.Sprintf("KEY_%03d", i)); err != nil {
+		if _, err = createItem(ctx, manager, c, doomed, fmt.Sprintf("KEY_%03d", i)); err != nil {
 			return err
 		}
 	}
-	empty, err := createSecret(ctx, svc, c, "empty")
+	empty, err := createSecret(ctx, manager, c, "empty")
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 		return nil
 	}
 	if err := record("authorizer", "when its answer is not cached", func() error {
-		_, err := svc.Authenticate(ctx, "Bearer "+made.Key)
+		_, err := manager.Authenticate(ctx, "Bearer "+made.Key)
 		return err
 	}); err != nil {
 		return err
@@ -98,7 +98,7 @@ func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 	value := fmt.Sprintf(`{"value":%q}`, plaintext)
 	for _, route := range []struct {
 		name, note string
-		handler    func(*secrets.Service) http.Handler
+		handler    func(*secrets.Manager) http.Handler
 		request    request
 	}{
 		{"list-secrets", "3 secrets", httpapi.ListSecrets, request{method: "GET", want: 200}},
@@ -114,7 +114,7 @@ func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 		{"update-item", "a new key", httpapi.UpdateItem, request{method: "PATCH", secret: secret, item: item, body: `{"key":"RENAMED"}`, want: 200}},
 		{"delete-item", "", httpapi.DeleteItem, request{method: "DELETE", secret: secret, item: item, want: 204}},
 	} {
-		if err := record(route.name, route.note, route.request.ready(ctx, route.handler(svc), c)); err != nil {
+		if err := record(route.name, route.note, route.request.ready(ctx, route.handler(manager), c)); err != nil {
 			return err
 		}
 		switch last := counts.routes[len(counts.routes)-1].count; route.name {
@@ -128,21 +128,29 @@ func measureCounts(ctx context.Context, _ size, w *world, r *report) error {
 			}
 		}
 	}
-	if item, err = createItem(ctx, svc, c, secret, "KEY_AGAIN"); err != nil {
+	if item, err = createItem(ctx, manager, c, secret, "KEY_AGAIN"); err != nil {
 		return err
 	}
-	if err := counts.measureCounter(ctx, w, svc, &t, c, secret, item); err != nil {
+	if err := counts.measureCounter(ctx, w, manager, &t, c, secret, item); err != nil {
 		return err
 	}
-	if err := counts.measureDeliveries(ctx, svc, &t, c); err != nil {
+	deliverer, err := w.endpoints.Deliverer(w.template, "DeploySecret", t.attach)
+	if err != nil {
 		return err
 	}
-	return counts.compareFloor(ctx, w, svc, &t, c, secret)
+	sweeper, err := w.endpoints.Sweeper(w.template, "RedeploySecrets", t.attach)
+	if err != nil {
+		return err
+	}
+	if err := counts.measureDeliveries(ctx, manager, deliverer, sweeper, &t, c); err != nil {
+		return err
+	}
+	return counts.compareFloor(ctx, w, manager, &t, c, secret)
 }
 
-// measureCounter measures the reveals of somebody who has made many already: the
-// read counter is as long as it gets, and trimmed now and then.
-func (counts *counts) measureCounter(ctx context.Context, w *world, svc *secrets.Service, t *tally, c secrets.Caller, secret, item string) error {
+// measureCounter measures the reveals of a user who has made many: the read counter is at
+// its longest, and is trimmed now and then.
+func (counts *counts) measureCounter(ctx context.Context, w *world, manager *secrets.Manager, t *tally, c secrets.Caller, secret, item string) error {
 	const longest = readLimit + trimAfter
 	counts.counterBytes = rowSize(counterRow(c, longest))
 	if err := w.fillCounter(ctx, c, longest); err != nil {
@@ -154,7 +162,7 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, svc *secrets
 	}
 	t.take()
 	store := dynamo.New(client.db, w.endpoints.Table)
-	if _, charged, err := store.ChargeRead(ctx, c.AccountID, c.UserID, time.Now(), readLimit, readWindow); err != nil || !charged {
+	if _, charged, err := store.ChargeReveal(ctx, c.AccountID, c.UserID, time.Now(), readLimit, readWindow); err != nil || !charged {
 		return fmt.Errorf("charge a full counter: charged %t, error %w", charged, err)
 	}
 	counts.counterUnits = t.take().writes
@@ -166,7 +174,7 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, svc *secrets
 	const reveals = 9 * (trimAfter + 1) // ends with a trim, as it began after one
 	q := request{method: "GET", secret: secret, item: item, want: 200}
 	for range reveals {
-		if err := q.ready(ctx, httpapi.GetItem(svc), c)(); err != nil {
+		if err := q.ready(ctx, httpapi.GetItem(manager), c)(); err != nil {
 			return err
 		}
 	}
@@ -175,12 +183,12 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, svc *secrets
 	counts.writes = sum.writes / reveals
 
 	// The budget is used up but for one.
-	if err := q.ready(ctx, httpapi.GetItem(svc), c)(); err != nil {
+	if err := q.ready(ctx, httpapi.GetItem(manager), c)(); err != nil {
 		return err
 	}
 	q.want = http.StatusTooManyRequests
 	t.take()
-	if err := q.ready(ctx, httpapi.GetItem(svc), c)(); err != nil {
+	if err := q.ready(ctx, httpapi.GetItem(manager), c)(); err != nil {
 		return err
 	}
 	refused := t.take()
@@ -191,13 +199,13 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, svc *secrets
 
 // compareFloor checks that the floor is a fair one: the same calls as the product,
 // units and, to 2 %, bytes sent.
-func (counts *counts) compareFloor(ctx context.Context, w *world, svc *secrets.Service, t *tally, c secrets.Caller, secret string) error {
+func (counts *counts) compareFloor(ctx context.Context, w *world, manager *secrets.Manager, t *tally, c secrets.Caller, secret string) error {
 	f, err := w.newFloor(t.attach)
 	if err != nil {
 		return err
 	}
 	c.UserID = uuid.New() // with a budget of its own
-	ours, err := createItem(ctx, svc, c, secret, "KEY_PRODUCT_1")
+	ours, err := createItem(ctx, manager, c, secret, "KEY_PRODUCT_1")
 	if err != nil {
 		return err
 	}
@@ -205,7 +213,7 @@ func (counts *counts) compareFloor(ctx context.Context, w *world, svc *secrets.S
 	if err != nil {
 		return err
 	}
-	product := productCalls(ctx, svc, "KEY_PRODUCT_2", func(int) seat { return seat{c, secret, ours, secret} })
+	product := productCalls(ctx, manager, "KEY_PRODUCT_2", func(int) seat { return seat{c, secret, ours, secret} })
 	bare := floorCalls(ctx, f, "KEY_FLOOR___2", func(int) seat { return seat{c, secret, theirs, secret} })
 	counts.floorEqual = true
 	for _, name := range operations {

@@ -14,13 +14,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
 )
 
 // measureDeliveries counts what it takes to use secrets, to change used ones, and to
 // deliver them.
-func (counts *counts) measureDeliveries(ctx context.Context, svc *secrets.Service, t *tally, c secrets.Caller) error {
+func (counts *counts) measureDeliveries(ctx context.Context, manager *secrets.Manager, deliverer *delivery.Deliverer, sweeper *delivery.Sweeper, t *tally, c secrets.Caller) error {
 	record := func(name, note string, call func() error) (count, error) {
 		t.take()
 		if err := call(); err != nil {
@@ -31,13 +32,13 @@ func (counts *counts) measureDeliveries(ctx context.Context, svc *secrets.Servic
 		return made, nil
 	}
 	for i, items := range []int{1, 10, 100} {
-		secret, err := createSecret(ctx, svc, c, fmt.Sprintf("delivered-%d", items))
+		secret, err := createSecret(ctx, manager, c, fmt.Sprintf("delivered-%d", items))
 		if err != nil {
 			return err
 		}
 		var item string
 		for i := range items {
-			if item, err = createItem(ctx, svc, c, secret, fmt.Sprintf("KEY_%03d", i)); err != nil {
+			if item, err = createItem(ctx, manager, c, secret, fmt.Sprintf("KEY_%03d", i)); err != nil {
 				return err
 			}
 		}
@@ -47,12 +48,12 @@ func (counts *counts) measureDeliveries(ctx context.Context, svc *secrets.Servic
 		}
 		attach := func(name string) func() error {
 			body := fmt.Sprintf(`{"name":%q,"image":"app:1","port":80,"secret":%q}`, name, secret)
-			return request{method: "POST", body: body, want: 201}.ready(ctx, httpapi.CreateService(svc), c)
+			return request{method: "POST", body: body, want: 201}.ready(ctx, httpapi.CreateService(manager), c)
 		}
-		deploy := func() error { return svc.DeploySecret(ctx, c.AccountID, id) }
+		deploy := func() error { return deliverer.Deliver(ctx, c.AccountID, id) }
 		update := func() error {
 			body := fmt.Sprintf(`{"value":%q}`, plaintext)
-			return request{method: "PATCH", secret: secret, item: item, body: body, want: 200}.ready(ctx, httpapi.UpdateItem(svc), c)()
+			return request{method: "PATCH", secret: secret, item: item, body: body, want: 200}.ready(ctx, httpapi.UpdateItem(manager), c)()
 		}
 		if i > 0 {
 			if err := errors.Join(attach(fmt.Sprintf("of-%d", items))(), deploy(), update()); err != nil {
@@ -82,7 +83,7 @@ func (counts *counts) measureDeliveries(ctx context.Context, svc *secrets.Servic
 			return err
 		}
 		counts.deliveries = append(counts.deliveries, delivered{1, made})
-		page, err := svc.ListServices(ctx, c, "", secrets.Cursor{}, 10)
+		page, err := manager.ListServices(ctx, c, "", secrets.Cursor{}, 10)
 		if err != nil {
 			return err
 		}
@@ -91,13 +92,13 @@ func (counts *counts) measureDeliveries(ctx context.Context, svc *secrets.Servic
 			name, note string
 			call       func() error
 		}{
-			{"list-services", "2 services", request{method: "GET", want: 200}.ready(ctx, httpapi.ListServices(svc), c)},
-			{"get-service", "", request{method: "GET", service: one, want: 200}.ready(ctx, httpapi.GetService(svc), c)},
-			{"update-service", "a new image", request{method: "PATCH", service: one, body: `{"image":"app:2"}`, want: 200}.ready(ctx, httpapi.UpdateService(svc), c)},
-			{"delete-service", "", request{method: "DELETE", service: other, want: 204}.ready(ctx, httpapi.DeleteService(svc), c)},
-			{"delete-service", "the last of its secret", request{method: "DELETE", service: one, want: 204}.ready(ctx, httpapi.DeleteService(svc), c)},
+			{"list-services", "2 services", request{method: "GET", want: 200}.ready(ctx, httpapi.ListServices(manager), c)},
+			{"get-service", "", request{method: "GET", service: one, want: 200}.ready(ctx, httpapi.GetService(manager), c)},
+			{"update-service", "a new image", request{method: "PATCH", service: one, body: `{"image":"app:2"}`, want: 200}.ready(ctx, httpapi.UpdateService(manager), c)},
+			{"delete-service", "", request{method: "DELETE", service: other, want: 204}.ready(ctx, httpapi.DeleteService(manager), c)},
+			{"delete-service", "the last of its secret", request{method: "DELETE", service: one, want: 204}.ready(ctx, httpapi.DeleteService(manager), c)},
 			{"deploy-secret", "a removal", deploy},
-			{"redeploy-secrets", "nothing waits", func() error { _, err := svc.RedeploySecrets(ctx, false); return err }},
+			{"redeploy-secrets", "nothing waits", func() error { _, err := sweeper.Sweep(ctx, false); return err }},
 		} {
 			if _, err := record(step.name, step.note, step.call); err != nil {
 				return err

@@ -21,20 +21,20 @@ const smallItems = 10
 // measureLarge compares a reveal in an account with many items with one in an
 // account with few, in one table on disk.
 func measureLarge(ctx context.Context, size size, w *world, r *report) error {
-	svc, err := w.service()
+	manager, err := w.service()
 	if err != nil {
 		return err
 	}
-	handler := httpapi.GetItem(svc)
+	handler := httpapi.GetItem(manager)
 	var sides [2]caller
 	var callers [2]secrets.Caller
 	for i, items := range []int{size.largeItems, smallItems} {
-		made, c, err := account(ctx, svc, fmt.Sprintf("items-%d", items))
+		made, c, err := account(ctx, manager, fmt.Sprintf("items-%d", items))
 		if err != nil {
 			return err
 		}
 		secret := made.Account.DefaultSecretID.String()
-		known, err := w.seed(ctx, svc, c, secret, items)
+		known, err := w.seed(ctx, manager, c, secret, items)
 		if err != nil {
 			return err
 		}
@@ -55,10 +55,10 @@ func measureLarge(ctx context.Context, size size, w *world, r *report) error {
 // product and can be revealed: their ids are returned. The rest are rows of the
 // same shape, written in bulk. The secret's number of items stays behind: no reveal
 // reads it.
-func (w *world) seed(ctx context.Context, svc *secrets.Service, c secrets.Caller, secret string, n int) (known []string, err error) {
+func (w *world) seed(ctx context.Context, manager *secrets.Manager, c secrets.Caller, secret string, n int) (known []string, err error) {
 	const knownItems, writers, perBatch = 10, 4, 8 // 8 items are 24 rows, a batch takes 25
 	for part := range knownItems {
-		item, err := createItem(ctx, svc, c, secret, fmt.Sprintf("KEY_%d", part))
+		item, err := createItem(ctx, manager, c, secret, fmt.Sprintf("KEY_%d", part))
 		if err != nil {
 			return nil, err
 		}

@@ -27,9 +27,9 @@ type seat struct {
 type calls map[string]caller
 
 // productCalls are whole HTTP handlers: input, domain, store, sealing, answer.
-func productCalls(ctx context.Context, svc *secrets.Service, keys string, at func(client int) seat) calls {
-	reveal, list := httpapi.GetItem(svc), httpapi.ListItems(svc)
-	create, update := httpapi.CreateItem(svc), httpapi.UpdateItem(svc)
+func productCalls(ctx context.Context, manager *secrets.Manager, keys string, at func(client int) seat) calls {
+	reveal, list := httpapi.GetItem(manager), httpapi.ListItems(manager)
+	create, update := httpapi.CreateItem(manager), httpapi.UpdateItem(manager)
 	var made atomic.Int64
 	return calls{
 		"reveal": func(client int) func() error {
@@ -96,7 +96,7 @@ const manyClients = 16
 
 // measureFloor compares the product with the floor.
 func measureFloor(ctx context.Context, size size, w *world, r *report) error {
-	svc, err := w.service()
+	manager, err := w.service()
 	if err != nil {
 		return err
 	}
@@ -104,23 +104,23 @@ func measureFloor(ctx context.Context, size size, w *world, r *report) error {
 	if err != nil {
 		return err
 	}
-	made, owner, err := account(ctx, svc, "floor")
+	made, owner, err := account(ctx, manager, "floor")
 	if err != nil {
 		return err
 	}
 	page := made.Account.DefaultSecretID.String()
 	for i := range listed {
-		if _, err := createItem(ctx, svc, owner, page, fmt.Sprintf("KEY_%03d", i)); err != nil {
+		if _, err := createItem(ctx, manager, owner, page, fmt.Sprintf("KEY_%03d", i)); err != nil {
 			return err
 		}
 	}
 	// Both sides have a secret and seats of their own.
 	var seats [2][]seat
 	for side, create := range []func(secret, key string) (string, error){
-		func(secret, key string) (string, error) { return createItem(ctx, svc, owner, secret, key) },
+		func(secret, key string) (string, error) { return createItem(ctx, manager, owner, secret, key) },
 		func(secret, key string) (string, error) { return f.create(ctx, owner, secret, key, plaintext) },
 	} {
-		secret, err := createSecret(ctx, svc, owner, fmt.Sprintf("side-%d", side))
+		secret, err := createSecret(ctx, manager, owner, fmt.Sprintf("side-%d", side))
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func measureFloor(ctx context.Context, size size, w *world, r *report) error {
 			seats[side] = append(seats[side], s)
 		}
 	}
-	product := productCalls(ctx, svc, "KEY_", func(client int) seat { return seats[0][client] })
+	product := productCalls(ctx, manager, "KEY_", func(client int) seat { return seats[0][client] })
 	bare := floorCalls(ctx, f, "KEY_", func(client int) seat { return seats[1][client] })
 	for _, clients := range []int{1, manyClients} {
 		each := size.alone

@@ -98,13 +98,13 @@ func (w *world) close() error {
 
 // service is the product as a function has it. All functions have the same
 // settings, so one stands for all.
-func (w *world) service(options ...func(*aws.Config)) (*secrets.Service, error) {
-	return w.endpoints.Service(w.template, "GetItem", options...)
+func (w *world) service(options ...func(*aws.Config)) (*secrets.Manager, error) {
+	return w.endpoints.Manager(w.template, "GetItem", options...)
 }
 
 // account makes an account and a caller of it.
-func account(ctx context.Context, svc *secrets.Service, name string) (secrets.NewAccount, secrets.Caller, error) {
-	made, err := svc.CreateAccount(ctx, secrets.Text(name))
+func account(ctx context.Context, manager *secrets.Manager, name string) (secrets.NewAccount, secrets.Caller, error) {
+	made, err := manager.CreateAccount(ctx, secrets.Text(name))
 	return made, secrets.Caller{
 		AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID,
 		SourceIP: "203.0.113.7", RequestID: uuid.NewString(),
@@ -112,18 +112,14 @@ func account(ctx context.Context, svc *secrets.Service, name string) (secrets.Ne
 }
 
 // createSecret makes a secret and returns its id.
-func createSecret(ctx context.Context, svc *secrets.Service, c secrets.Caller, name string) (string, error) {
-	made, err := svc.CreateSecret(ctx, c, func() (secrets.SecretInput, error) {
-		return secrets.SecretInput{Name: secrets.Text(name)}, nil
-	})
+func createSecret(ctx context.Context, manager *secrets.Manager, c secrets.Caller, name string) (string, error) {
+	made, err := manager.CreateSecret(ctx, c, secrets.SecretInput{Name: secrets.Text(name)})
 	return made.ID.String(), err
 }
 
 // createItem makes an item with the plaintext in it and returns its id.
-func createItem(ctx context.Context, svc *secrets.Service, c secrets.Caller, secret, key string) (string, error) {
-	made, err := svc.CreateItem(ctx, c, secret, func() (secrets.ItemInput, error) {
-		return secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(plaintext)}, nil
-	})
+func createItem(ctx context.Context, manager *secrets.Manager, c secrets.Caller, secret, key string) (string, error) {
+	made, err := manager.CreateItem(ctx, c, secret, secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(plaintext)})
 	return made.ID.String(), err
 }
 

@@ -4,8 +4,9 @@
 //	go run ./infra/local [-addr 127.0.0.1:8080] [-data .local] [-set Parameter=value]…
 //	go run ./infra/local [-data .local] account [name]
 //
-// The first form runs the stack until Ctrl-C, SIGTERM, or the end of the process
-// that started it. The second prints the env file of one more account on it.
+// The first form runs the stack until Ctrl-C, SIGTERM, or the end of the parent
+// process. The second creates another account on the running stack and prints its
+// env file.
 package main
 
 import (
@@ -35,7 +36,7 @@ func main() {
 func run() error {
 	config := stack.Config{Set: make(map[string]string), Progress: os.Stderr}
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.Usage = func() {} // an error is one sentence
+	flags.Usage = func() {} // without this, Parse prints the usage after every error
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&config.Addr, "addr", "127.0.0.1:8080", "`host:port` of the API")
 	flags.StringVar(&config.Data, "data", ".local", "`folder` that keeps everything")
@@ -74,7 +75,7 @@ func run() error {
 		fmt.Print(env)
 		return err
 	default:
-		return fmt.Errorf("there is no command %s, only account", flags.Arg(0))
+		return fmt.Errorf("there is no command %s: the only one is account", flags.Arg(0))
 	}
 }
 
@@ -114,8 +115,8 @@ or, for API_URL and API_KEY in your shell:
 	return err
 }
 
-// awaitOrphaned waits until the process that started this one is gone: make, when
-// it is killed in a way that it can't pass on, leaves no stack behind.
+// awaitOrphaned waits until the parent process ends, so that the stack also ends
+// when make is killed by a signal that it cannot forward.
 func awaitOrphaned(ctx context.Context) {
 	parent := os.Getppid()
 	ticker := time.NewTicker(100 * time.Millisecond)

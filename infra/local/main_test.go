@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// command is the program, with these arguments.
+// command returns the program with these arguments, not yet started.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	binary, err := build()
@@ -66,21 +66,21 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, binary, args...)
 }
 
-// running is a stack in a process of its own.
+// running is a stack in a separate process.
 type running struct {
 	t    *testing.T
 	data string
 	cmd  *exec.Cmd
-	log  string // the file that gets its output
+	log  string // path of the file with its output
 	url  string
 	key  string
 
-	target string // the Secrets Manager; empty: nothing is delivered
+	target string // URL of the Secrets Manager; empty if nothing is delivered
 }
 
 func start(t *testing.T, data string, args ...string) *running {
 	t.Helper()
-	// After kill -9 the last env is still there, until the next stack removes it.
+	// After kill -9 the old env file remains until the next stack removes it.
 	if err := os.Remove(filepath.Join(data, "env")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func (r *running) begin(log *os.File) {
 	ended := make(chan error, 1)
 	go func() { ended <- r.cmd.Wait() }()
 	r.t.Cleanup(func() {
-		_ = r.cmd.Process.Kill() // it may have ended
+		_ = r.cmd.Process.Kill() // fails if the process has ended
 		<-ended
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -126,7 +126,7 @@ func (r *running) begin(log *os.File) {
 	}
 }
 
-// output is what the stack has printed.
+// output returns the stack's output so far.
 func (r *running) output() string {
 	r.t.Helper()
 	text, err := os.ReadFile(r.log)
@@ -136,7 +136,7 @@ func (r *running) output() string {
 	return string(text)
 }
 
-// signal ends the stack and waits until it and all that it started are gone.
+// signal ends the stack and waits until it and all its descendants have ended.
 func (r *running) signal(s os.Signal) {
 	r.t.Helper()
 	children := childrenOf(r.t, r.cmd.Process.Pid)
@@ -146,12 +146,12 @@ func (r *running) signal(s os.Signal) {
 	r.awaitEnd(append(children, r.cmd.Process.Pid)...)
 }
 
-// awaitEnd waits until these processes are gone.
+// awaitEnd waits until these processes have ended.
 func (r *running) awaitEnd(pids ...int) {
 	r.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); slices.ContainsFunc(pids, alive); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("of the processes %v some are left\n%s", pids, r.output())
+			r.t.Fatalf("some of the processes %v still run\n%s", pids, r.output())
 		}
 	}
 }
@@ -182,8 +182,8 @@ func childrenOf(t *testing.T, pid int) (found []int) {
 	return found
 }
 
-// awaitStopped waits until all threads of a process stand still: kill returns before they do, and
-// one that runs meanwhile would still answer.
+// awaitStopped waits until all threads of a process are stopped. Kill returns before that, and a
+// thread that still runs would answer.
 func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
 	running := func() bool {
@@ -202,13 +202,13 @@ func awaitStopped(t *testing.T, pid int) {
 	}
 }
 
-// alive tells whether a process runs; one that nobody has waited for does not.
+// alive reports whether a process runs. A zombie does not count.
 func alive(pid int) bool {
 	output, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output()
 	return err == nil && !strings.HasPrefix(string(output), "Z")
 }
 
-// parseEnv reads an env file; target is empty where nothing is delivered.
+// parseEnv reads an env file. The target is empty if nothing is delivered.
 func parseEnv(t *testing.T, env string) (url, key, target string) {
 	t.Helper()
 	m := regexp.MustCompile(`^API_URL=(http://\S+[^/\s])\nAPI_KEY=(gob_[0-9A-Za-z]{49})\n(?:SECRETS_MANAGER_URL=(http://127\.0\.0\.1:[0-9]+)\n)?$`).FindStringSubmatch(env)
@@ -218,7 +218,7 @@ func parseEnv(t *testing.T, env string) (url, key, target string) {
 	return m[1], m[2], m[3]
 }
 
-// call sends a request and decodes its answer, which must have this status.
+// call sends a request, checks the status and decodes the answer.
 func (r *running) call(key, method, path, body string, status int) map[string]any {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
@@ -248,7 +248,7 @@ func (r *running) call(key, method, path, body string, status int) map[string]an
 	return answer
 }
 
-// A purge with a child, as a deletion leaves them that is interrupted.
+// purge is the rows that an interrupted deletion leaves: a purge and a child.
 var purge = []map[string]dynamodbtypes.AttributeValue{
 	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "PURGE"}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: deleted}},
 	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "SECRET#" + deleted}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: "KEY#X"}},
@@ -256,7 +256,7 @@ var purge = []map[string]dynamodbtypes.AttributeValue{
 
 const deleted = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60#01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
 
-// table is the running stack's table.
+// table returns a client and the name of the running stack's table.
 func (r *running) table() (*dynamodb.Client, string) {
 	r.t.Helper()
 	state, err := os.ReadFile(filepath.Join(r.data, "stack.json"))
@@ -301,16 +301,16 @@ func (r *running) awaitPurged() {
 	}
 }
 
-// use makes a service that uses a secret.
+// use creates a service that uses a secret.
 func (r *running) use(key, name string, secret any) {
 	r.t.Helper()
 	r.call(key, "POST", "/api/services/", fmt.Sprintf(`{"name": %q, "image": "app:1", "port": 80, "secret": %q}`, name, secret), 201)
 }
 
-// awaitStatus waits until a secret has a status; only ready is a success.
+// awaitStatus waits until a secret has this status, and deploy_successful agrees with it.
 func (r *running) awaitStatus(key string, secret any, want string) {
 	r.t.Helper()
-	// Of a delivery that was killed it takes a minute until the next one begins.
+	// After a killed delivery, its lease expires within a minute; only then the next one begins.
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := r.call(key, "GET", fmt.Sprintf("/api/secrets/%s/", secret), "", 200)
 		if got["status"] == want && got["deploy_successful"] == (want == "ready") {
@@ -322,7 +322,7 @@ func (r *running) awaitStatus(key string, secret any, want string) {
 	}
 }
 
-// bundle is what a service takes: what the AWS CLI prints as SecretString.
+// bundle returns the bundle that a service reads: the SecretString that the AWS CLI prints.
 func (r *running) bundle(secret any) map[string]string {
 	r.t.Helper()
 	client := secretsmanager.New(secretsmanager.Options{
@@ -351,7 +351,7 @@ func (r *running) bundle(secret any) map[string]string {
 	return content
 }
 
-// hasStream reports whether the table has one.
+// hasStream reports whether the table's stream is enabled.
 func (r *running) hasStream() bool {
 	r.t.Helper()
 	client, name := r.table()
@@ -363,9 +363,9 @@ func (r *running) hasStream() bool {
 	return stream != nil && aws.ToBool(stream.StreamEnabled)
 }
 
-// What services use is delivered to where the AWS CLI can read it, whenever the stack
-// is killed: when it is there again, so is what was written.
-func TestDelivery(t *testing.T) {
+// Secrets that services use are delivered to a place where the AWS CLI can read them.
+// After a kill at any time, the restarted stack delivers every acknowledged write.
+func TestDeliveriesSurviveKills(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	r := start(t, data)
@@ -384,33 +384,33 @@ func TestDelivery(t *testing.T) {
 	r.use(key, "my-app", secret)
 	r.awaitStatus(key, secret, "ready")
 	if got := r.bundle(secret); !maps.Equal(got, want) {
-		t.Errorf("services take %q, want %q", got, want)
+		t.Errorf("bundle = %q, want %q", got, want)
 	}
 	for round := range 3 {
 		for i := range 5 {
 			want["DATABASE_PASSWORD"] = fmt.Sprintf("rotated %d.%d", round, i)
 			r.call(key, "PATCH", items+ids["DATABASE_PASSWORD"]+"/", fmt.Sprintf(`{"value": %q}`, want["DATABASE_PASSWORD"]), 200)
 		}
-		time.Sleep(rand.N(1500 * time.Millisecond)) // before its delivery, in it, or after
+		time.Sleep(rand.N(1500 * time.Millisecond)) // before, during or after the delivery
 		r.signal(syscall.SIGKILL)
 		r = start(t, data)
 		r.awaitStatus(key, secret, "ready")
 		if got := r.bundle(secret); !maps.Equal(got, want) {
-			t.Errorf("after kill -9 services take %q, want %q", got, want)
+			t.Errorf("bundle after kill -9 = %q, want %q", got, want)
 		}
 	}
 	r.call(key, "DELETE", fmt.Sprintf("/api/secrets/%s/", secret), "", 409)
-	// A shell takes it from env.
+	// A shell that sources env gets the URL.
 	output, err := exec.Command("sh", "-euc", ". "+data+"/env; printf %s $SECRETS_MANAGER_URL").Output()
 	if err != nil || string(output) != r.target {
-		t.Errorf("sourced, env has %q, %v, want %q", output, err, r.target)
+		t.Errorf("SECRETS_MANAGER_URL from env = %q, %v, want %q", output, err, r.target)
 	}
 }
 
-// Without a target there is no Secrets Manager and no stream, and everything is ready.
-// A table that has no stream gets one when there is a target, and what is changed from
-// then on is delivered.
-func TestDeliveryNowhere(t *testing.T) {
+// Without a target the stack has no Secrets Manager and no stream, and every secret is
+// ready. With a target, a table without a stream gets one, and later changes are
+// delivered.
+func TestNothingIsDeliveredWithoutATarget(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	r := start(t, data, "-set", "DeployTarget=none")
@@ -439,7 +439,7 @@ func TestDeliveryNowhere(t *testing.T) {
 	r.awaitStatus(key, secret, "ready")
 	r.signal(syscall.SIGTERM)
 
-	// There and back again.
+	// Remove the target, then set it again.
 	r = start(t, data, "-set", "DeployTarget=none")
 	if r.target != "" || r.hasStream() {
 		t.Errorf("without a target again: the Secrets Manager is at %q, the table has a stream: %v", r.target, r.hasStream())
@@ -449,13 +449,13 @@ func TestDeliveryNowhere(t *testing.T) {
 	r.call(key, "PATCH", item, `{"value": "third"}`, 200)
 	r.awaitStatus(key, secret, "ready")
 	if got := r.bundle(secret); !maps.Equal(got, map[string]string{"KEY": "third"}) {
-		t.Errorf("services take %q", got)
+		t.Errorf("bundle = %q, want the third value", got)
 	}
 }
 
-// The whole life of a stack: what is written is there after any end, the key stays,
-// nothing is left running, and no plaintext is ever in a file or a log.
-func TestStack(t *testing.T) {
+// Over its whole life, a stack keeps every write and the API key after any kind of end.
+// It leaves no process running, and no plaintext in a file or a log.
+func TestStackKeepsWritesAndLeaksNoPlaintext(t *testing.T) {
 	t.Parallel()
 	const canary, rotated = "canary-in-the-coal-mine", "canary-the-second"
 	data := filepath.Join(t.TempDir(), "data")
@@ -470,31 +470,31 @@ func TestStack(t *testing.T) {
 	r.leavePurge()
 	r.signal(syscall.SIGKILL)
 	if !strings.Contains(r.output(), fmt.Sprintf(`curl -H "Authorization: Bearer %s" %s/api/secrets/`, key, r.url)) {
-		t.Errorf("it printed no curl command that works:\n%s", r.output())
+		t.Errorf("the output has no working curl command:\n%s", r.output())
 	}
 	if !strings.Contains(r.output(), "The web console is at "+r.url+"/console/") {
-		t.Errorf("it did not say where the console is:\n%s", r.output())
+		t.Errorf("the output does not name the console's URL:\n%s", r.output())
 	}
 	logs := r.output()
 
 	r = start(t, data, "-set", "ReadLimit=2")
 	if r.key != key {
-		t.Errorf("the key is another one after a restart")
+		t.Errorf("the API key changed with a restart")
 	}
 	r.awaitPurged()
 	if got := r.call(key, "GET", item, "", 200); got["value"] != canary {
-		t.Errorf("the value is not what was written before kill -9")
+		t.Errorf("value = %v, want the one written before kill -9", got["value"])
 	}
 	r.call(key, "PATCH", item, `{"value": "`+rotated+`"}`, 200)
 	r.awaitStatus(key, secret["id"], "ready")
 	if got := r.call(key, "GET", item, "", 200); got["value"] != rotated {
-		t.Errorf("the value is not what was written last")
+		t.Errorf("value = %v, want the last one written", got["value"])
 	}
 	r.call(key, "GET", item, "", 429)
 	r.call(key, "POST", items, `{"key": "DATABASE_PASSWORD", "value": "`+canary+`"}`, 400)
 	r.call(key, "POST", items, `{"key": "X", "value": "`+canary+`"`, 400)
 
-	// One more account, which sees nothing of the first.
+	// A second account sees nothing of the first.
 	output, err := command(t, "-data", data, "account").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -505,14 +505,14 @@ func TestStack(t *testing.T) {
 	}
 	r.call(other, "GET", item, "", 404)
 
-	// Its data folder is taken.
+	// A second stack on the same data folder is refused.
 	second, err := command(t, "-addr", "127.0.0.1:0", "-data", data).CombinedOutput()
 	if err == nil || !strings.Contains(string(second), "another stack is running on the data folder") {
 		t.Errorf("a second stack on the folder: %v, %s", err, second)
 	}
 	r.call(key, "GET", "/api/secrets/", "", 200)
 
-	// Failures that are logged: the emulator stands still.
+	// While the emulator is stopped, requests fail and the failures are logged.
 	emulator := 0
 	for _, pid := range childrenOf(t, r.cmd.Process.Pid) {
 		if name, _ := exec.Command("ps", "-o", "comm=", "-p", fmt.Sprint(pid)).Output(); strings.HasPrefix(string(name), "dynoxide") {
@@ -526,16 +526,16 @@ func TestStack(t *testing.T) {
 	r.call(key, "GET", item, "", 503)
 	r.call(key, "POST", items, `{"key": "NEW", "value": "`+canary+`"}`, 503)
 
-	// Then it ends, and the stack with it, which says so.
+	// When the emulator ends, the stack reports that and ends too.
 	if err := syscall.Kill(emulator, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	r.awaitEnd(r.cmd.Process.Pid)
 	if _, err := os.Stat(filepath.Join(data, "env")); err == nil {
-		t.Error("env is there though nothing answers")
+		t.Error("env exists after the stack has ended")
 	}
 	if !strings.Contains(r.output(), "goblins-secrets: the DynamoDB emulator has ended") {
-		t.Errorf("it did not say why it ended:\n%s", r.output())
+		t.Errorf("the output does not say why the stack ended:\n%s", r.output())
 	}
 	if !strings.Contains(r.output(), "request failed") {
 		t.Errorf("the failures were not logged:\n%s", r.output())
@@ -556,7 +556,7 @@ func TestStack(t *testing.T) {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(files)), func(content []byte) bool {
 		return bytes.Contains(content, []byte("DATABASE_PASSWORD"))
 	}) {
-		t.Error("the item's key is in no file: the search below would find nothing anyway")
+		t.Error("no file contains the item's key: the search for plaintext below proves nothing")
 	}
 	for name, content := range files {
 		for _, value := range []string{canary, rotated} {
@@ -575,14 +575,14 @@ func TestStack(t *testing.T) {
 	}
 }
 
-// Whatever is in its way, it says so in one sentence and leaves nothing running.
-func TestCantStart(t *testing.T) {
+// A stack that cannot start says why in one sentence and leaves no process running.
+func TestFailedStartIsOneSentence(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { taken.Close() }) // behind the parallel cases
+	t.Cleanup(func() { taken.Close() }) // runs after the parallel cases
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -620,15 +620,15 @@ func TestCantStart(t *testing.T) {
 				t.Errorf("%v = %v, %s, want a failure with %q", args, err, output, tt.want)
 			}
 			if text := strings.TrimSpace(string(output)); strings.Contains(text, "\n") {
-				t.Errorf("%v said more than one sentence:\n%s", args, text)
+				t.Errorf("%v printed more than one sentence:\n%s", args, text)
 			}
 		})
 	}
 }
 
-// What the README says works as it is printed: make run, its session, make account.
-// A make that is killed leaves nothing running.
-func TestMake(t *testing.T) {
+// The README's commands work as printed: make run, the session, make account. A killed
+// make leaves no process running.
+func TestREADMESessionWorks(t *testing.T) {
 	t.Parallel()
 	root, err := checkout.Path()
 	if err != nil {
@@ -640,7 +640,7 @@ func TestMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	// The test may run under a make itself, which tells its own flags to those below.
+	// The test may itself run under make, which passes its flags on in the environment.
 	shell := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") })
 	r := &running{t: t, data: data, log: log.Name(), cmd: exec.Command("make", "run", "ADDR=127.0.0.1:0", "DATA="+data, "ARGS=-set ReadLimit=7")}
 	r.cmd.Dir, r.cmd.Env = root, shell
@@ -661,7 +661,7 @@ func TestMake(t *testing.T) {
 	secret := secrets[len(secrets)-1].(map[string]any)["id"]
 	r.awaitStatus(r.key, secret, "ready")
 	if got := r.bundle(secret); !maps.Equal(got, map[string]string{"DATABASE_PASSWORD": "super-secret-db-password"}) {
-		t.Errorf("after the README's session services take %q", got)
+		t.Errorf("bundle after the README's session = %q, want DATABASE_PASSWORD alone", got)
 	}
 	account := exec.Command("make", "account", "DATA="+data, "NAME=my team")
 	account.Dir, account.Env = root, shell

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes sure that Docker has the image that `sam local` puts functions of provided.al2023 on:
+# Makes sure that Docker has the base image that `sam local` uses for functions of provided.al2023:
 # public.ecr.aws/lambda/provided:al2023-<architecture>, for this machine's architecture.
 #
-#   there already           nothing is done
-#   the registry answers    it is pulled
-#   otherwise               a stand-in of that name is made of a static busybox
+#   the image exists        the script does nothing
+#   the registry answers    it pulls the image
+#   otherwise               it builds a stand-in of that name from a static busybox
 #
-# The stand-in is an aid for development where no registry can be reached, and not what runs in AWS:
-# a shell, the two commands with which the SAM CLI adds its runtime emulator, and an empty /tmp. It
-# has no C library, so only static binaries run on it (ours are: infra/build/functions.mk), and no
-# certificates, so none of them can talk TLS. `docker image rm` it to have the real image pulled.
+# The stand-in is a development aid for machines without access to a registry; AWS runs another image.
+# It has a shell, the two commands with which the SAM CLI adds its runtime emulator, and an empty /tmp.
+# It has no C library, so it runs only static binaries (the functions are: infra/build/functions.mk).
+# It has no certificates, so they cannot use TLS. Remove it with `docker image rm` to pull the real
+# image.
 set -euo pipefail
 
 fail() {
@@ -28,12 +29,12 @@ image=public.ecr.aws/lambda/provided:al2023-$arch
 if docker image inspect "$image" >/dev/null 2>&1; then
   exit
 fi
-# Where the registry can't be reached, Docker may try for minutes.
+# Docker may try for minutes if the registry can't be reached.
 if timeout "${PULL_SECONDS:-60}" docker pull --quiet "$image" >/dev/null 2>&1; then
   exit
 fi
-busybox=$(command -v busybox) || fail "$image can't be pulled, and there is no busybox to make a stand-in of: install busybox-static"
-# The path of a dynamic loader, which the stand-in does not have, is in every binary that needs one.
+busybox=$(command -v busybox) || fail "$image can't be pulled, and there is no busybox to build a stand-in: install busybox-static"
+# Every binary that needs a dynamic loader contains its path. The stand-in has no loader.
 if grep -qaE '/ld-(linux|musl)[^/]*\.so' "$busybox"; then
   fail "$image can't be pulled, and $busybox is not static: install busybox-static"
 fi
@@ -48,4 +49,4 @@ for command in sh mv chmod; do
 done
 tar -C "$root" --owner=0 --group=0 --numeric-owner -c . |
   docker import --change 'WORKDIR /var/task' --change 'ENV PATH=/bin' --message 'stand-in, made by infra/sam/base-image.sh' - "$image" >/dev/null
-echo "$image can't be pulled: made a stand-in of $busybox" >&2
+echo "$image can't be pulled: built a stand-in from $busybox" >&2

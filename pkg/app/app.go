@@ -1,19 +1,19 @@
-// Package app wires the product together: from the environment of a function to
-// a service that is ready to use.
+// Package app wires the product together: from the environment of a function to a
+// manager, deliverer or sweeper that is ready to use.
 //
 //	variable                 meaning
 //	TABLE_NAME               the DynamoDB table
 //	MASTER_KEY_ARN           the KMS key that wraps data keys
 //	READ_LIMIT               reveals per user and window, 1 to 1000
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
-//	DEPLOY_TARGET            where services take their secrets from: secrets-manager, or none
-//	BUNDLE_KEY_ARN           the KMS key of what is delivered; without it AWS's own for Secrets Manager
-//	STACK_NAME               the stack, for metrics; without it there are none
+//	DEPLOY_TARGET            where bundles are delivered: secrets-manager, or none
+//	BUNDLE_KEY_ARN           the KMS key of bundles; without it AWS's key for Secrets Manager
+//	STACK_NAME               the stack's name, for metrics; without it there are none
 //	AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 //	                         as Lambda sets them
 //	AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_KMS,
 //	AWS_ENDPOINT_URL_SECRETS_MANAGER
-//	                         where the services are, if not in AWS
+//	                         the endpoints of AWS services, if not AWS's own
 package app
 
 import (
@@ -38,39 +38,145 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/awskms"
-	"goblins-secrets/pkg/awssm"
+	"goblins-secrets/pkg/awssm/limits"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/dynamo"
 	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/metrics"
 	"goblins-secrets/pkg/secrets"
 )
 
-// Must is New for the process's environment. A function that lacks a setting must
-// not serve: it panics.
-func Must() *secrets.Service {
-	svc, err := New(os.Getenv)
+// MustManager is NewManager for the process's environment. A misconfigured function must
+// not serve: it panics at cold start.
+func MustManager() *secrets.Manager { return must(NewManager(os.Getenv)) }
+
+// MustCheckedManager is MustManager for the functions through which calls enter, such as
+// the authorizer. It also refuses a table of another format. The functions behind the
+// authorizer need no check of their own, and no call in their cold starts.
+func MustCheckedManager() *secrets.Manager {
+	mustCheckTable()
+	return MustManager()
+}
+
+// MustDeliverer is NewDeliverer for the process's environment. It refuses a table of
+// another format.
+func MustDeliverer(open OpenTarget) *delivery.Deliverer {
+	mustCheckTable()
+	return must(NewDeliverer(os.Getenv, open))
+}
+
+// MustSweeper is NewSweeper for the process's environment. It refuses a table of another
+// format.
+func MustSweeper() *delivery.Sweeper {
+	mustCheckTable()
+	return must(NewSweeper(os.Getenv))
+}
+
+func must[T any](made T, err error) T {
 	if err != nil {
 		panic("app: " + err.Error())
 	}
-	return svc
+	return made
 }
 
-// New makes the service that an environment describes. Options may change how AWS
-// is called.
-func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Service, error) {
-	env := environment{getenv: getenv}
+func mustCheckTable() {
+	if err := CheckTable(context.Background(), os.Getenv); err != nil {
+		panic("app: " + err.Error())
+	}
+}
+
+// CheckTable refuses the table of an environment if it has another format. It costs one
+// call.
+func CheckTable(ctx context.Context, getenv func(string) string, options ...func(*aws.Config)) error {
+	w, err := wire(getenv, options)
+	if err != nil {
+		return err
+	}
+	return w.store.CheckFormat(ctx)
+}
+
+// NewManager returns the manager that an environment describes. Options may change how
+// AWS is called.
+func NewManager(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Manager, error) {
+	w, err := wire(getenv, options)
+	if err != nil {
+		return nil, err
+	}
+	m := &secrets.Manager{
+		Store:        w.store,
+		Sealer:       w.sealer,
+		Monitor:      w.monitor,
+		RevealLimit:  w.env.number("READ_LIMIT", 1, 1000),
+		RevealWindow: time.Duration(w.env.number("READ_WINDOW_SECONDS", 1, 86400)) * time.Second,
+		Now:          time.Now,
+		NewID:        newID,
+		Rand:         rand.Reader,
+		Log:          w.log,
+	}
+	if w.env.choice("DEPLOY_TARGET", "secrets-manager", "none") == "secrets-manager" {
+		m.MaxBundleSize = limits.MaxSecretSize
+	}
+	if w.env.err != nil {
+		return nil, w.env.err
+	}
+	return m, nil
+}
+
+// OpenTarget opens the target of deliveries. Endpoint is nil for AWS itself. Only
+// functions that deliver name one, so that no other function links the target's SDK.
+type OpenTarget func(cfg aws.Config, endpoint *string, kmsKeyID string) delivery.Target
+
+// NewDeliverer returns the deliverer that an environment describes, with the target that
+// open opens. Options may change how AWS is called.
+func NewDeliverer(getenv func(string) string, open OpenTarget, options ...func(*aws.Config)) (*delivery.Deliverer, error) {
+	w, err := wire(getenv, options)
+	if err != nil {
+		return nil, err
+	}
+	return &delivery.Deliverer{
+		Store:   w.store,
+		Opener:  w.sealer,
+		Target:  open(w.config, w.env.endpoint("SECRETS_MANAGER"), getenv("BUNDLE_KEY_ARN")),
+		Limits:  limits.SecretsManager(),
+		Monitor: w.monitor,
+		Now:     time.Now,
+		NewID:   newID,
+		Log:     w.log,
+	}, nil
+}
+
+// NewSweeper returns the sweeper that an environment describes. Options may change how
+// AWS is called.
+func NewSweeper(getenv func(string) string, options ...func(*aws.Config)) (*delivery.Sweeper, error) {
+	w, err := wire(getenv, options)
+	if err != nil {
+		return nil, err
+	}
+	return &delivery.Sweeper{Store: w.store, Now: time.Now, NewID: newID}, nil
+}
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// wiring is what managers, deliverers and sweepers have in common.
+type wiring struct {
+	env     *environment
+	config  aws.Config
+	store   *dynamo.Store
+	sealer  envelope.Sealer
+	monitor metrics.Log
+	log     *slog.Logger
+}
+
+func wire(getenv func(string) string, options []func(*aws.Config)) (wiring, error) {
+	env := &environment{getenv: getenv}
 	table := env.text("TABLE_NAME")
 	masterKey := env.text("MASTER_KEY_ARN")
-	limit := env.number("READ_LIMIT", 1, 1000)
-	window := env.number("READ_WINDOW_SECONDS", 1, 86400)
-	target := env.choice("DEPLOY_TARGET", "secrets-manager", "none")
 	cfg := env.awsConfig()
 	if env.err != nil {
-		return nil, env.err
+		return wiring{}, env.err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	monitor := metrics.New(log, getenv("STACK_NAME"))
@@ -80,23 +186,17 @@ func New(getenv func(string) string, options ...func(*aws.Config)) (*secrets.Ser
 	}
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = env.endpoint("DYNAMODB") })
 	keys := kms.NewFromConfig(cfg, func(o *kms.Options) { o.BaseEndpoint = env.endpoint("KMS") })
-	sm := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = env.endpoint("SECRETS_MANAGER") })
-	return &secrets.Service{
-		Store:      dynamo.New(db, table),
-		Sealer:     envelope.Sealer{Keys: awskms.New(keys, masterKey), Rand: rand.Reader},
-		Target:     awssm.New(sm, getenv("BUNDLE_KEY_ARN")),
-		Delivers:   target != "none",
-		ReadLimit:  limit,
-		ReadWindow: time.Duration(window) * time.Second,
-		Now:        time.Now,
-		NewID:      func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
-		Rand:       rand.Reader,
-		Log:        log,
-		Monitor:    monitor,
+	return wiring{
+		env:     env,
+		config:  cfg,
+		store:   dynamo.New(db, table),
+		sealer:  envelope.Sealer{Keys: awskms.New(keys, masterKey), Rand: rand.Reader},
+		monitor: monitor,
+		log:     log,
 	}, nil
 }
 
-// environment reads settings and keeps the first that is missing or wrong.
+// environment reads settings and keeps the first error.
 type environment struct {
 	getenv func(string) string
 	err    error
@@ -126,7 +226,7 @@ func (e *environment) choice(name string, values ...string) string {
 	return value
 }
 
-// endpoint is the address of a service, or nil for AWS itself.
+// endpoint is the address of an AWS service, or nil for AWS itself.
 func (e *environment) endpoint(service string) *string {
 	if url := cmp.Or(e.getenv("AWS_ENDPOINT_URL_"+service), e.getenv("AWS_ENDPOINT_URL")); url != "" {
 		return &url
@@ -134,8 +234,8 @@ func (e *environment) endpoint(service string) *string {
 	return nil
 }
 
-// awsConfig is what config.LoadDefaultConfig finds in Lambda, without its search
-// of files and services, which takes most of a cold start of ours.
+// awsConfig is what config.LoadDefaultConfig finds in Lambda, without its search of files
+// and services, which would take most of a cold start.
 func (e *environment) awsConfig() aws.Config {
 	credentials := aws.Credentials{
 		AccessKeyID:     e.text("AWS_ACCESS_KEY_ID"),
@@ -148,8 +248,8 @@ func (e *environment) awsConfig() aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return credentials, nil
 		}),
-		// Answers come within milliseconds, and a function has ten seconds: what hangs
-		// is better tried again than waited for.
+		// AWS answers within milliseconds, and a function has ten seconds: retry a call that
+		// hangs instead of waiting for it.
 		HTTPClient: HTTPClient(2 * time.Second),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 500 * time.Millisecond })
@@ -157,20 +257,19 @@ func (e *environment) awsConfig() aws.Config {
 	}
 }
 
-// HTTPClient is what AWS is called with; timeout is for one attempt.
+// HTTPClient is the client of AWS calls. The timeout is that of one attempt.
 func HTTPClient(timeout time.Duration) aws.HTTPClient {
 	return plainBodies{awshttp.NewBuildableClient().
 		WithTimeout(timeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second })}
 }
 
-// plainBodies gives net/http the SDK's request bodies as the bytes that they are,
-// which mends two things. Of the SDK's own reader net/http copies by io.WriterTo;
-// where the answer overtakes the end of that copy, the SDK has closed the reader,
-// the copy fails, and net/http drops the connection while the answer is read: "use
-// of closed network connection", after the write was done (aws-sdk-go-v2 issue 2737).
-// And a request that meets a connection that died while the function was frozen is
-// sent again by net/http itself if nothing of it was written, which needs GetBody.
+// plainBodies passes the SDK's request bodies to net/http as bytes, which fixes two
+// problems. net/http copies the SDK's reader by io.WriterTo. If the response arrives
+// before the copy ends, the SDK closes the reader, the copy fails, and net/http drops the
+// connection while the response is read: "use of closed network connection", after the
+// write was done (aws-sdk-go-v2 issue 2737). And if a connection died while the function
+// was frozen, net/http sends the request again, which needs GetBody.
 type plainBodies struct{ aws.HTTPClient }
 
 func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
@@ -182,6 +281,6 @@ func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("read request body: %w", err)
 	}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	r.Body, _ = r.GetBody() // which can't fail
+	r.Body, _ = r.GetBody() // cannot fail
 	return c.HTTPClient.Do(r)
 }

@@ -1,5 +1,5 @@
 // Package awssm keeps bundles in AWS Secrets Manager, where services read them. It is
-// the only importer of its SDK.
+// the only importer of that SDK; package limits has its limits without the SDK.
 //
 // A bundle's secret is named goblins/<account>/<secret>, two UUIDs, and tagged with
 //
@@ -11,21 +11,20 @@
 //
 //	r<revision, 19 digits>-<the first 16 bytes of Bundle.Versions, 32 hex digits>
 //
-// Ids are in the order of their revisions, as texts too. Revisions begin at 1: a version
-// with any other id was made by someone else, counts as revision 0, and gives way to the
-// next bundle.
+// Ids sort by revision, also as strings. Revisions begin at 1. A version with any other id
+// comes from another writer; it counts as revision 0, and the next bundle replaces it.
 //
-// A bundle is staged as AWSPENDING and promoted to AWSCURRENT, which is what services
-// read. AWSCURRENT moves only from the version that was seen to have it, and only to a
-// higher revision, so it never goes back, however many deliver at a time and in
-// whatever order. The first version of a secret is current at once: AWS has it so.
+// Delivery is two-phase: a bundle is staged as AWSPENDING and promoted to AWSCURRENT,
+// which services read. Promotion is a compare-and-swap: AWSCURRENT moves only from the
+// version that was seen to have it, and only to a higher revision. So it never moves
+// back, however many callers deliver concurrently and in whatever order. The first
+// version of a secret is current at once: AWS behaves this way.
 package awssm
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,12 +33,12 @@ import (
 	"unicode/utf16"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"github.com/aws/smithy-go"
 	"github.com/google/uuid"
 
+	"goblins-secrets/pkg/awserr"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -50,13 +49,13 @@ const (
 	maxTagValue    = 256
 	recoveryWindow = 30 // days
 
-	// AWSCURRENT is looked for again when it moved meanwhile: that often, and after a
-	// pause, because what AWS tells of a secret may be a moment old.
+	// Promote describes the secret again when AWSCURRENT has moved: this many times, after
+	// a pause, because DescribeSecret is eventually consistent.
 	promoteRounds = 10
 	promotePause  = 10 * time.Millisecond
 )
 
-// Compiled when they are first needed: every function's cold start would pay.
+// These compile on first use, so that no cold start pays for them.
 var (
 	idPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^r([0-9]{19})-[0-9a-f]{32}$`) })
 	notInTags = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^\pL\pZ\pN_.:/=+@-]`) })
@@ -68,18 +67,24 @@ type Target struct {
 	kmsKeyID string
 }
 
-var _ secrets.Target = Target{}
+var _ delivery.Target = Target{}
 
-// New keeps bundles under the KMS key with this id, ARN or alias, or under the AWS
-// account's own for Secrets Manager if it is empty. Those that are there keep theirs.
+// Open returns the Secrets Manager of a configuration's account and Region; endpoint is
+// nil for AWS itself. kmsKeyID encrypts new bundles; see [New].
+func Open(cfg aws.Config, endpoint *string, kmsKeyID string) delivery.Target {
+	return New(secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = endpoint }), kmsKeyID)
+}
+
+// New encrypts new bundles under the KMS key with this id, ARN or alias. If it is empty,
+// they use the AWS account's key for Secrets Manager. Existing bundles keep their key.
 func New(client *secretsmanager.Client, kmsKeyID string) Target {
 	return Target{client: client, kmsKeyID: kmsKeyID}
 }
 
-// Stage implements [secrets.Target]. A bundle that is older than the current one is
-// not stored: it would never be promoted, and AWS counts versions.
+// Stage implements [delivery.Target]. It does not store a bundle that is older than the
+// current one: that would never be promoted, and AWS counts versions.
 // Secrets Manager: DescribeSecret, CreateSecret, RestoreSecret, TagResource, PutSecretValue.
-func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
+func (t Target) Stage(ctx context.Context, b delivery.Bundle) error {
 	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
 	text := b.Content.Reveal()
 	held, err := t.describe(ctx, name)
@@ -87,11 +92,11 @@ func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
 		return t.create(ctx, name, id, text, tags(b))
 	}
 	if err != nil {
-		return translate("DescribeSecret", err)
+		return awserr.TranslateRedacted("DescribeSecret", err)
 	}
 	if held.DeletedDate != nil {
 		if _, err := t.client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: &name}); err != nil {
-			return translate("RestoreSecret", err)
+			return awserr.TranslateRedacted("RestoreSecret", err)
 		}
 	}
 	if revision(currentVersion(held)) > b.Revision {
@@ -99,7 +104,7 @@ func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
 	}
 	if tags := tags(b); !hasAll(held.Tags, tags) {
 		if _, err := t.client.TagResource(ctx, &secretsmanager.TagResourceInput{SecretId: &name, Tags: tags}); err != nil {
-			return translate("TagResource", err)
+			return awserr.TranslateRedacted("TagResource", err)
 		}
 	}
 	if _, there := held.VersionIdsToStages[id]; there {
@@ -108,7 +113,7 @@ func (t Target) Stage(ctx context.Context, b secrets.Bundle) error {
 	return t.put(ctx, name, id, text)
 }
 
-// create makes a secret with its first version. Someone else may have made it just now.
+// create creates a secret with its first version. A concurrent caller may be faster.
 func (t Target) create(ctx context.Context, name, id, text string, tags []types.Tag) error {
 	in := &secretsmanager.CreateSecretInput{Name: &name, Tags: tags, ClientRequestToken: &id, SecretString: &text}
 	if t.kmsKeyID != "" {
@@ -121,11 +126,11 @@ func (t Target) create(ctx context.Context, name, id, text string, tags []types.
 	case is[*types.ResourceExistsException](err):
 		return t.put(ctx, name, id, text)
 	}
-	return translate("CreateSecret", err)
+	return awserr.TranslateRedacted("CreateSecret", err)
 }
 
-// put stores a version as AWSPENDING. A version with this id is this bundle, so one
-// that exists is as good, even if its JSON was written another way.
+// put stores a version as AWSPENDING. The id is the idempotency token: an existing
+// version with this id is this bundle, even if its JSON was encoded differently.
 func (t Target) put(ctx context.Context, name, id, text string) error {
 	_, err := t.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &name, ClientRequestToken: &id, SecretString: &text, VersionStages: []string{pending},
@@ -134,24 +139,24 @@ func (t Target) put(ctx context.Context, name, id, text string) error {
 	case err == nil, is[*types.ResourceExistsException](err):
 		return nil
 	case is[*types.LimitExceededException](err):
-		return fmt.Errorf("PutSecretValue: %w", secrets.ErrQuota)
+		return fmt.Errorf("PutSecretValue: %w", delivery.ErrQuota)
 	}
-	return translate("PutSecretValue", err)
+	return awserr.TranslateRedacted("PutSecretValue", err)
 }
 
-// Promote implements [secrets.Target].
+// Promote implements [delivery.Target].
 // Secrets Manager: DescribeSecret, UpdateSecretVersionStage.
-func (t Target) Promote(ctx context.Context, b secrets.Bundle) (ahead int64, err error) {
+func (t Target) Promote(ctx context.Context, b delivery.Bundle) (ahead int64, err error) {
 	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
 	for round := range promoteRounds {
 		select {
 		case <-time.After(time.Duration(round) * promotePause):
 		case <-ctx.Done():
-			return 0, translate("UpdateSecretVersionStage", ctx.Err())
+			return 0, awserr.TranslateRedacted("UpdateSecretVersionStage", ctx.Err())
 		}
 		held, err := t.describe(ctx, name)
 		if err != nil {
-			return 0, translate("DescribeSecret", err)
+			return 0, awserr.TranslateRedacted("DescribeSecret", err)
 		}
 		if held.DeletedDate != nil {
 			return 0, errors.New("the secret was deleted after its bundle was staged")
@@ -171,20 +176,20 @@ func (t Target) Promote(ctx context.Context, b secrets.Bundle) (ahead int64, err
 		if err == nil {
 			return 0, nil
 		}
-		if !is[*types.InvalidParameterException](err) { // which says that the label is elsewhere
-			return 0, translate("UpdateSecretVersionStage", err)
+		if !is[*types.InvalidParameterException](err) { // the compare-and-swap failed: the label moved
+			return 0, awserr.TranslateRedacted("UpdateSecretVersionStage", err)
 		}
 	}
-	return 0, Outage{"UpdateSecretVersionStage: " + current + " keeps moving"}
+	return 0, fmt.Errorf("UpdateSecretVersionStage: %s keeps moving: %w", current, secrets.ErrUnavailable)
 }
 
-// Remove implements [secrets.Target]. For 30 days Stage brings the bundle back.
+// Remove implements [delivery.Target]. Stage restores the bundle within 30 days.
 // Secrets Manager: DeleteSecret, DescribeSecret.
 func (t Target) Remove(ctx context.Context, account, secret uuid.UUID) error {
 	name := secretName(account, secret)
 	_, err := t.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, RecoveryWindowInDays: aws.Int64(recoveryWindow)})
 	if is[*types.InvalidRequestException](err) {
-		// One of the reasons for that is that it was deleted before.
+		// AWS also answers this way when the deletion is already scheduled.
 		if held, err := t.describe(ctx, name); err == nil && held.DeletedDate != nil {
 			return nil
 		}
@@ -192,7 +197,7 @@ func (t Target) Remove(ctx context.Context, account, secret uuid.UUID) error {
 	if err == nil || is[*types.ResourceNotFoundException](err) {
 		return nil
 	}
-	return translate("DeleteSecret", err)
+	return awserr.TranslateRedacted("DeleteSecret", err)
 }
 
 func (t Target) describe(ctx context.Context, name string) (*secretsmanager.DescribeSecretOutput, error) {
@@ -204,7 +209,7 @@ func secretName(account, secret uuid.UUID) string {
 }
 
 // versionID and revision own the form of the package doc.
-func versionID(b secrets.Bundle) string {
+func versionID(b delivery.Bundle) string {
 	return fmt.Sprintf("r%019d-%x", b.Revision, b.Versions[:16])
 }
 
@@ -220,7 +225,7 @@ func revision(versionID string) int64 {
 	return n
 }
 
-// currentVersion is the id of the version that services read, "" if there is none.
+// currentVersion is the id of the version that services read, or empty.
 func currentVersion(held *secretsmanager.DescribeSecretOutput) string {
 	for id, stages := range held.VersionIdsToStages {
 		if slices.Contains(stages, current) {
@@ -230,7 +235,7 @@ func currentVersion(held *secretsmanager.DescribeSecretOutput) string {
 	return ""
 }
 
-func tags(b secrets.Bundle) []types.Tag {
+func tags(b delivery.Bundle) []types.Tag {
 	return []types.Tag{
 		{Key: aws.String("goblins:account"), Value: aws.String(b.AccountID.String())},
 		{Key: aws.String("goblins:secret"), Value: aws.String(b.SecretID.String())},
@@ -238,8 +243,8 @@ func tags(b secrets.Bundle) []types.Tag {
 	}
 }
 
-// tagValue is a name as tags take it. Its length is counted as Java does, which is the
-// longer way: whoever reads more into 256 characters takes it, too.
+// tagValue converts a name to characters that tags accept. It counts UTF-16 units, the
+// strictest reading of AWS's 256 characters.
 func tagValue(name string) string {
 	clean, length := notInTags().ReplaceAllString(name, "_"), 0
 	for i, r := range clean {
@@ -258,54 +263,15 @@ func hasAll(held, wanted []types.Tag) bool {
 	})
 }
 
-// quotaLasts is a retryer that gives up on a quota. The SDK's own take it for a rate
-// that is exceeded for the moment; a quota of a day they only burden.
+// quotaLasts is a retryer that does not retry an exceeded quota. The SDK treats it as a
+// momentary rate, but the quota of a day lasts.
 type quotaLasts struct{ aws.Retryer }
 
 func (r quotaLasts) IsErrorRetryable(err error) bool {
 	return !is[*types.LimitExceededException](err) && r.Retryer.IsErrorRetryable(err)
 }
 
-// Outage is an error that may pass: Secrets Manager is unreachable, failing or throttling.
-type Outage struct{ text string }
-
-func (e Outage) Error() string { return "secrets manager is unavailable: " + e.text }
-
-// Unavailable marks the error as one that the same call may not meet again.
-func (Outage) Unavailable() bool { return true }
-
-// passing tells errors that the SDK itself would retry, and has.
-var passing = retry.IsErrorRetryables(retry.DefaultRetryables)
-
-// translate makes an error of this package, of an error of the SDK that is not nil. It
-// wraps nothing, and says no more than the operation and the kind of error: AWS's
-// messages quote what they refuse, and that may be a value.
-func translate(operation string, err error) error {
-	text := operation + ": " + reason(err)
-	if passing.IsErrorRetryable(err) == aws.TrueTernary ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return Outage{text}
-	}
-	return errors.New(text)
-}
-
-func reason(err error) string {
-	var api smithy.APIError
-	var network *net.OpError
-	switch {
-	case errors.As(err, &api):
-		return api.ErrorCode()
-	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded.Error()
-	case errors.Is(err, context.Canceled):
-		return context.Canceled.Error()
-	case errors.As(err, &network):
-		return network.Error() // addresses, and what the system says
-	}
-	return "no proper answer"
-}
-
-// is reports whether err is an error of this kind.
+// is reports whether err is or wraps an E.
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok

@@ -32,6 +32,7 @@ import (
 	"goblins-secrets/infra/local/secretsmanager"
 	"goblins-secrets/pkg/awskms"
 	"goblins-secrets/pkg/awssm"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/secrets"
 )
@@ -100,27 +101,27 @@ func (s *service) withRetries() *sm.Client {
 }
 
 // bundle is a revision of a secret.
-func bundle(secret uuid.UUID, revision int64) secrets.Bundle {
+func bundle(secret uuid.UUID, revision int64) delivery.Bundle {
 	content := fmt.Sprintf(`{"REVISION": "%d"}`, revision)
-	return secrets.Bundle{
+	return delivery.Bundle{
 		AccountID: uuid.NameSpaceDNS, SecretID: secret, Name: "secret", Revision: revision,
 		Versions: sha256.Sum256([]byte(content)), Content: secrets.NewValue(content),
 	}
 }
 
-func name(b secrets.Bundle) *string {
+func name(b delivery.Bundle) *string {
 	return aws.String("goblins/" + b.AccountID.String() + "/" + b.SecretID.String())
 }
 
 // deliver stages and promotes a bundle.
-func deliver(ctx context.Context, target awssm.Target, b secrets.Bundle) (int64, error) {
+func deliver(ctx context.Context, target awssm.Target, b delivery.Bundle) (int64, error) {
 	if err := target.Stage(ctx, b); err != nil {
 		return 0, err
 	}
 	return target.Promote(ctx, b)
 }
 
-func mustDeliver(t *testing.T, target awssm.Target, b secrets.Bundle, ahead int64) {
+func mustDeliver(t *testing.T, target awssm.Target, b delivery.Bundle, ahead int64) {
 	t.Helper()
 	if got, err := deliver(t.Context(), target, b); err != nil || got != ahead {
 		t.Errorf("delivered revision %d: %d is ahead, %v, want %d", b.Revision, got, err, ahead)
@@ -128,7 +129,7 @@ func mustDeliver(t *testing.T, target awssm.Target, b secrets.Bundle, ahead int6
 }
 
 // readRevision is what a service reads.
-func (s *service) readRevision(b secrets.Bundle) (int64, error) {
+func (s *service) readRevision(b delivery.Bundle) (int64, error) {
 	out, err := s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: name(b)})
 	if err != nil {
 		return 0, err
@@ -142,14 +143,14 @@ func (s *service) readRevision(b secrets.Bundle) (int64, error) {
 	return content.Revision, nil
 }
 
-func (s *service) checkCurrent(t *testing.T, b secrets.Bundle) {
+func (s *service) checkCurrent(t *testing.T, b delivery.Bundle) {
 	t.Helper()
 	if got, err := s.readRevision(b); err != nil || got != b.Revision {
 		t.Errorf("services read revision %d, %v, want %d", got, err, b.Revision)
 	}
 }
 
-func (s *service) describe(t *testing.T, b secrets.Bundle) *sm.DescribeSecretOutput {
+func (s *service) describe(t *testing.T, b delivery.Bundle) *sm.DescribeSecretOutput {
 	t.Helper()
 	out, err := s.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: name(b)})
 	if err != nil {
@@ -158,7 +159,7 @@ func (s *service) describe(t *testing.T, b secrets.Bundle) *sm.DescribeSecretOut
 	return out
 }
 
-func (s *service) versions(t *testing.T, b secrets.Bundle) (ids []string) {
+func (s *service) versions(t *testing.T, b delivery.Bundle) (ids []string) {
 	t.Helper()
 	out, err := s.ListSecretVersionIds(t.Context(), &sm.ListSecretVersionIdsInput{SecretId: name(b), IncludeDeprecated: aws.Bool(true)})
 	if err != nil {
@@ -170,7 +171,7 @@ func (s *service) versions(t *testing.T, b secrets.Bundle) (ids []string) {
 	return ids
 }
 
-func (s *service) tags(t *testing.T, b secrets.Bundle) map[string]string {
+func (s *service) tags(t *testing.T, b delivery.Bundle) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for _, tag := range s.describe(t, b).Tags {
@@ -407,7 +408,7 @@ func TestLostAnswers(t *testing.T) {
 				losing.Store(nth)
 				one, two, three := bundle(secret, 1), bundle(secret, 2), bundle(secret, 3)
 				two.Name = "renamed"
-				for _, b := range []secrets.Bundle{one, two} {
+				for _, b := range []delivery.Bundle{one, two} {
 					again(func() error { return target.Stage(t.Context(), b) })
 					again(func() error {
 						got, err := target.Promote(t.Context(), b)
@@ -564,8 +565,8 @@ func TestQuota(t *testing.T) {
 	next := bundle(secret, 101)
 	calls := s.calls.Load()
 	err := target.Stage(t.Context(), next)
-	if !errors.Is(err, secrets.ErrQuota) || passing(err) {
-		t.Errorf("Stage of the 101st version in a day = %v, want %v", err, secrets.ErrQuota)
+	if !errors.Is(err, delivery.ErrQuota) || passing(err) {
+		t.Errorf("Stage of the 101st version in a day = %v, want %v", err, delivery.ErrQuota)
 	}
 	if got := s.calls.Load() - calls; got != 2 {
 		t.Errorf("Stage over the quota took %d requests, want one look and one put", got)
@@ -651,7 +652,7 @@ func TestPromoteGivesUp(t *testing.T) {
 		serve.ServeHTTP(w, r)
 	}
 	s.intercept.Store(&intercept)
-	if got, err := target.Promote(t.Context(), bundle(secret, 2)); !passing(err) {
+	if got, err := target.Promote(t.Context(), bundle(secret, 2)); !errors.Is(err, secrets.ErrUnavailable) {
 		t.Errorf("Promote = %d, %v, want an outage", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,16 +1,15 @@
-// Package console is the web console: a page for those who don't use curl. It is a
-// client of the API like any other, so its function needs no data and no permission;
-// who may see what is the API's to decide.
+// Package console is the web console: a page for users without curl. It is an ordinary
+// client of the API, so its function needs no data and no permission. The API decides
+// access.
 //
-// The page is made of the plain files in web/, which are all there is: no build step. A
-// browser asks for two things, the page and one script, which is those files one after
-// the other:
+// The page consists of the plain files in web/, without a build step. A browser requests
+// two things: the page, and one script that concatenates those files.
 //
-//	GET /, /console, /console/secrets/<id>    the page, the same for all
+//	GET /, /console, /console/secrets/<id>    the page, the same for every user
 //	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
 //
-// The page works under any prefix, such as a stage's name: it names its own place as the
-// base of all URLs, from the path of the request.
+// The page works under any prefix, such as a stage's name. The handler derives the base
+// of all URLs from the path of the request.
 package console
 
 import (
@@ -28,18 +27,18 @@ import (
 //go:embed web
 var web embed.FS
 
-// libraries come first in the script, as they were published.
+// libraries come first in the script, unchanged from their publication.
 var libraries = []string{"vendor/preact.umd.js", "vendor/preact-hooks.umd.js", "vendor/htm.umd.js"}
 
-// sources follow, within one function: each may use what stands in those before it, and
-// nothing of theirs is global.
+// sources follow, within one function: each may use declarations of the files before it,
+// and none of them is global.
 var sources = []string{
 	"text.js", "dotenv.js", "session.js", "api.js", "parts.js", "signin.js", "secrets.js", "value.js", "items.js", "import.js", "secret.js", "main.js",
 }
 
 // policy lets the page load its own script and call its own API, and nothing else: no
 // inline code or style, no other origin, no frame around it, no text that becomes HTML.
-// The stylesheet comes by the script, the icon stands in the page.
+// The script contains the stylesheet, and the page contains the icon.
 var policy = strings.Join([]string{
 	"default-src 'none'", "script-src 'self'", "connect-src 'self'", "img-src data:",
 	"base-uri 'self'", "form-action 'none'", "frame-ancestors 'none'",
@@ -51,8 +50,8 @@ var (
 	assetPath = regexp.MustCompile(`^assets/([0-9A-Za-z_-]+)/console\.js$`)
 )
 
-// Handler serves the console. Of the request it reads the route, its parameter proxy,
-// which is what comes after /console/, and the path as the client sees it.
+// Handler serves the console. It reads the request's route, the path as the client sees
+// it, and the parameter proxy: the part of the path after /console/.
 func Handler() http.Handler {
 	script := script()
 	sum := sha256.Sum256([]byte(script))
@@ -63,8 +62,8 @@ func Handler() http.Handler {
 		asset := assetPath.FindStringSubmatch(place)
 		switch {
 		case asset != nil:
-			// While a new version is rolled out, a page of the one can ask the other for
-			// its script: it gets what there is, and keeps nothing under the wrong name.
+			// During a rollout, a page of one version can request its script from the
+			// other version. It gets the present script, without caching.
 			lifetime := "no-store"
 			if asset[1] == hash {
 				lifetime = "public, max-age=31536000, immutable"
@@ -82,8 +81,8 @@ func Handler() http.Handler {
 	})
 }
 
-// base is the path of the console, with a slash at both ends: what the path of a request
-// has before its route, and console.
+// base is the path of the console, with a slash at both ends: the part of the request's
+// path before its route, and console.
 func base(path, route string) string {
 	prefix := strings.Trim(strings.TrimSuffix(strings.Trim(path, "/"), route), "/")
 	if prefix == "" {
@@ -100,10 +99,10 @@ func write(w http.ResponseWriter, status int, contentType, lifetime, body string
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // a failure: nobody is left to tell
+	_, _ = io.WriteString(w, body) // on failure the client is gone
 }
 
-// script is all that the page runs.
+// script returns all code that the page runs.
 func script() string {
 	var b strings.Builder
 	for _, name := range libraries {
@@ -118,8 +117,8 @@ func script() string {
 	return b.String()
 }
 
-// file is a file of web/. They are compiled in: one that is missing is missing in all
-// functions of this build, and its tests have failed.
+// file returns a file of web/. The files are compiled in, so a missing one is missing in
+// every instance of this build and fails its tests.
 func file(name string) string {
 	content, err := web.ReadFile("web/" + name)
 	if err != nil {

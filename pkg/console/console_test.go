@@ -14,7 +14,7 @@ import (
 	"goblins-secrets/pkg/console"
 )
 
-// get serves a path below a prefix, as a gateway does: with the route and its parameter.
+// get serves a path below a prefix as a gateway does, with the route and its parameter.
 func get(prefix, pattern, place string) *httptest.ResponseRecorder {
 	path := prefix + strings.Replace(pattern, "{proxy+}", place, 1)
 	r := httptest.NewRequest(http.MethodGet, path, nil)
@@ -25,8 +25,7 @@ func get(prefix, pattern, place string) *httptest.ResponseRecorder {
 	return w
 }
 
-// The base of all URLs is the console's own place, however the request came there.
-func TestBase(t *testing.T) {
+func TestBaseIsThePathOfTheConsole(t *testing.T) {
 	for _, tt := range []struct{ prefix, pattern, place, want string }{
 		{"", "/", "", "/console/"},
 		{"", "/console", "", "/console/"},
@@ -44,28 +43,29 @@ func TestBase(t *testing.T) {
 		{`/"><script>`, "/console", "", "/&#34;&gt;&lt;script&gt;/console/"},
 	} {
 		w := get(tt.prefix, tt.pattern, tt.place)
-		if want := `<base href="` + tt.want + `">`; w.Code != http.StatusOK || strings.Count(w.Body.String(), "<base ") != 1 || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%s %s %s: %d %s, want %s", tt.prefix, tt.pattern, tt.place, w.Code, w.Body, want)
+		body, want := w.Body.String(), `<base href="`+tt.want+`">`
+		if w.Code != http.StatusOK || strings.Count(body, "<base ") != 1 || !strings.Contains(body, want) {
+			t.Errorf("get(%q, %q, %q) = %d %s, want %s", tt.prefix, tt.pattern, tt.place, w.Code, body, want)
 		}
 	}
 }
 
-// The page loads nothing from elsewhere, and has nothing in it that its policy forbids.
-func TestPage(t *testing.T) {
+// The page loads nothing from another origin, and contains nothing that its policy forbids.
+func TestPageLoadsItsOwnScriptOnly(t *testing.T) {
 	page := get("", "/console", "").Body.String()
 	for _, forbidden := range []string{"http:", "https:", "<style", " style=", " on", "javascript:"} {
 		if strings.Contains(strings.ReplaceAll(page, "http://www.w3.org/2000/svg", ""), forbidden) { // the icon's format
-			t.Errorf("the page has %q in it", forbidden)
+			t.Errorf("the page contains %q", forbidden)
 		}
 	}
 	if scripts := regexp.MustCompile(`<script[^>]*>[^<]*`).FindAllString(page, -1); len(scripts) != 1 || !strings.HasSuffix(scripts[0], "defer>") {
-		t.Errorf("the page's scripts are %q, want one, of a file", scripts)
+		t.Errorf("scripts of the page = %q, want one deferred file", scripts)
 	}
 }
 
-// Every file of web/ is in the script, and reaches neither what is kept beyond the tab
-// nor what makes HTML of text.
-func TestSources(t *testing.T) {
+// The script contains every file of web/. None uses storage that outlives the tab, or
+// turns text into HTML or code.
+func TestScriptHoldsAllSourcesAndNoForbiddenAPI(t *testing.T) {
 	script := get("", "/console/{proxy+}", "assets/x/console.js").Body.String()
 	err := fs.WalkDir(os.DirFS("web"), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(name) != ".js" {
@@ -76,14 +76,14 @@ func TestSources(t *testing.T) {
 			return err
 		}
 		if strings.Count(script, string(content)) != 1 {
-			t.Errorf("%s is not in the script", name)
+			t.Errorf("%s is in the script %d times, want once", name, strings.Count(script, string(content)))
 		}
 		if filepath.Dir(name) == "vendor" {
 			return nil
 		}
 		for _, word := range []string{"localStorage", "indexedDB", "document.cookie", "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(", "new Function", "console.log"} {
 			if strings.Contains(string(content), word) {
-				t.Errorf("%s has %s in it", name, word)
+				t.Errorf("%s contains %s", name, word)
 			}
 		}
 		return nil
@@ -93,26 +93,26 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The script's name is its content's, and only under that name it is kept.
-func TestAssets(t *testing.T) {
+func TestScriptIsCachedOnlyUnderItsHash(t *testing.T) {
 	page := get("", "/console", "").Body.String()
 	address := regexp.MustCompile(`assets/[0-9A-Za-z_-]+/console\.js`).FindString(page)
 	w := get("", "/console/{proxy+}", address)
 	if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" {
-		t.Errorf("%s: %d, Cache-Control %s", address, w.Code, w.Header().Get("Cache-Control"))
+		t.Errorf("GET %s = %d, Cache-Control %s, want 200, immutable", address, w.Code, w.Header().Get("Cache-Control"))
 	}
 	other := get("", "/console/{proxy+}", "assets/other/console.js")
 	if other.Code != http.StatusOK || other.Header().Get("Cache-Control") != "no-store" || other.Body.String() != w.Body.String() {
-		t.Errorf("another version's script: %d, Cache-Control %s", other.Code, other.Header().Get("Cache-Control"))
+		t.Errorf("GET assets/other/console.js = %d, Cache-Control %s, want the same script with no-store",
+			other.Code, other.Header().Get("Cache-Control"))
 	}
 	for _, place := range []string{"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b", "web/style.css", "style.css"} {
 		if w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20")); w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}` {
-			t.Errorf("%s: %d %s, want 404", place, w.Code, w.Body)
+			t.Errorf("GET %s = %d %s, want 404", place, w.Code, w.Body)
 		}
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestAnswersHaveStrictPolicies(t *testing.T) {
 	page := get("", "/console", "").Header()
 	policy := strings.Split(page.Get("Content-Security-Policy"), "; ")
 	want := []string{
@@ -120,14 +120,14 @@ func TestHeaders(t *testing.T) {
 		"require-trusted-types-for 'script'", "script-src 'self'", "trusted-types 'none'",
 	}
 	if slices.Sort(policy); !slices.Equal(policy, want) {
-		t.Errorf("the page's policy is %q, want %q", policy, want)
+		t.Errorf("Content-Security-Policy = %q, want %q", policy, want)
 	}
 	if got := page.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("the page's Cache-Control is %s", got)
+		t.Errorf("Cache-Control of the page = %s, want no-store", got)
 	}
 	for _, h := range []http.Header{page, get("", "/console/{proxy+}", "assets/x/console.js").Header(), get("", "/console/{proxy+}", "nothing").Header()} {
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
-			t.Errorf("headers %v, want nosniff and no-referrer", h)
+			t.Errorf("headers = %v, want nosniff and no-referrer", h)
 		}
 	}
 }

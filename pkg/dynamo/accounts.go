@@ -2,7 +2,9 @@ package dynamo
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
@@ -16,7 +18,7 @@ func (s *Store) CreateAccount(ctx context.Context, a secrets.Account, def secret
 			key: accountKey(a.ID), Name: a.Name, DefaultSecretID: a.DefaultSecretID.String(), Secrets: 1,
 			CreatedAt: timeText(a.CreatedAt),
 		}, secrets.ErrChanged),
-		s.put(accountsKey(a.ID), secrets.ErrChanged),
+		s.put(accountsRow{accountsKey(a.ID), tableFormat}, secrets.ErrChanged),
 		s.put(newSecretRow(def), secrets.ErrChanged),
 		s.put(markerRow{secretNameKey(a.ID, def.Name), def.ID.String()}, secrets.ErrChanged),
 		s.put(newAPIKeyRow(k), secrets.ErrChanged),
@@ -34,11 +36,37 @@ func (s *Store) Account(ctx context.Context, account uuid.UUID) (secrets.Account
 	return a, p.err
 }
 
-// Accounts implements secrets.Accounts.
-func (s *Store) Accounts(ctx context.Context) ([]uuid.UUID, error) {
-	return partition(ctx, s, accountsPK, func(k key) (uuid.UUID, error) {
-		return uuid.Parse(k.SK)
+// AccountIDs implements delivery.SweepStore.
+func (s *Store) AccountIDs(ctx context.Context) ([]uuid.UUID, error) {
+	return partition(ctx, s, accountsPK, func(r accountsRow) (uuid.UUID, error) {
+		return uuid.Parse(r.SK)
 	})
+}
+
+// tableFormat is the format of the rows that this version reads and writes. Each account
+// carries the format that it was created in.
+const tableFormat = 1
+
+// CheckFormat refuses a table of another format. An empty table has any format. It costs
+// one Query of one row.
+func (s *Store) CheckFormat(ctx context.Context) error {
+	in := s.allOf(accountsPK)
+	in.Limit = aws.Int32(1)
+	out, err := s.client.Query(ctx, in)
+	if err != nil {
+		return translate("Query", err)
+	}
+	for _, item := range out.Items {
+		row, err := unmarshal[accountsRow](item)
+		if err != nil {
+			return err
+		}
+		if row.Format != tableFormat {
+			return fmt.Errorf("the table %s was made by another version of Goblins Secrets, which this version does not take over: "+
+				"use a new table", s.table)
+		}
+	}
+	return nil
 }
 
 // APIKey implements secrets.Accounts.

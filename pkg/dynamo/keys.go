@@ -10,13 +10,12 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// The table, and every way it is read. The account is part of each partition key
-// that a caller's request can reach, so no id that a caller sends addresses
-// anything of another account.
+// The table and its access patterns. The account is part of every partition key that a
+// caller's request can reach, so no id that a caller sends can address another account.
 //
 //	row            PK                   SK                       holds
 //	account        ACCOUNT#<a>          ACCOUNT                  name, default secret, numbers of secrets and services
-//	accounts       ACCOUNTS             <a>                      nothing: the list of accounts
+//	accounts       ACCOUNTS             <a>                      the table's format: the list of accounts
 //	account name   ACCOUNTNAME#<sha256> ACCOUNTNAME              its account: the name is taken
 //	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, numbers of items and services,
 //	                                                             size, revision, delivered revision
@@ -27,17 +26,18 @@ import (
 //	item key       SECRET#<a>#<s>       KEY#<key>                its item: the key is taken
 //	value          SECRET#<a>#<s>       VALUE#<i>                version, sealed blob
 //	use            SECRET#<a>#<s>       USE#<v>                  a service that uses the secret: a copy of it
-//	delivery       SECRET#<a>#<s>       DELIVERY                 whose turn it is to deliver, until when; times of the
-//	                                                             newest deliveries; the last error
-//	undelivered    UNDELIVERED          <a>#<s>                  a change that waits for its delivery: ids, since when
+//	delivery       DELIVERY#<a>#<s>     DELIVERY                 the lease: fencing token, expiry; times of the newest
+//	                                                             versions at the target; the last error
+//	outbox         OUTBOX               <a>#<s>                  a change that waits for its delivery: ids, its time
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail
 //	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
 //	read counter   USER#<a>#<u>         READS                    times of the newest reveals, newest first
 //
 // <a>, <s>, <v>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
-// ordered by creation without an index. Names are hashed because 255 characters
-// can be longer than a sort key may be (1,024 bytes).
+// ordered by creation without an index. Names are hashed because 255 characters can
+// exceed the limit of a sort key (1,024 bytes). The delivery has a partition of its own,
+// so that IAM keeps the deliverer from writing items.
 //
 //	access pattern                          call
 //	a key's account and user                GetItem API key
@@ -52,9 +52,9 @@ import (
 //	charge a reveal                         UpdateItem read counter, on condition
 //	what is left of a user's budget         GetItem read counter
 //	stamp a reveal                          UpdateItem item, on condition
-//	what to deliver                         the stream's records of UNDELIVERED; Query UNDELIVERED
+//	what to deliver                         the stream's records of OUTBOX; Query OUTBOX
 //	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#
-//	what to purge; what is left of it       Query PURGE; Query SECRET#<a>#<s>
+//	what to purge; the children of it       Query PURGE; Query SECRET#<a>#<s>
 //	all accounts                            Query ACCOUNTS
 //
 // All reads are strongly consistent. Nothing scans the table.
@@ -66,14 +66,14 @@ type key struct {
 }
 
 const (
-	secretPrefix   = "SECRET#"
-	itemPrefix     = "ITEM#"
-	valuePrefix    = "VALUE#"
-	servicePrefix  = "SERVICE#"
-	usePrefix      = "USE#"
-	purgesPK       = "PURGE"
-	accountsPK     = "ACCOUNTS"
-	undeliveredsPK = "UNDELIVERED"
+	secretPrefix  = "SECRET#"
+	itemPrefix    = "ITEM#"
+	valuePrefix   = "VALUE#"
+	servicePrefix = "SERVICE#"
+	usePrefix     = "USE#"
+	purgesPK      = "PURGE"
+	accountsPK    = "ACCOUNTS"
+	outboxPK      = "OUTBOX"
 )
 
 func accountPK(account uuid.UUID) string { return "ACCOUNT#" + account.String() }
@@ -117,10 +117,12 @@ func useKey(account, secret, service uuid.UUID) key {
 	return key{secretPK(account, secret), usePrefix + service.String()}
 }
 
-func deliveryKey(account, secret uuid.UUID) key { return key{secretPK(account, secret), "DELIVERY"} }
+func leaseKey(account, secret uuid.UUID) key {
+	return key{"DELIVERY#" + account.String() + "#" + secret.String(), "DELIVERY"}
+}
 
-func undeliveredKey(account, secret uuid.UUID) key {
-	return key{undeliveredsPK, account.String() + "#" + secret.String()}
+func entryKey(account, secret uuid.UUID) key {
+	return key{outboxPK, account.String() + "#" + secret.String()}
 }
 
 func purgeKey(p secrets.Purge) key {
@@ -140,8 +142,8 @@ func hash(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// lastID reads the UUID that ends a part of a key, and returns what is before it
-// and its "#".
+// lastID decodes the UUID at the end of a part of a key, and returns the part before its
+// "#".
 func lastID(part string) (id uuid.UUID, before string, err error) {
 	const size = 36
 	if len(part) < size+1 {

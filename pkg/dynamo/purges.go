@@ -24,8 +24,8 @@ func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
 	})
 }
 
-// Purge implements secrets.Purges. Nothing adds children to a secret without its
-// row, so a consistent query that finds none is final.
+// Purge implements secrets.Purges. Every write of a child checks that the secret's row
+// exists, so a consistent query that finds no children is final.
 func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
 	pages := dynamodb.NewQueryPaginator(s.client, s.keysOf(secretPK(p.AccountID, p.SecretID)))
 	for pages.HasMorePages() {
@@ -39,8 +39,12 @@ func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
 			}
 		}
 	}
-	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: marshal(purgeKey(p))})
-	return translate("DeleteItem", err)
+	for _, k := range []key{leaseKey(p.AccountID, p.SecretID), purgeKey(p)} {
+		if _, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: marshal(k)}); err != nil {
+			return translate("DeleteItem", err)
+		}
+	}
+	return nil
 }
 
 // keysOf queries the keys of all rows of a partition.
@@ -50,7 +54,8 @@ func (s *Store) keysOf(pk string) *dynamodb.QueryInput {
 	return in
 }
 
-// deleteBatch deletes up to batchSize rows, and again what DynamoDB left over for load.
+// deleteBatch deletes up to batchSize rows. It retries the rows that DynamoDB did not
+// process because of load.
 func (s *Store) deleteBatch(ctx context.Context, keys []attributes) error {
 	left := make([]types.WriteRequest, len(keys))
 	for i, k := range keys {

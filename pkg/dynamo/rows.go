@@ -10,13 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
 // attributes is a row on the wire.
 type attributes = map[string]types.AttributeValue
 
-// Rows hold ids and times as text: a table is also read by people.
+// Rows hold ids and times as strings, because people read tables too.
 
 type accountRow struct {
 	key
@@ -27,7 +28,13 @@ type accountRow struct {
 	CreatedAt       string `dynamodbav:"created_at"`
 }
 
-// markerRow takes a name or key for one owner.
+// accountsRow is an entry of the list of accounts.
+type accountsRow struct {
+	key
+	Format int `dynamodbav:"format"`
+}
+
+// markerRow holds a name or key for one owner.
 type markerRow struct {
 	key
 	Owner string `dynamodbav:"owner"`
@@ -58,8 +65,8 @@ type itemRow struct {
 	LastAccessedBy string `dynamodbav:"last_accessed_by,omitempty"`
 }
 
-// UnmarshalDynamoDBAttributeValue reads a row without reflection: lists have many of
-// these, and with it a list of 100 takes 5 % longer, its query included.
+// UnmarshalDynamoDBAttributeValue decodes a row without reflection, which would make a
+// list of 100 items 5 % slower, its query included.
 func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error {
 	row, ok := av.(*types.AttributeValueMemberM)
 	if !ok {
@@ -109,8 +116,8 @@ type valueRow struct {
 	Sealed  []byte `dynamodbav:"sealed"`
 }
 
-// workloadRow is a service, and also a use: a copy of it with its secret's rows.
-type workloadRow struct {
+// serviceRow is a service, and also a use: a copy of it beside its secret's rows.
+type serviceRow struct {
 	key
 	Name      string `dynamodbav:"name"`
 	Image     string `dynamodbav:"image"`
@@ -122,8 +129,8 @@ type workloadRow struct {
 	UpdatedAt string `dynamodbav:"updated_at"`
 }
 
-// undeliveredRow has its ids beside the key too, for whoever reads it from the stream.
-type undeliveredRow struct {
+// entryRow repeats its ids beside the key, for the consumer of the stream.
+type entryRow struct {
 	key
 	AccountID string `dynamodbav:"account_id"`
 	SecretID  string `dynamodbav:"secret_id"`
@@ -131,13 +138,13 @@ type undeliveredRow struct {
 	At        string `dynamodbav:"at"`
 }
 
-type deliveryRow struct {
+type leaseRow struct {
 	key
-	Turn      int64   `dynamodbav:"turn"`
-	Until     string  `dynamodbav:"until,omitempty"`
+	Token     int64   `dynamodbav:"fencing_token"`
+	Expires   string  `dynamodbav:"lease_expires,omitempty"`
 	Times     []int64 `dynamodbav:"times,omitempty"` // Unix, in milliseconds
 	NotBefore string  `dynamodbav:"not_before,omitempty"`
-	Error     string  `dynamodbav:"error,omitempty"` // of the last one that failed
+	Error     string  `dynamodbav:"error,omitempty"` // of the last delivery, if it failed
 }
 
 type eventRow struct {
@@ -201,17 +208,17 @@ func (r itemRow) item() (secrets.Item, error) {
 	return it, p.err
 }
 
-func newWorkloadRow(k key, w secrets.Workload) workloadRow {
-	return workloadRow{
+func newServiceRow(k key, w secrets.Service) serviceRow {
+	return serviceRow{
 		key: k, Name: w.Name, Image: w.Image, Port: w.Port, Config: w.Config, SecretID: w.SecretID.String(),
 		Version: w.Version, CreatedAt: timeText(w.CreatedAt), UpdatedAt: timeText(w.UpdatedAt),
 	}
 }
 
-// workload reads a service or a use: the account is the first id in either's keys.
-func (r workloadRow) workload() (secrets.Workload, error) {
+// service decodes a service or a use. The account is the first id in the keys of both.
+func (r serviceRow) service() (secrets.Service, error) {
 	var p parser
-	w := secrets.Workload{
+	w := secrets.Service{
 		Name: r.Name, Image: r.Image, Port: r.Port, Config: r.Config, SecretID: p.id(r.SecretID),
 		Version: r.Version, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
 	}
@@ -224,40 +231,42 @@ func (r workloadRow) workload() (secrets.Workload, error) {
 	return w, p.err
 }
 
-func newUndeliveredRow(u secrets.Undelivered) undeliveredRow {
-	return undeliveredRow{
-		key: undeliveredKey(u.AccountID, u.SecretID), AccountID: u.AccountID.String(), SecretID: u.SecretID.String(),
-		Change: u.Change.String(), At: timeText(u.At),
+func newEntryRow(e delivery.Entry) entryRow {
+	return entryRow{
+		key: entryKey(e.AccountID, e.SecretID), AccountID: e.AccountID.String(), SecretID: e.SecretID.String(),
+		Change: e.Change.String(), At: timeText(e.At),
 	}
 }
 
-func (r undeliveredRow) undelivered() (secrets.Undelivered, error) {
+func (r entryRow) entry() (delivery.Entry, error) {
 	var p parser
-	u := secrets.Undelivered{AccountID: p.id(r.AccountID), SecretID: p.id(r.SecretID), Change: p.id(r.Change), At: p.time(r.At)}
-	return u, p.err
+	e := delivery.Entry{AccountID: p.id(r.AccountID), SecretID: p.id(r.SecretID), Change: p.id(r.Change), At: p.time(r.At)}
+	return e, p.err
 }
 
-func newDeliveryRow(d secrets.Delivery) deliveryRow {
-	r := deliveryRow{key: deliveryKey(d.AccountID, d.SecretID), Turn: d.Turn, Until: optionalTime(d.Until), NotBefore: optionalTime(d.NotBefore)}
-	for _, t := range d.Times {
+func newLeaseRow(l delivery.Lease) leaseRow {
+	r := leaseRow{
+		key: leaseKey(l.AccountID, l.SecretID), Token: l.Token, Expires: optionalTime(l.Expires), NotBefore: optionalTime(l.NotBefore),
+	}
+	for _, t := range l.Times {
 		r.Times = append(r.Times, t.UnixMilli())
 	}
 	return r
 }
 
-func (r deliveryRow) delivery() (secrets.Delivery, error) {
+func (r leaseRow) lease() (delivery.Lease, error) {
 	var p parser
-	d := secrets.Delivery{Turn: r.Turn}
-	if r.Until != "" {
-		d.Until = p.time(r.Until)
+	l := delivery.Lease{Token: r.Token}
+	if r.Expires != "" {
+		l.Expires = p.time(r.Expires)
 	}
 	if r.NotBefore != "" {
-		d.NotBefore = p.time(r.NotBefore)
+		l.NotBefore = p.time(r.NotBefore)
 	}
 	for _, ms := range r.Times {
-		d.Times = append(d.Times, time.UnixMilli(ms).UTC())
+		l.Times = append(l.Times, time.UnixMilli(ms).UTC())
 	}
-	return d, p.err
+	return l, p.err
 }
 
 func newEventRow(ev secrets.Event) eventRow {
@@ -294,7 +303,7 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// optionalTime leaves out the zero time.
+// optionalTime omits the zero time.
 func optionalTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -302,7 +311,7 @@ func optionalTime(t time.Time) string {
 	return timeText(t)
 }
 
-// idText leaves out the zero id.
+// idText omits the zero id.
 func idText(id uuid.UUID) string {
 	if id == uuid.Nil {
 		return ""
@@ -310,11 +319,11 @@ func idText(id uuid.UUID) string {
 	return id.String()
 }
 
-// parser reads text back and keeps the first failure.
+// parser decodes strings and keeps the first error.
 type parser struct{ err error }
 
 func (p *parser) time(text string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, text) // which has a fast path
+	t, err := time.Parse(time.RFC3339Nano, text) // it has a fast path
 	if p.err == nil {
 		p.err = err
 	}
@@ -329,7 +338,7 @@ func (p *parser) id(text string) uuid.UUID {
 	return id
 }
 
-// lastIDs reads the UUIDs that end a part of a key, such as "SECRET#<a>#<s>".
+// lastIDs decodes the UUIDs at the end of a part of a key, such as "SECRET#<a>#<s>".
 func (p *parser) lastIDs(part string, into ...*uuid.UUID) {
 	for i := len(into) - 1; i >= 0; i-- {
 		var err error
@@ -339,7 +348,7 @@ func (p *parser) lastIDs(part string, into ...*uuid.UUID) {
 	}
 }
 
-// marshal encodes a row, which is one of this file's structs.
+// marshal encodes a row: one of this file's structs.
 func marshal(row any) attributes {
 	m, err := attributevalue.MarshalMap(row)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -32,7 +33,7 @@ func (s *Store) Secrets(ctx context.Context, account uuid.UUID, from secrets.Cur
 		secretRow.secret)
 }
 
-// list counts and reads at once, and converts what was read.
+// list counts and reads in parallel, and converts the rows.
 func list[R, T any](ctx context.Context, count func(context.Context) (int, error), read func(context.Context) ([]R, error), convert func(R) (T, error)) (found []T, n int, err error) {
 	var rows []R
 	g, ctx := errgroup.WithContext(ctx)
@@ -68,42 +69,29 @@ func (s *Store) RenameSecret(ctx context.Context, c secrets.Change, ev secrets.E
 	)...)
 }
 
-// change is what a write does to a secret's row, and to the list of what waits for its
-// delivery. The row's conditions are what the change rests on.
+// change translates a Change into the update of its secret's row and, if it is to be
+// delivered, the outbox entry.
 func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
-	names := map[string]string{"#services": "services"}
-	values := attributes{}
-	add := func(to []string, name string, n int) []string {
-		if n == 0 {
-			return to
+	names, values := map[string]string{}, attributes{}
+	var sums []string
+	add := func(name string, n int) {
+		if n != 0 {
+			names["#"+name], values[":"+name] = name, number(int64(n))
+			sums = append(sums, "#"+name+" :"+name)
 		}
-		names["#"+name], values[":"+name] = name, number(int64(n))
-		return append(to, "#"+name+" :"+name)
 	}
-	var sums, conditions []string
-	sums = add(sums, "items", c.Items)
-	sums = add(sums, "size", c.Size)
-	sums = add(sums, "services", c.Services)
+	add("items", c.Items)
+	add("size", c.Size)
+	add("services", c.Services)
 	if c.Revise {
-		sums = add(sums, "revision", 1)
+		add("revision", 1)
 	}
 	update := "ADD " + strings.Join(sums, ", ")
+	conditions := []string{"attribute_exists(PK)", within(c.UsedBy, names, values)}
 	if c.Name != "" {
 		names["#name"], values[":old"], values[":new"] = "name", text(c.Secret.Name), text(c.Name)
 		update += " SET #name = :new"
 		conditions = append(conditions, "#name = :old")
-	}
-	// Whether services use it, and whether one that goes is the last.
-	switch {
-	case c.Secret.Services == 0:
-		values[":zero"] = number(0)
-		conditions = append(conditions, "attribute_exists(PK)", "(attribute_not_exists(#services) OR #services = :zero)")
-	case c.Secret.Services+c.Services == 0:
-		values[":used"] = number(int64(c.Secret.Services))
-		conditions = append(conditions, "#services = :used")
-	default:
-		values[":used"] = number(int64(max(0, -c.Services)))
-		conditions = append(conditions, "#services > :used")
 	}
 	if c.MaxSize > 0 {
 		names["#size"], values[":room"] = "size", number(int64(c.MaxSize-c.Size))
@@ -112,23 +100,37 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 	k := secretKey(c.Secret.AccountID, c.Secret.ID)
 	writes := []write{s.update(k, update, strings.Join(conditions, " AND "), names, values, secrets.ErrChanged)}
 	if c.Deliver {
-		writes = append(writes, s.set(newUndeliveredRow(secrets.Undelivered{
+		writes = append(writes, s.set(newEntryRow(delivery.Entry{
 			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At,
 		})))
 	}
 	return writes
 }
 
+// within is the condition that a secret's number of services is in a range. A row without
+// the attribute has none.
+func within(r secrets.Range, names map[string]string, values attributes) string {
+	names["#services"] = "services"
+	var conditions []string
+	if r.Min > 0 {
+		values[":least"] = number(int64(r.Min))
+		conditions = append(conditions, "#services >= :least")
+	}
+	if r.Max < secrets.Unlimited {
+		values[":most"] = number(int64(r.Max))
+		conditions = append(conditions, "(attribute_not_exists(#services) OR #services <= :most)")
+	}
+	return strings.Join(conditions, " AND ")
+}
+
 // DeleteSecret implements secrets.Secrets.
 func (s *Store) DeleteSecret(ctx context.Context, old secrets.Secret, ev secrets.Event) error {
+	names, values := map[string]string{"#name": "name"}, attributes{":old": text(old.Name)}
+	condition := "#name = :old AND " + within(secrets.Range{Min: old.Services, Max: old.Services}, names, values)
 	return s.transact(ctx, ev,
-		s.remove(secretKey(old.AccountID, old.ID), "#name = :old AND (attribute_not_exists(services) OR services = :zero)",
-			nameAttribute, attributes{":old": text(old.Name), ":zero": number(0)}, secrets.ErrChanged),
+		s.remove(secretKey(old.AccountID, old.ID), condition, names, values, secrets.ErrChanged),
 		s.removeOwned(secretNameKey(old.AccountID, old.Name), old.ID),
 		s.count(accountKey(old.AccountID), "secrets", -1, secrets.ErrChanged),
 		s.put(purgeKey(secrets.Purge{AccountID: old.AccountID, SecretID: old.ID}), secrets.ErrChanged),
 	)
 }
-
-// nameAttribute: "name" is a reserved word.
-var nameAttribute = map[string]string{"#name": "name"}

@@ -1,5 +1,5 @@
-// Package dynamo keeps the domain's data in one DynamoDB table. It is the ports'
-// only implementation and the only importer of the DynamoDB SDK; it holds no
+// Package dynamo keeps the domain's data in one DynamoDB table. It is the only
+// implementation of the ports and the only importer of the DynamoDB SDK. It holds no
 // rules. keys.go draws the table and lists every access pattern.
 package dynamo
 
@@ -12,22 +12,27 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
+	"goblins-secrets/pkg/awserr"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
-// Store implements secrets.Store.
+// Store implements secrets.Store, delivery.Store and delivery.SweepStore.
 type Store struct {
 	client      *dynamodb.Client
 	table       string
 	retryUndone aws.Retryer
 }
 
-var _ secrets.Store = (*Store)(nil)
+var (
+	_ secrets.Store       = (*Store)(nil)
+	_ delivery.Store      = (*Store)(nil)
+	_ delivery.SweepStore = (*Store)(nil)
+)
 
 // New uses the table with this name.
 func New(client *dynamodb.Client, table string) *Store {
@@ -48,10 +53,10 @@ func get[T any](ctx context.Context, s *Store, k key) (row T, err error) {
 	return unmarshal[T](out.Item)
 }
 
-// page reads up to limit rows of a partition whose sort keys are prefix and an
-// id, on one side of the cursor, nearest first: one Query for each MB.
+// page reads up to limit rows of a partition whose sort keys are prefix and an id, on one
+// side of the cursor, nearest first: one Query per MB.
 func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.Cursor, limit int) ([]T, error) {
-	low, high := prefix+from.ID.String(), prefix+"~" // "~" is behind every id
+	low, high := prefix+from.ID.String(), prefix+"~" // "~" sorts after every id
 	if from == (secrets.Cursor{}) {
 		low = prefix
 	}
@@ -67,7 +72,7 @@ func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.
 		ScanIndexForward: aws.Bool(!from.Backward),
 		ConsistentRead:   aws.Bool(true),
 	}
-	// BETWEEN includes the cursor's own row, if there is one: start behind it.
+	// BETWEEN includes the cursor's own row, if it exists: start after it.
 	if from != (secrets.Cursor{}) {
 		in.ExclusiveStartKey = marshal(key{pk, prefix + from.ID.String()})
 	}
@@ -126,25 +131,25 @@ func (s *Store) allOf(pk string) *dynamodb.QueryInput {
 	}
 }
 
-// write is one action of a transaction, and what it means when its condition fails.
+// write is one action of a transaction, and the error that a failed condition means.
 type write struct {
 	types.TransactWriteItem
 	refused error
 }
 
-// put adds a row that must not be there yet.
+// put adds a row that must not exist yet.
 func (s *Store) put(row any, refused error) write {
 	return write{types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.table, Item: marshal(row), ConditionExpression: aws.String("attribute_not_exists(PK)"),
 	}}, refused}
 }
 
-// set puts a row, whether or not it is there.
+// set puts a row, whether or not it exists.
 func (s *Store) set(row any) write {
 	return write{types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: marshal(row)}}, secrets.ErrChanged}
 }
 
-// replace puts a row over one of which the condition holds.
+// replace puts a row over an existing one, on a condition.
 func (s *Store) replace(row any, condition string, values attributes, refused error) write {
 	return write{types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.table, Item: marshal(row),
@@ -152,7 +157,7 @@ func (s *Store) replace(row any, condition string, values attributes, refused er
 	}}, refused}
 }
 
-// update changes a row of which the condition holds.
+// update changes a row on a condition.
 func (s *Store) update(k key, expression, condition string, names map[string]string, values attributes, refused error) write {
 	return write{types.TransactWriteItem{Update: &types.Update{
 		TableName: &s.table, Key: marshal(k), UpdateExpression: &expression, ConditionExpression: &condition,
@@ -166,7 +171,7 @@ func (s *Store) count(k key, counter string, n int, refused error) write {
 		map[string]string{"#counter": counter}, attributes{":n": number(int64(n))}, refused)
 }
 
-// remove deletes a row of which the condition holds.
+// remove deletes a row on a condition.
 func (s *Store) remove(k key, condition string, names map[string]string, values attributes, refused error) write {
 	return write{types.TransactWriteItem{Delete: &types.Delete{
 		TableName: &s.table, Key: marshal(k), ConditionExpression: &condition,
@@ -174,28 +179,28 @@ func (s *Store) remove(k key, condition string, names map[string]string, values 
 	}}, refused}
 }
 
-// removeOwned deletes the marker that owner has on a name or key.
+// removeOwned deletes the marker by which owner holds a name or key.
 func (s *Store) removeOwned(k key, owner uuid.UUID) write {
 	return s.remove(k, "#owner = :owner",
 		map[string]string{"#owner": "owner"}, attributes{":owner": text(owner.String())}, secrets.ErrChanged)
 }
 
-// check changes nothing: the row must exist.
+// check requires that a row exists, and changes nothing.
 func (s *Store) check(k key, refused error) write {
 	return write{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.table, Key: marshal(k), ConditionExpression: aws.String("attribute_exists(PK)"),
 	}}, refused}
 }
 
-// transact does all the writes and appends the event, or does nothing and returns
-// the first refused error.
+// transact does all writes and appends the event, or does nothing and returns the error
+// of the first failed condition.
 func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
 	return s.transactOnce(ctx, ev.ID, append(writes, s.put(newEventRow(ev), errors.New("event exists")))...)
 }
 
-// transactOnce is transact without an event. The id is the ClientRequestToken of all
-// the attempts, the SDK's and ours: one whose answer was lost is not done twice, and
-// does not find its own rows in its way.
+// transactOnce is transact without an event. The id is the idempotency token of all
+// attempts, the SDK's and this function's: an attempt whose answer was lost is not done
+// twice, and does not fail because of its own rows.
 func (s *Store) transactOnce(ctx context.Context, id uuid.UUID, writes ...write) error {
 	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(id.String())}
 	for _, w := range writes {
@@ -216,12 +221,11 @@ func (s *Store) transactOnce(ctx context.Context, id uuid.UUID, writes ...write)
 	return translate("TransactWriteItems", err)
 }
 
-// Conflicts with other transactions are retried for this long: many writers of
-// one row take turns.
+// conflictPatience limits the retries of a write that conflicts with other transactions.
 const conflictPatience = 5 * time.Second
 
-// retryConflicts repeats try while it meets transactions of others, which the SDK
-// does not retry, with full jitter.
+// retryConflicts repeats try while it conflicts with other transactions, with exponential
+// backoff and full jitter. The SDK does not retry conflicts.
 func retryConflicts(ctx context.Context, try func() error) error {
 	deadline := time.Now().Add(conflictPatience)
 	for backoff := 8 * time.Millisecond; ; backoff = min(2*backoff, 256*time.Millisecond) {
@@ -237,8 +241,8 @@ func retryConflicts(ctx context.Context, try func() error) error {
 	}
 }
 
-// isConflict tells that nothing was done, only because another transaction was
-// under way on one of the rows or DynamoDB had no capacity for it.
+// isConflict reports whether nothing was done, only because another transaction was in
+// progress on one of the rows or DynamoDB had no capacity.
 func isConflict(err error) bool {
 	var plain *types.TransactionConflictException
 	var inProgress *types.TransactionInProgressException
@@ -255,27 +259,34 @@ func isConflict(err error) bool {
 		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 			conflict = true
 		case "None", "":
-		default: // a condition that failed will fail again
+		default: // a failed condition fails again
 			return false
 		}
 	}
 	return conflict
 }
 
-// passing tells errors that the SDK itself would retry, and has.
-var passing = retry.IsErrorRetryables(retry.DefaultRetryables)
-
-// translate gives an SDK error the domain's word for it.
-func translate(doing string, err error) error {
-	if err == nil {
-		return nil
+// translate maps an SDK error to the domain's errors: a failed condition is ErrChanged,
+// and an outage or a lasting conflict is ErrUnavailable.
+func translate(operation string, err error) error {
+	if refused(err) {
+		return secrets.ErrChanged
 	}
-	err = fmt.Errorf("%s: %w", doing, err)
-	if isConflict(err) || passing.IsErrorRetryable(err) == aws.TrueTernary ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if isConflict(err) {
+		return errors.Join(secrets.ErrUnavailable, fmt.Errorf("%s: %w", operation, err))
+	}
+	err = awserr.Translate(operation, err)
+	var outage awserr.Outage
+	if errors.As(err, &outage) {
 		return errors.Join(secrets.ErrUnavailable, err)
 	}
 	return err
+}
+
+// refused reports whether the condition of a single write failed.
+func refused(err error) bool {
+	var failed *types.ConditionalCheckFailedException
+	return errors.As(err, &failed)
 }
 
 func text(s string) types.AttributeValue  { return &types.AttributeValueMemberS{Value: s} }

@@ -11,14 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // fixture is a store on a table of its own, with an account and a secret in it.
 type fixture struct {
-	*localtest.Table
-	store   secrets.Store
+	*secretstest.Table
+	store   secretstest.Store
 	account uuid.UUID
 	user    uuid.UUID
 	secret  secrets.Secret
@@ -40,8 +40,8 @@ func (f fixture) event(kind string) secrets.Event {
 
 func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 	t.Helper()
-	f := fixture{Table: localtest.NewTable(t), account: newID(), user: newID()}
-	f.store = f.Service(t, options...).Store
+	f := fixture{Table: secretstest.NewTable(t), account: newID(), user: newID()}
+	f.store = f.Store(t, options...)
 	def := secrets.Secret{AccountID: f.account, ID: newID(), Name: "Default", IsDefault: true, CreatedAt: now}
 	err := f.store.CreateAccount(t.Context(),
 		secrets.Account{ID: f.account, Name: "first", DefaultSecretID: def.ID, CreatedAt: now}, def,
@@ -179,14 +179,14 @@ func TestItems(t *testing.T) {
 		t.Errorf("CreateItem with a taken key: %v, want ErrExists", err)
 	}
 
-	read, err := f.store.StampRead(ctx, f.account, f.secret.ID, it.ID, now.Add(time.Hour), f.user)
+	read, err := f.store.StampReveal(ctx, f.account, f.secret.ID, it.ID, now.Add(time.Hour), f.user)
 	want := it
 	want.LastAccessedAt, want.LastAccessedBy = now.Add(time.Hour), f.user
 	if diff := cmp.Diff(want, read); err != nil || diff != "" {
-		t.Errorf("StampRead: %v (-want +got):\n%s", err, diff)
+		t.Errorf("StampReveal: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.store.StampRead(ctx, f.account, f.secret.ID, newID(), now, f.user); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("StampRead of no item: %v, want ErrNotFound", err)
+	if _, err := f.store.StampReveal(ctx, f.account, f.secret.ID, newID(), now, f.user); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("StampReveal of no item: %v, want ErrNotFound", err)
 	}
 
 	updated := want
@@ -318,12 +318,12 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func TestChargeRead(t *testing.T) {
+func TestChargeReveal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	charge := func(at time.Time) ([]time.Time, bool) {
 		t.Helper()
-		reads, ok, err := f.store.ChargeRead(t.Context(), f.account, f.user, at, 2, time.Minute)
+		reads, ok, err := f.store.ChargeReveal(t.Context(), f.account, f.user, at, 2, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,17 +344,17 @@ func TestChargeRead(t *testing.T) {
 	} {
 		reads, ok := charge(step.at)
 		if diff := cmp.Diff(step.reads, reads); diff != "" || ok != step.ok {
-			t.Errorf("ChargeRead at %v = %v, want %v (-want +got):\n%s", step.at, ok, step.ok, diff)
+			t.Errorf("ChargeReveal at %v = %v, want %v (-want +got):\n%s", step.at, ok, step.ok, diff)
 		}
 	}
-	if err := f.store.TrimReads(t.Context(), f.account, f.user, 1, 3); err != nil {
+	if err := f.store.TrimReveals(t.Context(), f.account, f.user, 1, 3); err != nil {
 		t.Fatal(err)
 	}
 	if reads, _ := charge(third); len(reads) != 2 { // one was kept, one is new
-		t.Errorf("after TrimReads(1, 3): %d reads, want 2", len(reads))
+		t.Errorf("after TrimReveals(1, 3): %d reads, want 2", len(reads))
 	}
-	if err := f.store.TrimReads(t.Context(), f.account, newID(), 1, 3); err == nil {
-		t.Error("TrimReads of nobody's counter: no error, want one and no new row")
+	if err := f.store.TrimReveals(t.Context(), f.account, newID(), 1, 3); err == nil {
+		t.Error("TrimReveals of nobody's counter: no error, want one and no new row")
 	}
 	f.Check(t)
 }
@@ -385,11 +385,11 @@ func TestAppendEvent(t *testing.T) {
 // and the third is a retry of ours.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	lose := localtest.Inject(func(c localtest.Call) localtest.Fault {
+	lose := secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
 		if c.What == "TransactWriteItems" {
-			return []localtest.Fault{localtest.LostAfter, localtest.Conflict, localtest.None}[c.Nth%3]
+			return []secretstest.Fault{secretstest.LostAfter, secretstest.Conflict, secretstest.None}[c.Nth%3]
 		}
-		return localtest.None
+		return secretstest.None
 	})
 	f := newFixture(t, lose) // makes an account and a secret
 	it := f.newItem(t, "API_KEY")
@@ -419,19 +419,19 @@ func TestLostAnswers(t *testing.T) {
 // A store that stays in conflict, or is away, says so in the domain's word.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []localtest.Fault{localtest.LostBefore, localtest.LostAfter} {
+	for _, fault := range []secretstest.Fault{secretstest.LostBefore, secretstest.LostAfter} {
 		f := newFixture(t)
-		away := f.Service(t, localtest.Inject(func(localtest.Call) localtest.Fault { return fault })).Store
+		away := f.Store(t, secretstest.Inject(func(secretstest.Call) secretstest.Fault { return fault }))
 		it, stored := f.item("API_KEY"), f.newItem(t, "STORED")
 		_, _, listErr := away.Items(t.Context(), f.account, f.secret.ID, secrets.Cursor{}, 10)
-		_, _, chargeErr := away.ChargeRead(t.Context(), f.account, f.user, now, 100, time.Hour)
+		_, _, chargeErr := away.ChargeReveal(t.Context(), f.account, f.user, now, 100, time.Hour)
 		for name, err := range map[string]error{
-			"Secret":     errOf(away.Secret(t.Context(), f.account, f.secret.ID)),
-			"Items":      listErr,
-			"ChargeRead": chargeErr,
-			"StampRead":  errOf(away.StampRead(t.Context(), f.account, f.secret.ID, stored.ID, now, f.user)),
-			"Purges":     errOf(away.Purges(t.Context())),
-			"CreateItem": away.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
+			"Secret":       errOf(away.Secret(t.Context(), f.account, f.secret.ID)),
+			"Items":        listErr,
+			"ChargeReveal": chargeErr,
+			"StampReveal":  errOf(away.StampReveal(t.Context(), f.account, f.secret.ID, stored.ID, now, f.user)),
+			"Purges":       errOf(away.Purges(t.Context())),
+			"CreateItem":   away.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
 		} {
 			if !errors.Is(err, secrets.ErrUnavailable) {
 				t.Errorf("%s under %s: %v, want ErrUnavailable", name, fault, err)
@@ -439,7 +439,7 @@ func TestUnavailable(t *testing.T) {
 		}
 	}
 	f := newFixture(t)
-	conflicted := f.Service(t, localtest.Inject(func(localtest.Call) localtest.Fault { return localtest.Conflict })).Store
+	conflicted := f.Store(t, secretstest.Inject(func(secretstest.Call) secretstest.Fault { return secretstest.Conflict }))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // the store's own patience is longer
 	defer cancel()
 	it := f.item("API_KEY")

@@ -1,7 +1,7 @@
-// Package envelope seals small plaintexts: AES-256-GCM under a fresh data key,
-// the data key wrapped by a [KeyService]. It knows nothing of what it seals.
+// Package envelope implements envelope encryption of small plaintexts: AES-256-GCM under
+// a fresh data key that a [KeyService] wraps. It knows nothing about what it seals.
 //
-// A blob, which is all that needs to be stored:
+// A blob is all that needs to be stored:
 //
 //	offset   bytes
 //	0        1     format: 1
@@ -10,15 +10,15 @@
 //	3+n      12    nonce, random
 //	15+n     …     AES-256-GCM ciphertext, with its tag of 16 bytes at the end
 //
-// The facts that a blob is sealed under bind it to its place. They go to the
-// KeyService as its encryption context, so that it refuses to unwrap elsewhere
-// and its log names each unwrap, and they are the GCM's additional data:
+// The associated data binds a blob to its place. The KeyService gets it as its encryption
+// context, so that it refuses to unwrap the data key elsewhere and its log names each
+// unwrap. AES-GCM gets it as additional authenticated data:
 //
-//	"goblins-secrets/envelope" | format | for each fact, sorted by name:
+//	"goblins-secrets/envelope" | format | for each pair, sorted by name:
 //	    length of name (4 bytes, big-endian) | name | length of value (4) | value
 //
-// Lengths make the encoding injective: no two sets of facts share one. The data
-// key seals one blob only, so the random nonce can't repeat under it.
+// The lengths make the encoding injective: no two sets of pairs share one. A data key
+// seals one blob only, so a random nonce cannot repeat under it.
 package envelope
 
 import (
@@ -39,27 +39,27 @@ const (
 	nonceSize = 12
 )
 
-// ErrTampered: the blob is not what was sealed under these facts.
+// ErrTampered: the blob was not sealed under this associated data.
 var ErrTampered = errors.New("envelope does not open")
 
-// KeyService makes and unwraps data keys under a master key that it keeps.
+// KeyService generates and unwraps data keys under its master key.
 type KeyService interface {
-	// GenerateDataKey returns a new 32-byte key, plain and wrapped under the facts.
-	GenerateDataKey(ctx context.Context, facts map[string]string) (plain, wrapped []byte, err error)
-	// UnwrapDataKey returns the plain key again, under the same facts only.
-	UnwrapDataKey(ctx context.Context, facts map[string]string, wrapped []byte) (plain []byte, err error)
+	// GenerateDataKey returns a new 32-byte key, plain and wrapped under the context.
+	GenerateDataKey(ctx context.Context, encryptionContext map[string]string) (plain, wrapped []byte, err error)
+	// UnwrapDataKey returns the plain key, under the same context only.
+	UnwrapDataKey(ctx context.Context, encryptionContext map[string]string, wrapped []byte) (plain []byte, err error)
 }
 
 // Sealer seals and opens blobs. Both fields are required.
 type Sealer struct {
 	Keys KeyService
-	Rand io.Reader // cryptographic: nonces come from it
+	Rand io.Reader // cryptographic; the source of nonces
 }
 
-// Seal encrypts plaintext, which it neither keeps nor changes, under a data key
-// of its own: one GenerateDataKey.
-func (s Sealer) Seal(ctx context.Context, facts map[string]string, plaintext []byte) (blob []byte, err error) {
-	key, wrapped, err := s.Keys.GenerateDataKey(ctx, facts)
+// Seal encrypts plaintext under a new data key: one GenerateDataKey. It neither keeps nor
+// changes plaintext.
+func (s Sealer) Seal(ctx context.Context, associatedData map[string]string, plaintext []byte) (blob []byte, err error) {
+	key, wrapped, err := s.Keys.GenerateDataKey(ctx, associatedData)
 	if err != nil {
 		return nil, fmt.Errorf("generate data key: %w", err)
 	}
@@ -81,12 +81,12 @@ func (s Sealer) Seal(ctx context.Context, facts map[string]string, plaintext []b
 	if _, err := io.ReadFull(s.Rand, nonce); err != nil {
 		return nil, fmt.Errorf("read nonce: %w", err)
 	}
-	return aead.Seal(blob, nonce, plaintext, additionalData(facts)), nil
+	return aead.Seal(blob, nonce, plaintext, additionalData(associatedData)), nil
 }
 
-// Open returns the plaintext of a blob that was sealed under the same facts: one
-// UnwrapDataKey. Anything else is ErrTampered, or what the KeyService says of it.
-func (s Sealer) Open(ctx context.Context, facts map[string]string, blob []byte) (plaintext []byte, err error) {
+// Open returns the plaintext of a blob that was sealed under the same associated data:
+// one UnwrapDataKey. Otherwise it returns ErrTampered or the error of the KeyService.
+func (s Sealer) Open(ctx context.Context, associatedData map[string]string, blob []byte) (plaintext []byte, err error) {
 	if len(blob) < 3 || blob[0] != format1 {
 		return nil, ErrTampered
 	}
@@ -96,7 +96,7 @@ func (s Sealer) Open(ctx context.Context, facts map[string]string, blob []byte) 
 		return nil, ErrTampered
 	}
 	wrapped, nonce, ciphertext := rest[:n], rest[n:n+nonceSize], rest[n+nonceSize:]
-	key, err := s.Keys.UnwrapDataKey(ctx, facts, wrapped)
+	key, err := s.Keys.UnwrapDataKey(ctx, associatedData, wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("unwrap data key: %w", err)
 	}
@@ -105,7 +105,7 @@ func (s Sealer) Open(ctx context.Context, facts map[string]string, blob []byte) 
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err = aead.Open(nil, nonce, ciphertext, additionalData(facts))
+	plaintext, err = aead.Open(nil, nonce, ciphertext, additionalData(associatedData))
 	if err != nil {
 		return nil, ErrTampered
 	}
@@ -123,10 +123,10 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func additionalData(facts map[string]string) []byte {
+func additionalData(associatedData map[string]string) []byte {
 	data := append([]byte(purpose), format1)
-	for _, name := range slices.Sorted(maps.Keys(facts)) {
-		for _, text := range []string{name, facts[name]} {
+	for _, name := range slices.Sorted(maps.Keys(associatedData)) {
+		for _, text := range []string{name, associatedData[name]} {
 			data = binary.BigEndian.AppendUint32(data, uint32(len(text)))
 			data = append(data, text...)
 		}

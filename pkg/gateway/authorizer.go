@@ -12,18 +12,18 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// errUnauthorized is the one text that API Gateway answers with 401.
+// errUnauthorized has the only text that API Gateway answers with 401.
 var errUnauthorized = errors.New("Unauthorized")
 
 // StartAuthorizer serves the TOKEN authorizer as a Lambda function. It does not return.
-func StartAuthorizer(svc *secrets.Service) { lambda.Start(Authorizer(svc)) }
+func StartAuthorizer(m *secrets.Manager) { lambda.Start(Authorizer(m)) }
 
-// Authorizer answers whose key a request carries. Its policy allows the whole
-// stage: API Gateway caches the answer for all routes, so a policy that named one
-// would refuse the others. A key that is nobody's is a 401, an outage a 500.
-func Authorizer(svc *secrets.Service) func(context.Context, events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
+// Authorizer identifies the owner of a request's key. Its policy allows the whole stage:
+// API Gateway caches the answer for all routes, so a policy for one route would refuse
+// the others. An invalid key is a 401, an outage a 500.
+func Authorizer(m *secrets.Manager) func(context.Context, events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
 	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
-		c, err := svc.Authenticate(ctx, event.AuthorizationToken)
+		c, err := m.Authenticate(ctx, event.AuthorizationToken)
 		if errors.Is(err, secrets.ErrUnauthenticated) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
 		}

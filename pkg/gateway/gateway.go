@@ -1,6 +1,6 @@
-// Package gateway runs the product's handlers as Lambda functions: HTTP handlers
-// behind API Gateway, its authorizer, and functions without a route. It is the
-// only importer of aws-lambda-go and of the API proxy.
+// Package gateway runs the product's handlers as Lambda functions: HTTP handlers behind
+// API Gateway, its authorizer, and functions without a route. It is the only importer of
+// aws-lambda-go and of the API proxy.
 package gateway
 
 import (
@@ -22,18 +22,17 @@ import (
 // integration). It does not return.
 func Start(h http.Handler) { lambda.Start(Proxy(h)) }
 
-// Proxy makes a Lambda handler of h. Besides what the adapter converts, h finds
-// what package httpapi expects of its gateway: the path parameters, the route,
-// the URL as the client sees it, and the caller from the authorizer's context.
+// Proxy adapts h to a Lambda handler. In addition to the adapter's conversion, it sets
+// what package httpapi expects from its gateway: the path parameters, the route, the URL
+// as the client sees it, and the caller from the authorizer's context.
 func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		adapter := httpadapter.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, complete(r, event))
 		}))
-		// The context's path is the path after the stage, or a custom domain's base
-		// path: links are made of it. The SAM CLI's gateway has the route there instead.
-		// It comes decoded, and the adapter takes it for encoded: a lone "%" would be
-		// its 504.
+		// Links need the context's path, which includes the stage or a custom domain's base
+		// path. The SAM CLI's gateway puts the route there instead. The path arrives
+		// decoded, but the adapter expects it encoded: a lone "%" would be its 504.
 		if path := event.RequestContext.Path; strings.HasSuffix(path, event.Path) {
 			event.Path = path
 		}
@@ -42,7 +41,7 @@ func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) 
 	}
 }
 
-// complete adds to a request what the adapter leaves out.
+// complete adds to a request what the adapter omits.
 func complete(r *http.Request, event events.APIGatewayProxyRequest) *http.Request {
 	for name, value := range event.PathParameters {
 		r.SetPathValue(name, value)
@@ -51,7 +50,7 @@ func complete(r *http.Request, event events.APIGatewayProxyRequest) *http.Reques
 	if r.URL.Host == "" {
 		r.URL.Host = r.Header.Get("Host")
 	}
-	if r.Header.Get("X-Forwarded-Proto") == "http" { // only a local gateway says that
+	if r.Header.Get("X-Forwarded-Proto") == "http" { // only a local gateway sends that
 		r.URL.Scheme = "http"
 	}
 	c, ok := caller(event.RequestContext)
@@ -68,7 +67,7 @@ const (
 	keyID     = "key_id"
 )
 
-// caller reads the identity that the authorizer proved. Headers have no part in it.
+// caller reads the identity that the authorizer proved. It never reads a header.
 func caller(rc events.APIGatewayProxyRequestContext) (secrets.Caller, bool) {
 	c := secrets.Caller{SourceIP: rc.Identity.SourceIP, RequestID: rc.RequestID}
 	for name, id := range map[string]*uuid.UUID{accountID: &c.AccountID, userID: &c.UserID, keyID: &c.KeyID} {

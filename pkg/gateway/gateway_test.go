@@ -17,10 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 const stage = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod"
@@ -28,9 +29,9 @@ const stage = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod"
 // The authorizer's policy allows the whole stage: its answer is cached, and used
 // for every other route too.
 func TestAuthorizer(t *testing.T) {
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	made, c := table.Account(t, uuid.NewString())
-	authorize := gateway.Authorizer(table.Service(t))
+	authorize := gateway.Authorizer(table.Manager(t))
 	for _, method := range []string{"/GET/api/secrets", "/DELETE/api/secrets/x/items/y", "/GET/"} {
 		got, err := authorize(t.Context(), events.APIGatewayCustomAuthorizerRequest{
 			Type: "TOKEN", AuthorizationToken: "Bearer " + made.Key, MethodArn: stage + method,
@@ -51,7 +52,7 @@ func TestAuthorizer(t *testing.T) {
 	if err == nil || err.Error() != "Unauthorized" { // the one text that is a 401
 		t.Errorf("a bad key: %v, want Unauthorized", err)
 	}
-	away := gateway.Authorizer(table.Service(t, localtest.Inject(func(localtest.Call) localtest.Fault { return localtest.LostBefore })))
+	away := gateway.Authorizer(table.Manager(t, secretstest.Inject(func(secretstest.Call) secretstest.Fault { return secretstest.LostBefore })))
 	got, err := away(t.Context(), events.APIGatewayCustomAuthorizerRequest{AuthorizationToken: "Bearer " + made.Key, MethodArn: stage + "/GET/"})
 	if err == nil || err.Error() == "Unauthorized" || len(got.PolicyDocument.Statement) != 0 {
 		t.Errorf("without a table: %v, %v, want an error that is no 401, and no policy", got, err)
@@ -60,8 +61,8 @@ func TestAuthorizer(t *testing.T) {
 
 // The functions without a route, as an operator and a schedule invoke them.
 func TestOperators(t *testing.T) {
-	table := localtest.NewTable(t)
-	svc := table.Service(t)
+	table := secretstest.NewTable(t)
+	svc := table.Manager(t)
 	create := lambda.NewHandler(gateway.CreateAccount(svc))
 	payload, err := create.Invoke(t.Context(), []byte(`{"name": "my-team"}`))
 	if err != nil {
@@ -94,9 +95,9 @@ func TestOperators(t *testing.T) {
 
 // The caller is who the authorizer says, all of it; a header changes nothing.
 func TestCaller(t *testing.T) {
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	_, c := table.Account(t, uuid.NewString())
-	handler := gateway.Proxy(httpapi.ListSecrets(table.Service(t)))
+	handler := gateway.Proxy(httpapi.ListSecrets(table.Manager(t)))
 	whole := map[string]any{"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String()}
 	for name, tt := range map[string]struct {
 		authorizer map[string]any
@@ -122,9 +123,9 @@ func TestCaller(t *testing.T) {
 // Links are made of the path that the client sent, with the stage in front as far as the
 // context says it.
 func TestPathOfLinks(t *testing.T) {
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	_, c := table.Account(t, uuid.NewString())
-	handler := gateway.Proxy(httpapi.CreateSecret(table.Service(t)))
+	handler := gateway.Proxy(httpapi.CreateSecret(table.Manager(t)))
 	for path, want := range map[string]string{
 		"/prod/api/secrets/":      "https://api.example.com/prod/api/secrets/",
 		"/base/path/api/secrets/": "https://api.example.com/base/path/api/secrets/",
@@ -158,7 +159,7 @@ func stream(t *testing.T, rows ...map[string]string) []byte {
 		for name, text := range row {
 			image[name] = value{"S": text}
 		}
-		change := record{"SequenceNumber": fmt.Sprint("number-", i), "Keys": value{"PK": value{"S": "UNDELIVERED"}}, "NewImage": image, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+		change := record{"SequenceNumber": fmt.Sprint("number-", i), "Keys": value{"PK": value{"S": "OUTBOX"}}, "NewImage": image, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 		if row == nil { // a row that was removed has no new image
 			delete(change, "NewImage")
 		}
@@ -172,9 +173,9 @@ func stream(t *testing.T, rows ...map[string]string) []byte {
 }
 
 // failures are the numbers of the records that deploy-secret answers as failed.
-func failures(t *testing.T, svc *secrets.Service, event []byte) []string {
+func failures(t *testing.T, d *delivery.Deliverer, event []byte) []string {
 	t.Helper()
-	answer, err := lambda.NewHandler(gateway.DeploySecret(svc)).Invoke(t.Context(), event)
+	answer, err := lambda.NewHandler(gateway.DeploySecret(d)).Invoke(t.Context(), event)
 	if err != nil {
 		t.Fatalf("deploy-secret: %v", err)
 	}
@@ -197,26 +198,20 @@ func failures(t *testing.T, svc *secrets.Service, event []byte) []string {
 // A batch of the stream is delivered secret by secret, each of them once, and what
 // fails is told by its number.
 func TestDeploySecret(t *testing.T) {
-	table := localtest.NewTable(t)
-	svc := table.Service(t)
+	table := secretstest.NewTable(t)
+	svc := table.Manager(t)
 	_, c := table.Account(t, uuid.NewString())
 	used := func(name string) secrets.Secret {
 		t.Helper()
-		secret, err := svc.CreateSecret(t.Context(), c, func() (secrets.SecretInput, error) {
-			return secrets.SecretInput{Name: secrets.Text(name)}, nil
-		})
+		secret, err := svc.CreateSecret(t.Context(), c, secrets.SecretInput{Name: secrets.Text(name)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = svc.CreateItem(t.Context(), c, secret.ID.String(), func() (secrets.ItemInput, error) {
-			return secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text("value")}, nil
-		})
+		_, err = svc.CreateItem(t.Context(), c, secret.ID.String(), secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text("value")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = svc.CreateService(t.Context(), c, func() (secrets.WorkloadInput, error) {
-			return secrets.WorkloadInput{Name: secrets.Text(name), Image: secrets.Text("app"), Port: secrets.Text("80"), Secret: secrets.Text(secret.ID.String())}, nil
-		})
+		_, err = svc.CreateService(t.Context(), c, secrets.ServiceInput{Name: secrets.Text(name), Image: secrets.Text("app"), Port: secrets.Text("80"), Secret: secrets.Text(secret.ID.String())})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,8 +231,8 @@ func TestDeploySecret(t *testing.T) {
 	}
 	var mu sync.Mutex
 	bundles := 0 // that were made
-	watched := func(plan func(localtest.Call) localtest.Fault) *secrets.Service {
-		svc := table.Service(t, localtest.Inject(func(call localtest.Call) localtest.Fault {
+	watched := func(plan func(secretstest.Call) secretstest.Fault) *delivery.Deliverer {
+		d := table.Deliverer(t, secretstest.Inject(func(call secretstest.Call) secretstest.Fault {
 			mu.Lock()
 			defer mu.Unlock()
 			if call.What == "CreateSecret" || call.What == "PutSecretValue" {
@@ -245,10 +240,10 @@ func TestDeploySecret(t *testing.T) {
 			}
 			return plan(call)
 		}))
-		svc.Log = slog.New(slog.DiscardHandler)
-		return svc
+		d.Log = slog.New(slog.DiscardHandler)
+		return d
 	}
-	well := func(localtest.Call) localtest.Fault { return localtest.None }
+	well := func(secretstest.Call) secretstest.Fault { return secretstest.None }
 
 	a, b := used("a"), used("b")
 	unknown := map[string]string{"account_id": uuid.NewString(), "secret_id": uuid.NewString()}
@@ -279,11 +274,11 @@ func TestDeploySecret(t *testing.T) {
 
 	// All records of a secret that fails have failed, and none of another.
 	e, f := used("e"), used("f")
-	plan := func(call localtest.Call) localtest.Fault {
+	plan := func(call secretstest.Call) secretstest.Fault {
 		if call.What == "Decrypt" && call.Nth == 0 {
-			return localtest.Before
+			return secretstest.Before
 		}
-		return localtest.None
+		return secretstest.None
 	}
 	event = stream(t, of(e), of(f), of(e), of(f))
 	failed = failures(t, watched(plan), event)
@@ -303,16 +298,16 @@ func TestDeploySecret(t *testing.T) {
 
 // Near the end of the function's time nothing is begun that would be cut off.
 func TestDeploySecretInTime(t *testing.T) {
-	table := localtest.NewTable(t)
-	svc := table.Service(t)
-	svc.Log = slog.New(slog.DiscardHandler)
+	table := secretstest.NewTable(t)
+	d := table.Deliverer(t)
+	d.Log = slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // less than it keeps for its last notes
 	defer cancel()
 	var event events.DynamoDBEvent
 	if err := json.Unmarshal(stream(t, map[string]string{"account_id": uuid.NewString(), "secret_id": uuid.NewString()}), &event); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := gateway.DeploySecret(svc)(ctx, event)
+	answer, err := gateway.DeploySecret(d)(ctx, event)
 	if err != nil || len(answer.BatchItemFailures) != 1 || ctx.Err() != nil {
 		t.Errorf("deploy-secret without time = %v, %v, want the record failed at once", answer, err)
 	}
@@ -320,10 +315,10 @@ func TestDeploySecretInTime(t *testing.T) {
 
 // Redeploy-secrets takes a schedule's event and an operator's.
 func TestRedeploySecrets(t *testing.T) {
-	table := localtest.NewTable(t)
-	svc := table.Service(t)
+	table := secretstest.NewTable(t)
+	svc := table.Manager(t)
 	_, c := table.Account(t, uuid.NewString())
-	redeploy := lambda.NewHandler(gateway.RedeploySecrets(svc))
+	redeploy := lambda.NewHandler(gateway.RedeploySecrets(table.Sweeper(t)))
 	invoke := func(event, want string) {
 		t.Helper()
 		if answer, err := redeploy.Invoke(t.Context(), []byte(event)); err != nil || string(answer) != want {
@@ -332,24 +327,22 @@ func TestRedeploySecrets(t *testing.T) {
 	}
 	const scheduled = `{"version":"0","source":"aws.events","detail-type":"Scheduled Event","resources":["x"],"detail":{}}`
 	invoke(scheduled, `{"waiting":0}`)
-	_, err := svc.CreateService(t.Context(), c, func() (secrets.WorkloadInput, error) {
-		return secrets.WorkloadInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")}, nil
-	})
+	_, err := svc.CreateService(t.Context(), c, secrets.ServiceInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	invoke(scheduled, `{"waiting":1}`)
-	waiting, err := svc.Store.AllUndelivered(t.Context())
+	waiting, err := table.Store(t).Entries(t.Context())
 	if err != nil || len(waiting) != 1 {
 		t.Fatalf("what waits = %v, %v, want one", waiting, err)
 	}
-	if failed := failures(t, svc, stream(t, map[string]string{"account_id": c.AccountID.String(), "secret_id": waiting[0].SecretID.String()})); len(failed) != 0 {
+	if failed := failures(t, table.Deliverer(t), stream(t, map[string]string{"account_id": c.AccountID.String(), "secret_id": waiting[0].SecretID.String()})); len(failed) != 0 {
 		t.Errorf("deploy-secret: failed %v", failed)
 	}
 	invoke(scheduled, `{"waiting":0}`)
 	invoke(`{"all": false}`, `{"waiting":0}`)
 	invoke(`{"all": true}`, `{"waiting":1}`)
-	away := lambda.NewHandler(gateway.RedeploySecrets(table.Service(t, localtest.Inject(func(localtest.Call) localtest.Fault { return localtest.LostBefore }))))
+	away := lambda.NewHandler(gateway.RedeploySecrets(table.Sweeper(t, secretstest.Inject(func(secretstest.Call) secretstest.Fault { return secretstest.LostBefore }))))
 	if answer, err := away.Invoke(t.Context(), []byte(scheduled)); err == nil {
 		t.Errorf("redeploy-secrets without a table = %s, want an error: its alarm counts those", answer)
 	}

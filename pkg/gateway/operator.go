@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -13,7 +14,7 @@ type CreateAccountRequest struct {
 	Name string `json:"name"`
 }
 
-// CreateAccountResponse is its answer. APIKey is shown here and never again.
+// CreateAccountResponse is the response of create-account. APIKey is shown only here.
 type CreateAccountResponse struct {
 	AccountID       string `json:"account_id"`
 	Name            string `json:"name"`
@@ -25,12 +26,12 @@ type CreateAccountResponse struct {
 
 // StartCreateAccount serves CreateAccount as a Lambda function that operators
 // invoke with IAM. It does not return.
-func StartCreateAccount(svc *secrets.Service) { lambda.Start(CreateAccount(svc)) }
+func StartCreateAccount(m *secrets.Manager) { lambda.Start(CreateAccount(m)) }
 
-// CreateAccount makes an account; a name that is taken is an error.
-func CreateAccount(svc *secrets.Service) func(context.Context, CreateAccountRequest) (CreateAccountResponse, error) {
+// CreateAccount creates an account. A name that is taken is an error.
+func CreateAccount(m *secrets.Manager) func(context.Context, CreateAccountRequest) (CreateAccountResponse, error) {
 	return func(ctx context.Context, in CreateAccountRequest) (CreateAccountResponse, error) {
-		made, err := svc.CreateAccount(ctx, secrets.Text(in.Name))
+		made, err := m.CreateAccount(ctx, secrets.Text(in.Name))
 		if err != nil {
 			return CreateAccountResponse{}, err
 		}
@@ -42,42 +43,42 @@ func CreateAccount(svc *secrets.Service) func(context.Context, CreateAccountRequ
 	}
 }
 
-// RedeploySecretsRequest is the event of redeploy-secrets: a schedule's, of which it
-// needs nothing, or an operator's.
+// RedeploySecretsRequest is the event of redeploy-secrets: a schedule's event, which it
+// ignores, or an operator's.
 type RedeploySecretsRequest struct {
-	All bool `json:"all"` // every secret that a service uses, not only what waits
+	All bool `json:"all"` // every secret that a service uses, not only the outbox
 }
 
-// RedeploySecretsResponse is its answer.
+// RedeploySecretsResponse is the response of redeploy-secrets.
 type RedeploySecretsResponse struct {
-	Waiting int `json:"waiting"` // secrets whose delivery waits, and is reminded of
+	Waiting int `json:"waiting"` // secrets in the outbox, which were requeued
 }
 
 // StartRedeploySecrets serves RedeploySecrets as a Lambda function on a schedule, which
 // operators may also invoke. It does not return.
-func StartRedeploySecrets(svc *secrets.Service) { lambda.Start(RedeploySecrets(svc)) }
+func StartRedeploySecrets(s *delivery.Sweeper) { lambda.Start(RedeploySecrets(s)) }
 
-// RedeploySecrets has deploy-secret called for what still waits.
-func RedeploySecrets(svc *secrets.Service) func(context.Context, RedeploySecretsRequest) (RedeploySecretsResponse, error) {
+// RedeploySecrets requeues the outbox, so that the stream calls deploy-secret again.
+func RedeploySecrets(s *delivery.Sweeper) func(context.Context, RedeploySecretsRequest) (RedeploySecretsResponse, error) {
 	return func(ctx context.Context, in RedeploySecretsRequest) (RedeploySecretsResponse, error) {
-		waiting, err := svc.RedeploySecrets(ctx, in.All)
+		waiting, err := s.Sweep(ctx, in.All)
 		return RedeploySecretsResponse{Waiting: waiting}, err
 	}
 }
 
-// PurgeSecretsResponse is the answer of purge-secrets.
+// PurgeSecretsResponse is the response of purge-secrets.
 type PurgeSecretsResponse struct {
-	Finished int `json:"finished"` // secrets of which nothing is left
+	Finished int `json:"finished"` // secrets whose children are all removed
 }
 
 // StartPurgeSecrets serves PurgeSecrets as a Lambda function on a schedule. It
 // does not return.
-func StartPurgeSecrets(svc *secrets.Service) { lambda.Start(PurgeSecrets(svc)) }
+func StartPurgeSecrets(m *secrets.Manager) { lambda.Start(PurgeSecrets(m)) }
 
-// PurgeSecrets finishes what deletions of secrets left; it takes no input.
-func PurgeSecrets(svc *secrets.Service) func(context.Context) (PurgeSecretsResponse, error) {
+// PurgeSecrets removes the children of deleted secrets. It has no input.
+func PurgeSecrets(m *secrets.Manager) func(context.Context) (PurgeSecretsResponse, error) {
 	return func(ctx context.Context) (PurgeSecretsResponse, error) {
-		finished, err := svc.PurgeSecrets(ctx)
+		finished, err := m.PurgeSecrets(ctx)
 		return PurgeSecretsResponse{Finished: finished}, err
 	}
 }

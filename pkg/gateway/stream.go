@@ -10,23 +10,23 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/delivery"
 )
 
 const (
-	deployAtOnce = 4               // secrets of one batch
-	deployMargin = 8 * time.Second // of the function's time, to note what failed
+	deployAtOnce = 4               // secrets of a batch in parallel
+	deployMargin = 8 * time.Second // of the function's time, to record failures
 )
 
 // StartDeploySecret serves DeploySecret as a Lambda function on the table's stream. It
 // does not return.
-func StartDeploySecret(svc *secrets.Service) { lambda.Start(DeploySecret(svc)) }
+func StartDeploySecret(d *delivery.Deliverer) { lambda.Start(DeploySecret(d)) }
 
-// DeploySecret delivers the secrets that a batch of the stream is about, each of them
-// once. Its records are changes of the list of what waits, and tell the account's and
-// the secret's id; what is to be done stands in the table. Those that fail are answered
-// as the batch's failures, and come again.
-func DeploySecret(svc *secrets.Service) func(context.Context, events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+// DeploySecret delivers each secret of a batch once. The batch's records are changes of
+// outbox entries, which carry the ids of the account and the secret; everything else is
+// read from the table. It returns failed records as batch item failures, and Lambda
+// sends them again.
+func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 	return func(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 		if deadline, ok := ctx.Deadline(); ok {
 			var cancel context.CancelFunc
@@ -34,13 +34,13 @@ func DeploySecret(svc *secrets.Service) func(context.Context, events.DynamoDBEve
 			defer cancel()
 		}
 		type place struct{ account, secret uuid.UUID }
-		records := make(map[place][]string) // their numbers
+		records := make(map[place][]string) // their sequence numbers
 		var failed []events.DynamoDBBatchItemFailure
 		for _, record := range batch.Records {
 			account, accountErr := recordID(record, "account_id")
 			secret, secretErr := recordID(record, "secret_id")
 			if accountErr != nil || secretErr != nil {
-				svc.Log.ErrorContext(ctx, "record of the stream tells no secret", "event_id", record.EventID)
+				d.Log.ErrorContext(ctx, "stream record without a secret", "event_id", record.EventID)
 				failed = append(failed, events.DynamoDBBatchItemFailure{ItemIdentifier: record.Change.SequenceNumber})
 				continue
 			}
@@ -52,14 +52,14 @@ func DeploySecret(svc *secrets.Service) func(context.Context, events.DynamoDBEve
 		g.SetLimit(deployAtOnce)
 		for at, numbers := range records {
 			g.Go(func() error {
-				if err := svc.DeploySecret(ctx, at.account, at.secret); err != nil {
-					svc.Log.ErrorContext(ctx, "secret not delivered", "account_id", at.account, "secret_id", at.secret, "error", err)
+				if err := d.Deliver(ctx, at.account, at.secret); err != nil {
+					d.Log.ErrorContext(ctx, "secret not delivered", "account_id", at.account, "secret_id", at.secret, "error", err)
 					results <- numbers
 				}
 				return nil
 			})
 		}
-		_ = g.Wait() // failures are results
+		_ = g.Wait() // failures are in results
 		close(results)
 		for numbers := range results {
 			for _, number := range numbers {
@@ -70,7 +70,7 @@ func DeploySecret(svc *secrets.Service) func(context.Context, events.DynamoDBEve
 	}
 }
 
-// recordID reads an id of the row that a record is about.
+// recordID reads an id from the row of a record.
 func recordID(record events.DynamoDBEventRecord, name string) (uuid.UUID, error) {
 	value, ok := record.Change.NewImage[name]
 	if !ok || value.DataType() != events.DataTypeString {

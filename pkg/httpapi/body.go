@@ -16,8 +16,8 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// maxBody bounds a request's body, in bytes. The largest value, 64 KiB, takes six
-// times that when each of its bytes is escaped.
+// maxBody limits a request's body, in bytes. The largest value, 64 KiB, takes six times
+// that if each of its bytes is escaped.
 const maxBody = 512 * 1024
 
 const (
@@ -26,11 +26,11 @@ const (
 	msgNotNumber = "A valid integer is required."
 )
 
-// body is the JSON object that a request carries: names are case-sensitive, of
-// duplicates the last counts, and unknown ones do no harm.
+// body is the JSON object of a request. Names are case-sensitive, the last of duplicates
+// counts, and unknown names are ignored.
 type body map[string]json.RawMessage
 
-// readBody reads it. An empty body is an empty object, whatever its type.
+// readBody reads the body. An empty body is an empty object, whatever its type.
 func readBody(r *http.Request) (body, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -51,7 +51,7 @@ func readBody(r *http.Request) (body, error) {
 	if bytes.HasPrefix(raw, []byte("\ufeff")) {
 		return nil, errParse("unexpected byte order mark.")
 	}
-	if !utf8.Valid(raw) { // encoding/json would replace what is wrong
+	if !utf8.Valid(raw) { // encoding/json would replace invalid bytes
 		return nil, errParse("the body is not UTF-8.")
 	}
 	var syntax *json.SyntaxError
@@ -74,7 +74,7 @@ func readBody(r *http.Request) (body, error) {
 	return b, nil
 }
 
-// kindOf names the type of a JSON text as Python does: clients know those names.
+// kindOf names the type of a JSON value as Python does, because clients know those names.
 func kindOf(raw json.RawMessage) string {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	switch raw[0] {
@@ -95,7 +95,7 @@ func kindOf(raw json.RawMessage) string {
 	return "int"
 }
 
-// text is a field that takes text and, as DRF does, numbers for the text of them.
+// text is a field that accepts a string or, like DRF, a number as its text.
 func (b body) text(name string) secrets.Field {
 	raw := b[name]
 	if raw == nil {
@@ -110,7 +110,7 @@ func (b body) text(name string) secrets.Field {
 	return b.opaque(name)
 }
 
-// opaque is a field that takes a string as it is, and nothing else.
+// opaque is a field that accepts a string unchanged, and nothing else.
 func (b body) opaque(name string) secrets.Field {
 	raw := b[name]
 	if raw == nil {
@@ -119,21 +119,21 @@ func (b body) opaque(name string) secrets.Field {
 	switch kindOf(raw) {
 	case "str":
 	case "NoneType":
-		return secrets.NoText(msgNull)
+		return secrets.Malformed(msgNull)
 	default:
-		return secrets.NoText(msgNotText)
+		return secrets.Malformed(msgNotText)
 	}
 	if lone, found := loneSurrogate(raw); found {
-		return secrets.NoText(fmt.Sprintf("Surrogate characters are not allowed: U+%04X.", lone))
+		return secrets.Malformed(fmt.Sprintf("Surrogate characters are not allowed: U+%04X.", lone))
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return secrets.NoText(msgNotText) // unreachable: it is a valid JSON string
+		return secrets.Malformed(msgNotText) // unreachable: raw is a valid JSON string
 	}
 	return secrets.Text(text)
 }
 
-// nullable is text, or null for nothing.
+// nullable is a text field that also accepts null.
 func (b body) nullable(name string) secrets.Field {
 	if raw := b[name]; raw != nil && kindOf(raw) == "NoneType" {
 		return secrets.Null()
@@ -141,20 +141,20 @@ func (b body) nullable(name string) secrets.Field {
 	return b.text(name)
 }
 
-// integer is a field that takes a number, or the text of one.
+// integer is a field that accepts a number or its text.
 func (b body) integer(name string) secrets.Field {
 	return b.scalar(name, func(string) string { return msgNotNumber })
 }
 
-// reference is a field that takes the id of something; a blank one is null, as in DRF.
+// reference is a field that accepts an id. A blank id is null, as in DRF.
 func (b body) reference(name string) secrets.Field {
 	if string(b[name]) == `""` {
-		return secrets.NoText(msgNull)
+		return secrets.Malformed(msgNull)
 	}
 	return b.scalar(name, func(kind string) string { return "Incorrect type. Expected pk value, received " + kind + "." })
 }
 
-// scalar is text, but for what it says of other types.
+// scalar is text with another fault for values of other types.
 func (b body) scalar(name string, fault func(kind string) string) secrets.Field {
 	raw := b[name]
 	if raw == nil {
@@ -162,7 +162,7 @@ func (b body) scalar(name string, fault func(kind string) string) secrets.Field 
 	}
 	switch kind := kindOf(raw); kind {
 	case "bool", "list", "dict":
-		return secrets.NoText(fault(kind))
+		return secrets.Malformed(fault(kind))
 	}
 	return b.text(name)
 }
@@ -175,7 +175,7 @@ func intText(digits string) string {
 	return digits
 }
 
-// floatText is Python's str of a float: the shortest digits that give it back.
+// floatText is Python's str of a float: the shortest digits that round-trip.
 func floatText(number string) string {
 	f, _ := strconv.ParseFloat(number, 64) // out of range: infinite, as in Python
 	if math.IsInf(f, 0) {
@@ -191,11 +191,11 @@ func floatText(number string) string {
 	return text
 }
 
-// loneSurrogate finds a \u escape of half a character in a valid JSON string:
-// encoding/json would replace it by U+FFFD, and the value would not be the caller's.
+// loneSurrogate finds an unpaired surrogate escape in a valid JSON string. encoding/json
+// would replace it by U+FFFD, and the value would not be the caller's.
 func loneSurrogate(raw json.RawMessage) (lone uint64, found bool) {
 	const high, low, end = 0xd800, 0xdc00, 0xe000
-	var before uint64 // a high surrogate that waits for its low one
+	var before uint64 // a high surrogate without its low one so far
 	for i := 1; i < len(raw)-1; i++ {
 		var unit uint64
 		if raw[i] == '\\' {

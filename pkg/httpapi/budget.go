@@ -7,7 +7,7 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// budgetBody is a user's budget of reveals as the API shows it. Times are in seconds.
+// budgetBody is a user's budget in the API. Times are in seconds.
 type budgetBody struct {
 	Limit  int `json:"limit"`
 	Window int `json:"window"`
@@ -16,9 +16,9 @@ type budgetBody struct {
 }
 
 // GetBudget is GET /api/budget/. It charges nothing.
-func GetBudget(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		b, err := svc.Budget(r.Context(), c)
+func GetBudget(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		b, err := m.Budget(r.Context(), c)
 		if err != nil {
 			return answer{}, err
 		}

@@ -13,7 +13,7 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// requestError is a fault of the request that only HTTP knows of.
+// requestError is a fault of the HTTP request itself.
 type requestError struct {
 	status int
 	detail string
@@ -31,7 +31,7 @@ func errMediaType(contentType string) error {
 	return requestError{http.StatusUnsupportedMediaType, `Unsupported media type "` + contentType + `" in request.`}
 }
 
-// statuses maps the domain's errors; the texts are for the client.
+// statuses maps the domain's errors to statuses and the texts that clients see.
 var statuses = []struct {
 	err    error
 	status int
@@ -53,15 +53,15 @@ type detailBody struct {
 	Detail string `json:"detail"`
 }
 
-// fail answers with an error: the only mapping of errors to statuses. What is not
-// known here is logged and answered with a text of ours: its own never leaves.
-func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err error) {
+// fail answers with an error. It is the only mapping of errors to statuses. An unknown
+// error is logged and answered with a fixed text; its own text never reaches a client.
+func fail(m *secrets.Manager, w http.ResponseWriter, r *http.Request, err error) {
 	var (
 		invalid   secrets.Invalid
 		throttled secrets.Throttled
 		inUse     secrets.InUse
 		request   requestError
-		outage    interface{ Unavailable() bool } // a port's error that may pass
+		outage    interface{ Unavailable() bool } // an outage reported by a port
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -96,16 +96,16 @@ func fail(svc *secrets.Service, w http.ResponseWriter, r *http.Request, err erro
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		case unavailable:
 			w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-			logFailure(svc, r, s.status, err)
+			logFailure(m, r, s.status, err)
 		}
 		write(w, s.status, detailBody{s.detail})
 		return
 	}
-	logFailure(svc, r, http.StatusInternalServerError, err)
+	logFailure(m, r, http.StatusInternalServerError, err)
 	write(w, http.StatusInternalServerError, detailBody{"A server error occurred."})
 }
 
-// inUseDetail names the services that keep a secret from being deleted.
+// inUseDetail names the services that prevent the deletion of a secret.
 func inUseDetail(e secrets.InUse) string {
 	users := strings.Join(e.Names, ", ")
 	if more := e.Services - len(e.Names); more > 0 {
@@ -118,18 +118,18 @@ func inUseDetail(e secrets.InUse) string {
 	return fmt.Sprintf("This secret is used by %d %s: %s. Remove the secret from all services first.", e.Services, noun, users)
 }
 
-func logFailure(svc *secrets.Service, r *http.Request, status int, err error) {
+func logFailure(m *secrets.Manager, r *http.Request, status int, err error) {
 	c, _ := r.Context().Value(callerKey{}).(secrets.Caller)
-	svc.Log.ErrorContext(r.Context(), "request failed",
+	m.Log.ErrorContext(r.Context(), "request failed",
 		"method", r.Method, "route", r.Pattern, "status", status, "request_id", c.RequestID, "error", err)
 }
 
-// fieldErrors encodes as an object with the fields in their order.
+// fieldErrors encodes as an object that keeps the order of the fields.
 type fieldErrors secrets.Invalid
 
 func (f fieldErrors) MarshalJSON() ([]byte, error) {
 	var object bytes.Buffer
-	enc := json.NewEncoder(&object) // its newlines are gone once this is encoded in turn
+	enc := json.NewEncoder(&object) // the outer encoder removes its newlines
 	enc.SetEscapeHTML(false)
 	object.WriteByte('{')
 	for i, fault := range f {

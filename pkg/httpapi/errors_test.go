@@ -11,27 +11,25 @@ import (
 
 	"github.com/google/uuid"
 
-	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 const value = "canary-value"
 
 // failing is the reveal of an item, while each call that plan names fails.
-func failing(t *testing.T, plan func(localtest.Call) localtest.Fault) (answer *http.Response, body, logged string) {
+func failing(t *testing.T, plan func(secretstest.Call) secretstest.Fault) (answer *http.Response, body, logged string) {
 	t.Helper()
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	made, c := table.Account(t, uuid.NewString())
 	c.RequestID = "the-request"
 	def := made.Account.DefaultSecretID.String()
-	it, err := table.Service(t).CreateItem(t.Context(), c, def, func() (secrets.ItemInput, error) {
-		return secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text(value)}, nil
-	})
+	it, err := table.Manager(t).CreateItem(t.Context(), c, def, secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text(value)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc := table.Service(t, localtest.Inject(plan))
+	svc := table.Manager(t, secretstest.Inject(plan))
 	var log bytes.Buffer
 	svc.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	return serve(t, httpapi.GetItem(svc), c, map[string]string{"secret_id": def, "item_id": it.ID.String()}, &log)
@@ -54,23 +52,23 @@ func serve(t *testing.T, h http.Handler, c secrets.Caller, path map[string]strin
 func TestFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		fault  localtest.Fault
+		fault  secretstest.Fault
 		what   string
 		status int
 		body   string
 		retry  string
 	}{
-		{"KMS is away", localtest.LostBefore, "Decrypt", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
-		{"the table is away", localtest.LostBefore, "PutItem EVENTS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
-		{"the charge is ambiguous", localtest.LostAfter, "UpdateItem READS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
-		{"KMS refuses", localtest.Before, "Decrypt", 500, `{"detail":"A server error occurred."}`, ""},
-		{"the table refuses", localtest.Before, "GetItem VALUE", 500, `{"detail":"A server error occurred."}`, ""},
+		{"KMS is away", secretstest.LostBefore, "Decrypt", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the table is away", secretstest.LostBefore, "PutItem EVENTS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the charge is ambiguous", secretstest.LostAfter, "UpdateItem READS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"KMS refuses", secretstest.Before, "Decrypt", 500, `{"detail":"A server error occurred."}`, ""},
+		{"the table refuses", secretstest.Before, "GetItem VALUE", 500, `{"detail":"A server error occurred."}`, ""},
 	} {
-		answer, body, logged := failing(t, func(c localtest.Call) localtest.Fault {
+		answer, body, logged := failing(t, func(c secretstest.Call) secretstest.Fault {
 			if c.What == tt.what {
 				return tt.fault
 			}
-			return localtest.None
+			return secretstest.None
 		})
 		if answer.StatusCode != tt.status || body != tt.body || answer.Header.Get("Retry-After") != tt.retry {
 			t.Errorf("%s: %d %s, Retry-After %q, want %d %s, %q", tt.name,
@@ -96,7 +94,7 @@ func (broken) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, err
 // A panic is a 500 like any other; what it holds is not logged.
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
-	svc := &secrets.Service{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	svc := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	answer, body, logged := serve(t, httpapi.GetSecret(svc), secrets.Caller{}, map[string]string{"secret_id": uuid.NewString()}, &log)
 	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}` {
 		t.Errorf("a panic is %d %s", answer.StatusCode, body)
@@ -108,7 +106,7 @@ func TestPanic(t *testing.T) {
 
 // Without a proven caller nothing is done, whatever the headers say.
 func TestNoCaller(t *testing.T) {
-	svc := &secrets.Service{Store: broken{}}
+	svc := &secrets.Manager{Store: broken{}}
 	r := httptest.NewRequest(http.MethodGet, "https://api.example.com/x", nil)
 	r.Header.Set("Authorization", "Bearer gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh")
 	r.SetPathValue("secret_id", uuid.NewString())

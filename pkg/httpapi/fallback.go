@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Routes are the methods of each path, as an Allow header lists them.
+// Routes maps each path to its methods, in the form of an Allow header.
 type Routes map[string]string
 
-// ParseRoutes reads lines such as "GET,POST /api/secrets".
+// ParseRoutes parses lines such as "GET,POST /api/secrets".
 func ParseRoutes(lines string) (Routes, error) {
 	routes := make(Routes)
 	for line := range strings.Lines(lines) {
@@ -22,8 +22,8 @@ func ParseRoutes(lines string) (Routes, error) {
 	return routes, nil
 }
 
-// Fallback answers what no other route does: OPTIONS, a method that the path does
-// not have, and paths that nobody has. It needs no caller and touches no data.
+// Fallback answers requests without a route: OPTIONS, a method that the path does not
+// have, and unknown paths. It needs no caller and touches no data.
 func Fallback(routes Routes) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allow, exists := routes[r.Pattern]

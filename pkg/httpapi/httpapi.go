@@ -1,16 +1,16 @@
-// Package httpapi is the documented HTTP API: one constructor for each route, the
-// shapes of requests and answers, and the mapping of errors to statuses.
+// Package httpapi is the documented HTTP API: one constructor per route, the shapes of
+// requests and responses, and the mapping of errors to statuses.
 //
-// A handler does what is about HTTP and leaves every decision to the domain. It
-// contains no path and no identity: whoever serves it, the Lambda adapter or the
-// local gateway, has routed the request and proven its caller, and hands over
+// A handler does only HTTP; the domain makes every decision. A handler contains no path
+// and no identity. The gateway that serves it (the Lambda adapter or the local gateway)
+// routes the request, proves its caller, and sets
 //
-//   - the path's parameters by r.SetPathValue and the route by r.Pattern;
-//   - the URL as the client sees it, absolute, in r.URL: links are built from it;
-//   - the caller by [WithCaller]. Without one every route answers 401.
+//   - the path parameters by r.SetPathValue and the route by r.Pattern;
+//   - the absolute URL as the client sees it in r.URL, from which links are built;
+//   - the caller by [WithCaller]. Without a caller every route answers 401.
 //
-// The manners are those of Django REST framework, which the API's clients know:
-// list pages {count, next, previous, results}, field errors {"name": ["…"]}, and
+// The API follows the conventions of Django REST framework, which its clients know: list
+// pages {count, next, previous, results}, field errors {"name": ["…"]}, and
 // {"detail": "…"} for everything else.
 package httpapi
 
@@ -31,33 +31,32 @@ import (
 
 type callerKey struct{}
 
-// WithCaller adds the proven caller of a request to its context. Only what stands
-// behind an authorizer may call it.
+// WithCaller adds the proven caller of a request to its context. Only code behind an
+// authorizer may call it.
 func WithCaller(ctx context.Context, c secrets.Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// answer is what a route answers besides an error. Its header goes out beside an
-// error too.
+// answer is the response of a route. Its header is sent with an error too.
 type answer struct {
 	status int
 	header http.Header
 	body   any // nil: none
 }
 
-// handle makes a handler of an operation. It is the only place that finds the
-// caller, and that encodes answers and errors.
-func handle(svc *secrets.Service, operation func(r *http.Request, c secrets.Caller) (answer, error)) http.Handler {
+// handle adapts an operation to a handler. It is the only place that finds the caller
+// and encodes responses and errors.
+func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller) (answer, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				// What panicked may hold a value: only its type and the stack are logged.
-				fail(svc, w, r, fmt.Errorf("panic with %T at %s", p, debug.Stack()))
+				// The panic value may hold a secret value: log only its type and the stack.
+				fail(m, w, r, fmt.Errorf("panic with %T at %s", p, debug.Stack()))
 			}
 		}()
 		c, ok := r.Context().Value(callerKey{}).(secrets.Caller)
 		if !ok {
-			fail(svc, w, r, secrets.ErrUnauthenticated)
+			fail(m, w, r, secrets.ErrUnauthenticated)
 			return
 		}
 		a, err := operation(r, c)
@@ -65,14 +64,14 @@ func handle(svc *secrets.Service, operation func(r *http.Request, c secrets.Call
 			w.Header()[name] = values
 		}
 		if err != nil {
-			fail(svc, w, r, err)
+			fail(m, w, r, err)
 			return
 		}
 		write(w, a.status, a.body)
 	})
 }
 
-// write sends an answer. The body is compact JSON, with <, > and & as they are.
+// write sends a response. The body is compact JSON that leaves <, > and & as they are.
 func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	if body == nil {
@@ -83,10 +82,10 @@ func write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(withoutNewline{w})
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(body) // bodies are plain structs: it can fail in writing only, and then nobody is left to tell
+	_ = enc.Encode(body) // bodies are plain structs: only writing can fail, when the client has gone
 }
 
-// withoutNewline leaves out the newline that a json.Encoder ends its one write with.
+// withoutNewline removes the newline at the end of a json.Encoder's only write.
 type withoutNewline struct{ io.Writer }
 
 func (w withoutNewline) Write(p []byte) (int, error) {
@@ -97,7 +96,7 @@ func (w withoutNewline) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// created is the answer to a POST, with the new thing's own address.
+// created is the response to a POST, with the address of the new object.
 func created(r *http.Request, id fmt.Stringer, body any) answer {
 	u := *r.URL
 	u.Path, u.RawPath, u.RawQuery = strings.TrimSuffix(u.Path, "/")+"/"+id.String()+"/", "", ""
@@ -121,7 +120,7 @@ type pageBody[T any] struct {
 	Results  []T     `json:"results"`
 }
 
-// listPage reads which page the request is for, and answers with it.
+// listPage answers with the page that the request asks for.
 func listPage[T, B any](r *http.Request, list func(from secrets.Cursor, size int) (secrets.Page[T], error), body func(T) B) (answer, error) {
 	var from secrets.Cursor
 	query := r.URL.Query()
@@ -144,7 +143,8 @@ func listPage[T, B any](r *http.Request, list func(from secrets.Cursor, size int
 	return ok(b), nil
 }
 
-// pageSize reads ?page_size=: what is no positive number counts as not given.
+// pageSize reads ?page_size=. A value that is not a positive number falls back to the
+// default.
 func pageSize(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil && n < maxPageSize || n < 1 { // out of range, Atoi returns the nearest int
@@ -167,9 +167,9 @@ func link(r *http.Request, to *secrets.Cursor) *string {
 	return &text
 }
 
-// timeText shows a time as the API does, always with six digits of a fraction. Lists
-// are full of times, and RFC3339Nano is formatted half again as fast as a layout of
-// our own. It drops zeros at the end: a nanosecond more keeps them.
+// timeText formats a time with exactly six digits of a fraction. Lists are full of times,
+// and RFC3339Nano formats 1.5 times as fast as a custom layout. It drops trailing zeros;
+// one added nanosecond keeps them.
 func timeText(t time.Time) string {
 	text := t.UTC().Truncate(time.Microsecond).Add(time.Nanosecond).Format(time.RFC3339Nano)
 	return text[:len("2006-01-02T15:04:05.000000")] + "Z"

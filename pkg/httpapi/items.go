@@ -3,13 +3,12 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"goblins-secrets/pkg/secrets"
 )
 
-// itemBody is an item as the API shows it.
+// itemBody is an item in the API.
 type itemBody struct {
 	ID             string  `json:"id"`
 	Secret         string  `json:"secret"`
@@ -21,7 +20,7 @@ type itemBody struct {
 	UpdatedAt      string  `json:"updated_at"`
 }
 
-// newItemBody shows an item with its value masked.
+// newItemBody returns an item with its value masked.
 func newItemBody(it secrets.Item) itemBody {
 	b := itemBody{
 		ID: it.ID.String(), Secret: it.SecretID.String(), Key: it.Key, Value: secrets.Mask,
@@ -33,27 +32,25 @@ func newItemBody(it secrets.Item) itemBody {
 	return b
 }
 
-// itemInput reads what a request says of an item, when first asked.
-func itemInput(r *http.Request) func() (secrets.ItemInput, error) {
-	return sync.OnceValues(func() (secrets.ItemInput, error) {
-		b, err := readBody(r)
-		return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value")}, err
-	})
+// itemInput reads the body of a request about an item.
+func itemInput(r *http.Request) secrets.ItemInput {
+	b, err := readBody(r)
+	return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value"), Err: err}
 }
 
 // ListItems is GET /api/secrets/{secret_id}/items/. Values are masked.
-func ListItems(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+func ListItems(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
 		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
-			return svc.ListItems(r.Context(), c, r.PathValue("secret_id"), from, size)
+			return m.ListItems(r.Context(), c, r.PathValue("secret_id"), from, size)
 		}, newItemBody)
 	})
 }
 
 // CreateItem is POST /api/secrets/{secret_id}/items/.
-func CreateItem(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		it, err := svc.CreateItem(r.Context(), c, r.PathValue("secret_id"), itemInput(r))
+func CreateItem(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		it, err := m.CreateItem(r.Context(), c, r.PathValue("secret_id"), itemInput(r))
 		if err != nil {
 			return answer{}, err
 		}
@@ -62,10 +59,10 @@ func CreateItem(svc *secrets.Service) http.Handler {
 }
 
 // GetItem is GET /api/secrets/{secret_id}/items/{item_id}/: the reveal, the only
-// answer with a value. It carries the budget, whenever one was charged.
-func GetItem(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		revealed, err := svc.RevealItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"))
+// response with a value. It carries the budget if the budget was charged.
+func GetItem(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		revealed, err := m.RevealItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"))
 		a := answer{status: http.StatusOK, header: budgetHeader(revealed.Budget)}
 		if err != nil {
 			return a, err
@@ -89,9 +86,9 @@ func budgetHeader(b secrets.Budget) http.Header {
 }
 
 // UpdateItem is PATCH /api/secrets/{secret_id}/items/{item_id}/.
-func UpdateItem(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		it, err := svc.UpdateItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), itemInput(r))
+func UpdateItem(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		it, err := m.UpdateItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), itemInput(r))
 		if err != nil {
 			return answer{}, err
 		}
@@ -100,9 +97,9 @@ func UpdateItem(svc *secrets.Service) http.Handler {
 }
 
 // DeleteItem is DELETE /api/secrets/{secret_id}/items/{item_id}/.
-func DeleteItem(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := svc.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id")); err != nil {
+func DeleteItem(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		if err := m.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id")); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil

@@ -2,13 +2,12 @@ package httpapi
 
 import (
 	"net/http"
-	"sync"
 
 	"goblins-secrets/pkg/secrets"
 )
 
-// secretBody is a secret as the API shows it. Bodies hold plain fields only: lists
-// are long, and what marshals itself costs encoding/json twice the time.
+// secretBody is a secret in the API. Bodies hold plain fields only: lists are long, and
+// types with their own MarshalJSON double the time of encoding/json.
 type secretBody struct {
 	ID               string `json:"id"`
 	Name             string `json:"name"`
@@ -18,9 +17,9 @@ type secretBody struct {
 	CreatedAt        string `json:"created_at"`
 }
 
-func newSecretBody(svc *secrets.Service) func(secrets.Secret) secretBody {
+func newSecretBody(m *secrets.Manager) func(secrets.Secret) secretBody {
 	return func(s secrets.Secret) secretBody {
-		status, successful := svc.Status(s)
+		status, successful := m.Status(s)
 		return secretBody{
 			ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
 			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt),
@@ -28,60 +27,58 @@ func newSecretBody(svc *secrets.Service) func(secrets.Secret) secretBody {
 	}
 }
 
-// secretInput reads what a request says of a secret, when first asked.
-func secretInput(r *http.Request) func() (secrets.SecretInput, error) {
-	return sync.OnceValues(func() (secrets.SecretInput, error) {
-		b, err := readBody(r)
-		return secrets.SecretInput{Name: b.text("name")}, err
-	})
+// secretInput reads the body of a request about a secret.
+func secretInput(r *http.Request) secrets.SecretInput {
+	b, err := readBody(r)
+	return secrets.SecretInput{Name: b.text("name"), Err: err}
 }
 
 // ListSecrets is GET /api/secrets/.
-func ListSecrets(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+func ListSecrets(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
 		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
-			return svc.ListSecrets(r.Context(), c, from, size)
-		}, newSecretBody(svc))
+			return m.ListSecrets(r.Context(), c, from, size)
+		}, newSecretBody(m))
 	})
 }
 
 // CreateSecret is POST /api/secrets/.
-func CreateSecret(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		s, err := svc.CreateSecret(r.Context(), c, secretInput(r))
+func CreateSecret(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.CreateSecret(r.Context(), c, secretInput(r))
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, s.ID, newSecretBody(svc)(s)), nil
+		return created(r, s.ID, newSecretBody(m)(s)), nil
 	})
 }
 
 // GetSecret is GET /api/secrets/{secret_id}/.
-func GetSecret(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		s, err := svc.Secret(r.Context(), c, r.PathValue("secret_id"))
+func GetSecret(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.Secret(r.Context(), c, r.PathValue("secret_id"))
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(svc)(s)), nil
+		return ok(newSecretBody(m)(s)), nil
 	})
 }
 
 // UpdateSecret is PATCH /api/secrets/{secret_id}/.
-func UpdateSecret(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		s, err := svc.UpdateSecret(r.Context(), c, r.PathValue("secret_id"), secretInput(r))
+func UpdateSecret(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.UpdateSecret(r.Context(), c, r.PathValue("secret_id"), secretInput(r))
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(svc)(s)), nil
+		return ok(newSecretBody(m)(s)), nil
 	})
 }
 
 // DeleteSecret is DELETE /api/secrets/{secret_id}/.
-func DeleteSecret(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := svc.DeleteSecret(r.Context(), c, r.PathValue("secret_id")); err != nil {
+func DeleteSecret(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		if err := m.DeleteSecret(r.Context(), c, r.PathValue("secret_id")); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil

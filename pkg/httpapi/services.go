@@ -2,12 +2,11 @@ package httpapi
 
 import (
 	"net/http"
-	"sync"
 
 	"goblins-secrets/pkg/secrets"
 )
 
-// serviceBody is a service as the API shows it.
+// serviceBody is a service in the API.
 type serviceBody struct {
 	ID        string  `json:"id"`
 	Name      string  `json:"name"`
@@ -19,75 +18,73 @@ type serviceBody struct {
 	UpdatedAt string  `json:"updated_at"`
 }
 
-func newServiceBody(w secrets.Workload) serviceBody {
+func newServiceBody(s secrets.Service) serviceBody {
 	b := serviceBody{
-		ID: w.ID.String(), Name: w.Name, Image: w.Image, Port: w.Port, Secret: w.SecretID.String(),
-		CreatedAt: timeText(w.CreatedAt), UpdatedAt: timeText(w.UpdatedAt),
+		ID: s.ID.String(), Name: s.Name, Image: s.Image, Port: s.Port, Secret: s.SecretID.String(),
+		CreatedAt: timeText(s.CreatedAt), UpdatedAt: timeText(s.UpdatedAt),
 	}
-	if w.Config != "" {
-		b.Config = &w.Config
+	if s.Config != "" {
+		b.Config = &s.Config
 	}
 	return b
 }
 
-// serviceInput reads what a request says of a service, when first asked.
-func serviceInput(r *http.Request) func() (secrets.WorkloadInput, error) {
-	return sync.OnceValues(func() (secrets.WorkloadInput, error) {
-		b, err := readBody(r)
-		return secrets.WorkloadInput{
-			Name: b.text("name"), Image: b.text("image"), Port: b.integer("port"),
-			Config: b.nullable("config"), Secret: b.reference("secret"),
-		}, err
-	})
+// serviceInput reads the body of a request about a service.
+func serviceInput(r *http.Request) secrets.ServiceInput {
+	b, err := readBody(r)
+	return secrets.ServiceInput{
+		Name: b.text("name"), Image: b.text("image"), Port: b.integer("port"),
+		Config: b.nullable("config"), Secret: b.reference("secret"), Err: err,
+	}
 }
 
-// ListServices is GET /api/services/; with ?secret=, of those that use that secret.
-func ListServices(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
+// ListServices is GET /api/services/; with ?secret=, only those that use that secret.
+func ListServices(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
 		secret := r.URL.Query().Get("secret")
-		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Workload], error) {
-			return svc.ListServices(r.Context(), c, secret, from, size)
+		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Service], error) {
+			return m.ListServices(r.Context(), c, secret, from, size)
 		}, newServiceBody)
 	})
 }
 
 // CreateService is POST /api/services/.
-func CreateService(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		w, err := svc.CreateService(r.Context(), c, serviceInput(r))
+func CreateService(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.CreateService(r.Context(), c, serviceInput(r))
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, w.ID, newServiceBody(w)), nil
+		return created(r, s.ID, newServiceBody(s)), nil
 	})
 }
 
 // GetService is GET /api/services/{service_id}/.
-func GetService(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		w, err := svc.Service(r.Context(), c, r.PathValue("service_id"))
+func GetService(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.Service(r.Context(), c, r.PathValue("service_id"))
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newServiceBody(w)), nil
+		return ok(newServiceBody(s)), nil
 	})
 }
 
 // UpdateService is PATCH /api/services/{service_id}/.
-func UpdateService(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		w, err := svc.UpdateService(r.Context(), c, r.PathValue("service_id"), serviceInput(r))
+func UpdateService(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.UpdateService(r.Context(), c, r.PathValue("service_id"), serviceInput(r))
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newServiceBody(w)), nil
+		return ok(newServiceBody(s)), nil
 	})
 }
 
 // DeleteService is DELETE /api/services/{service_id}/.
-func DeleteService(svc *secrets.Service) http.Handler {
-	return handle(svc, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := svc.DeleteService(r.Context(), c, r.PathValue("service_id")); err != nil {
+func DeleteService(m *secrets.Manager) http.Handler {
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		if err := m.DeleteService(r.Context(), c, r.PathValue("service_id")); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil

@@ -1,23 +1,23 @@
-// Package metrics tells operators what happens: log lines in CloudWatch's embedded
-// metric format, of which CloudWatch makes metrics while it takes in the log. That
-// needs no call and no permission, and can't hold up a request.
+// Package metrics reports what operators watch. It writes log lines in CloudWatch's
+// embedded metric format, which CloudWatch turns into metrics when it ingests the log.
+// That needs no call and no permission, and cannot block a request.
 //
 // All are in the namespace GoblinsSecrets, with the stack's name as their dimension
 // "Stack":
 //
 //	metric                                                  unit           one for each
 //	Reveals                                                 Count          value that left
-//	Charge, Read, Open, Record                              Milliseconds   of these, phase by phase; see secrets.RevealTimes
+//	Charge, Read, Open, Record                              Milliseconds   of these, by phase; see secrets.Phase
 //	Throttled                                               Count          reveal refused by the budget
 //	Denied                                                  Count          request without a valid key
-//	Deliveries                                              Count          bundle that became what services take
-//	DeliveryLag                                             Milliseconds   of these, since the change that it is for
+//	Deliveries                                              Count          bundle that became current
+//	DeliveryLag                                             Milliseconds   of these, since the newest change
 //	DeliveryFailures                                        Count          attempt to deliver that failed
 //	KMSFailures, DynamoDBFailures, SecretsManagerFailures   Count          call that failed, after all tries
 //	KMSThrottles, DynamoDBThrottles, SecretsManagerThrottles   Count       try that AWS throttled
 //
-// A metric costs money only in hours in which it is sent; more dimensions would
-// multiply them.
+// A metric costs money only in hours in which it is sent. More dimensions would multiply
+// that cost.
 //
 // The format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 package metrics
@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,6 +37,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -45,7 +47,10 @@ const Namespace = "GoblinsSecrets"
 // Log writes metrics as lines of a log. The zero Log writes none.
 type Log struct{ logger *slog.Logger }
 
-var _ secrets.Monitor = Log{}
+var (
+	_ secrets.Monitor  = Log{}
+	_ delivery.Monitor = Log{}
+)
 
 // New writes the metrics of a stack; without a name there are none.
 func New(logger *slog.Logger, stack string) Log {
@@ -55,11 +60,56 @@ func New(logger *slog.Logger, stack string) Log {
 	return Log{logger.With("Stack", stack)}
 }
 
+// phases collects when the AWS calls of each phase of a reveal began and ended.
+type phases struct {
+	mu    sync.Mutex
+	spans map[secrets.Phase]span
+}
+
+type span struct{ begin, end time.Time }
+
+type phasesKey struct{}
+
+// Revealing implements secrets.Monitor.
+func (l Log) Revealing(ctx context.Context) context.Context {
+	if l.logger == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, phasesKey{}, &phases{spans: make(map[secrets.Phase]span)})
+}
+
+// observe adds a call to its phase. A phase lasts from the begin of its first call to the
+// end of its last one.
+func observe(ctx context.Context, begin, end time.Time) {
+	p, revealing := ctx.Value(phasesKey{}).(*phases)
+	phase, ok := secrets.PhaseOf(ctx)
+	if !revealing || !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, seen := p.spans[phase]
+	if !seen || begin.Before(s.begin) {
+		s.begin = begin
+	}
+	if end.After(s.end) {
+		s.end = end
+	}
+	p.spans[phase] = s
+}
+
 // Revealed implements secrets.Monitor.
-func (l Log) Revealed(ctx context.Context, took secrets.RevealTimes) {
-	l.write(ctx, "value revealed", count("Reveals", 1),
-		milliseconds("Charge", took.Charge), milliseconds("Read", took.Read),
-		milliseconds("Open", took.Open), milliseconds("Record", took.Record))
+func (l Log) Revealed(ctx context.Context) {
+	values := []value{count("Reveals", 1)}
+	if p, ok := ctx.Value(phasesKey{}).(*phases); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, phase := range []secrets.Phase{secrets.PhaseCharge, secrets.PhaseRead, secrets.PhaseOpen, secrets.PhaseRecord} {
+			s := p.spans[phase]
+			values = append(values, milliseconds(string(phase), s.end.Sub(s.begin)))
+		}
+	}
+	l.write(ctx, "value revealed", values...)
 }
 
 // Throttled implements secrets.Monitor.
@@ -68,19 +118,19 @@ func (l Log) Throttled(ctx context.Context) { l.write(ctx, "reveal throttled", c
 // Denied implements secrets.Monitor.
 func (l Log) Denied(ctx context.Context) { l.write(ctx, "key denied", count("Denied", 1)) }
 
-// Delivered implements secrets.Monitor.
+// Delivered implements delivery.Monitor.
 func (l Log) Delivered(ctx context.Context, lag time.Duration) {
 	l.write(ctx, "secret delivered", count("Deliveries", 1), milliseconds("DeliveryLag", lag))
 }
 
-// DeliveryFailed implements secrets.Monitor.
+// DeliveryFailed implements delivery.Monitor.
 func (l Log) DeliveryFailed(ctx context.Context) {
 	l.write(ctx, "delivery failed", count("DeliveryFailures", 1))
 }
 
-// WatchCalls is an option for a client's configuration: it counts the calls of AWS
-// that fail and the tries that AWS throttles. A condition that does not hold and a
-// transaction that meets another are answers, no failures.
+// WatchCalls is an option of an AWS configuration. It counts calls that fail and tries
+// that AWS throttles, and times the calls of a reveal. A failed condition and a
+// transaction conflict are answers, not failures.
 func (l Log) WatchCalls(cfg *aws.Config) {
 	if l.logger == nil {
 		return
@@ -88,16 +138,18 @@ func (l Log) WatchCalls(cfg *aws.Config) {
 	watch := middleware.InitializeMiddlewareFunc("WatchCalls", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		begin := time.Now()
 		out, metadata, err := next.HandleInitialize(ctx, in)
+		observe(ctx, begin, time.Now())
 		l.called(ctx, err, metadata)
 		return out, metadata, err
 	})
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(watch, middleware.After) // behind what says which service it is
+		return stack.Initialize.Add(watch, middleware.After) // after the middleware that names the service
 	})
 }
 
-// called writes what went wrong with a call, if anything did.
+// called reports a call that failed or was throttled.
 func (l Log) called(ctx context.Context, err error, metadata middleware.Metadata) {
 	service := strings.ReplaceAll(awsmiddleware.GetServiceID(ctx), " ", "") // "KMS", "DynamoDB", "SecretsManager"
 	throttled := 0
@@ -121,13 +173,13 @@ func (l Log) called(ctx context.Context, err error, metadata middleware.Metadata
 
 var throttle = retry.IsErrorThrottles(retry.DefaultThrottles)
 
-// answers are the errors that are a service's regular answers.
+// answers are errors that are regular answers of a service.
 var answers = map[string][]string{
 	"DynamoDB": {
 		"ConditionalCheckFailedException", "TransactionCanceledException",
 		"TransactionConflictException", "TransactionInProgressException",
 	},
-	// There is no such bundle yet, or somebody was faster.
+	// The bundle does not exist yet, or a concurrent caller was faster.
 	"SecretsManager": {"ResourceNotFoundException", "ResourceExistsException", "InvalidParameterException"},
 }
 
@@ -136,7 +188,7 @@ func isAnswer(service string, err error) bool {
 	return errors.As(err, &api) && slices.Contains(answers[service], api.ErrorCode())
 }
 
-// value is one metric's value on a line.
+// value is the value of one metric on a line.
 type value struct {
 	name, unit string
 	number     float64
@@ -148,7 +200,7 @@ func milliseconds(name string, d time.Duration) value {
 	return value{name, "Milliseconds", float64(d.Microseconds()) / 1000}
 }
 
-// The format's own part of a line: which of its members are metrics.
+// The part of a line that the format defines: it says which members are metrics.
 type (
 	embedded struct {
 		Timestamp         int64 // Unix, in milliseconds

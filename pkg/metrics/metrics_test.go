@@ -11,9 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"goblins-secrets/infra/local/localtest"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/metrics"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // sent reads log lines as CloudWatch does, and returns the metrics that it makes of
@@ -66,37 +67,35 @@ func sent(t *testing.T, log *bytes.Buffer) map[string]float64 {
 
 func TestMetrics(t *testing.T) {
 	const value = "a value that stays out of the log"
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	made, c := table.Account(t, "metrics")
 	ctx := t.Context()
 	var log bytes.Buffer
 	monitor := metrics.New(slog.New(slog.NewJSONHandler(&log, nil)), "the-stack")
 	// service is one whose calls meet plan.
-	service := func(plan func(localtest.Call) localtest.Fault) *secrets.Service {
-		svc := table.Service(t, monitor.WatchCalls, localtest.Inject(plan))
+	service := func(plan func(secretstest.Call) secretstest.Fault) *secrets.Manager {
+		svc := table.Manager(t, monitor.WatchCalls, secretstest.Inject(plan))
 		svc.Monitor = monitor
-		svc.ReadLimit = 4
+		svc.RevealLimit = 4
 		return svc
 	}
-	well := service(func(localtest.Call) localtest.Fault { return localtest.None })
+	well := service(func(secretstest.Call) secretstest.Fault { return secretstest.None })
 	def := made.Account.DefaultSecretID.String()
-	it, err := well.CreateItem(ctx, c, def, func() (secrets.ItemInput, error) {
-		return secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text(value)}, nil
-	})
+	it, err := well.CreateItem(ctx, c, def, secrets.ItemInput{Key: secrets.Text("KEY"), Value: secrets.Text(value)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	reveal := func(svc *secrets.Service) error {
+	reveal := func(svc *secrets.Manager) error {
 		_, err := svc.RevealItem(ctx, c, def, it.ID.String())
 		return err
 	}
 	// at is a plan for the first tries of a call.
-	at := func(what string, tries int, fault localtest.Fault) func(localtest.Call) localtest.Fault {
-		return func(call localtest.Call) localtest.Fault {
+	at := func(what string, tries int, fault secretstest.Fault) func(secretstest.Call) secretstest.Fault {
+		return func(call secretstest.Call) secretstest.Fault {
 			if strings.HasPrefix(call.What, what) && call.Nth < tries {
 				return fault
 			}
-			return localtest.None
+			return secretstest.None
 		}
 	}
 
@@ -127,9 +126,9 @@ func TestMetrics(t *testing.T) {
 		fails bool
 		want  map[string]float64
 	}{
-		{"KMS throttles twice", func() error { return reveal(service(at("Decrypt", 2, localtest.Throttled))) }, false, map[string]float64{"Reveals": 1, "KMSThrottles": 2}},
-		{"KMS is away", func() error { return reveal(service(at("Decrypt", 99, localtest.NoConnection))) }, true, map[string]float64{"KMSFailures": 1}},
-		{"DynamoDB throttles to the end", func() error { return reveal(service(at("PutItem", 99, localtest.Throttled))) }, true, map[string]float64{"DynamoDBThrottles": 3, "DynamoDBFailures": 1}},
+		{"KMS throttles twice", func() error { return reveal(service(at("Decrypt", 2, secretstest.Throttled))) }, false, map[string]float64{"Reveals": 1, "KMSThrottles": 2}},
+		{"KMS is away", func() error { return reveal(service(at("Decrypt", 99, secretstest.NoConnection))) }, true, map[string]float64{"KMSFailures": 1}},
+		{"DynamoDB throttles to the end", func() error { return reveal(service(at("PutItem", 99, secretstest.Throttled))) }, true, map[string]float64{"DynamoDBThrottles": 3, "DynamoDBFailures": 1}},
 		{"the budget is spent", func() error { return reveal(well) }, true, map[string]float64{"Throttled": 1}},
 		{"not a key", func() error { _, err := well.Authenticate(ctx, "Bearer gob_x"); return err }, true, map[string]float64{"Denied": 1}},
 		{"a key", func() error { _, err := well.Authenticate(ctx, "Bearer "+made.Key); return err }, false, map[string]float64{}},
@@ -155,43 +154,41 @@ func TestMetrics(t *testing.T) {
 // in; its regular answers are no failures.
 func TestDeliveryMetrics(t *testing.T) {
 	const value = "a value that stays out of the log"
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	made, c := table.Account(t, "metrics")
 	ctx, def := t.Context(), made.Account.DefaultSecretID
 	var log bytes.Buffer
 	monitor := metrics.New(slog.New(slog.NewJSONHandler(&log, nil)), "the-stack")
 	now := time.Now()
-	service := func(plan func(localtest.Call) localtest.Fault) *secrets.Service {
-		svc := table.Service(t, monitor.WatchCalls, localtest.Inject(plan))
-		svc.Monitor = monitor
-		svc.Now = func() time.Time { return now }
-		return svc
+	deliverer := func(plan func(secretstest.Call) secretstest.Fault) *delivery.Deliverer {
+		d := table.Deliverer(t, monitor.WatchCalls, secretstest.Inject(plan))
+		d.Monitor = monitor
+		d.Now = func() time.Time { return now }
+		return d
 	}
-	well := service(func(localtest.Call) localtest.Fault { return localtest.None })
-	at := func(what string, tries int, fault localtest.Fault) *secrets.Service {
-		return service(func(call localtest.Call) localtest.Fault {
+	manager := table.Manager(t, monitor.WatchCalls)
+	manager.Now = func() time.Time { return now }
+	well := deliverer(func(secretstest.Call) secretstest.Fault { return secretstest.None })
+	at := func(what string, tries int, fault secretstest.Fault) *delivery.Deliverer {
+		return deliverer(func(call secretstest.Call) secretstest.Fault {
 			if call.What == what && call.Nth < tries {
 				return fault
 			}
-			return localtest.None
+			return secretstest.None
 		})
 	}
 	write := func(key string) {
 		t.Helper()
-		_, err := well.CreateItem(ctx, c, def.String(), func() (secrets.ItemInput, error) {
-			return secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)}, nil
-		})
+		_, err := manager.CreateItem(ctx, c, def.String(), secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	app, err := well.CreateService(ctx, c, func() (secrets.WorkloadInput, error) {
-		return secrets.WorkloadInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")}, nil
-	})
+	app, err := manager.CreateService(ctx, c, secrets.ServiceInput{Name: secrets.Text("app"), Image: secrets.Text("app"), Port: secrets.Text("80")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	deploy := func(svc *secrets.Service) error { return svc.DeploySecret(ctx, c.AccountID, def) }
+	deploy := func(d *delivery.Deliverer) error { return d.Deliver(ctx, c.AccountID, def) }
 	for _, tt := range []struct {
 		name  string
 		do    func() error
@@ -201,13 +198,13 @@ func TestDeliveryMetrics(t *testing.T) {
 		{"the first bundle, 90 seconds late", func() error { now = now.Add(90 * time.Second); return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 90_000}},
 		{"nothing waits", func() error { return deploy(well) }, false, map[string]float64{}},
 		{"another, at once", func() error { write("A"); return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
-		{"Secrets Manager throttles twice", func() error { write("B"); return deploy(at("PutSecretValue", 2, localtest.Throttled)) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0, "SecretsManagerThrottles": 2}},
-		{"Secrets Manager is away", func() error { write("C"); return deploy(at("DescribeSecret", 99, localtest.NoConnection)) }, true, map[string]float64{"DeliveryFailures": 1, "SecretsManagerFailures": 1}},
+		{"Secrets Manager throttles twice", func() error { write("B"); return deploy(at("PutSecretValue", 2, secretstest.Throttled)) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0, "SecretsManagerThrottles": 2}},
+		{"Secrets Manager is away", func() error { write("C"); return deploy(at("DescribeSecret", 99, secretstest.NoConnection)) }, true, map[string]float64{"DeliveryFailures": 1, "SecretsManagerFailures": 1}},
 		{"and is back", func() error { return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
-		{"KMS refuses", func() error { write("D"); return deploy(at("Decrypt", 1, localtest.Before)) }, true, map[string]float64{"DeliveryFailures": 1, "KMSFailures": 1}},
+		{"KMS refuses", func() error { write("D"); return deploy(at("Decrypt", 1, secretstest.Before)) }, true, map[string]float64{"DeliveryFailures": 1, "KMSFailures": 1}},
 		{"and no more", func() error { return deploy(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
 		{"the last service goes", func() error {
-			if err := well.DeleteService(ctx, c, app.ID.String()); err != nil {
+			if err := manager.DeleteService(ctx, c, app.ID.String()); err != nil {
 				return err
 			}
 			return deploy(well)

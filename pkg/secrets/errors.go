@@ -8,28 +8,28 @@ import (
 )
 
 var (
-	// ErrNotFound: it does not exist, or not for this caller; which, nobody learns.
+	// ErrNotFound: missing, or owned by another account. Callers cannot tell which.
 	ErrNotFound = errors.New("not found")
 	// ErrUnauthenticated: the key is malformed, unknown or expired.
 	ErrUnauthenticated = errors.New("invalid or missing API key")
-	// ErrDefaultSecret: the default secret was to be deleted.
+	// ErrDefaultSecret: the default secret cannot be deleted.
 	ErrDefaultSecret = errors.New("the default secret cannot be deleted")
-	// ErrInvalidCursor: a page was asked for with a cursor that no page gave.
+	// ErrInvalidCursor: the cursor was not issued by a page.
 	ErrInvalidCursor = errors.New("invalid cursor")
-	// ErrUnavailable: a service behind us failed or refused for load; the caller
-	// may try again. It may or may not have done what it was asked.
+	// ErrUnavailable: AWS failed or throttled the call. The caller may retry. The
+	// operation may or may not have been done.
 	ErrUnavailable = errors.New("temporarily unavailable")
 
-	// ErrExists is a store's word for a name or key that is taken.
+	// ErrExists: a name or key is taken. Only stores return it.
 	ErrExists = errors.New("already exists")
-	// ErrChanged is a store's word for a write whose premise no longer holds.
-	ErrChanged = errors.New("changed meanwhile")
+	// ErrChanged: the state that a write rests on has changed. Only stores return it.
+	ErrChanged = errors.New("changed concurrently")
 )
 
-// Invalid says what is wrong with each field of an input, in the fields' order.
+// Invalid lists the faults of each field of an input, in the order of the fields.
 type Invalid []Fault
 
-// Fault is one field and everything that is wrong with it, in words for the caller.
+// Fault is one field and its error messages, which the caller sees.
 type Fault struct {
 	Field    string
 	Messages []string
@@ -43,19 +43,19 @@ func (e Invalid) Error() string {
 	return strings.Join(fields, " ")
 }
 
-// InUse says that a secret was to be deleted that services use.
+// InUse refuses to delete a secret that services use.
 type InUse struct {
 	Services int
-	Names    []string // of the first of them, five at most
+	Names    []string // of the oldest ones, at most five
 }
 
 func (e InUse) Error() string {
 	return fmt.Sprintf("used by %d services: %s", e.Services, strings.Join(e.Names, ", "))
 }
 
-// Throttled says that the caller's budget is spent, and for how long.
+// Throttled refuses a reveal because the caller's budget is spent.
 type Throttled struct {
-	Wait time.Duration // whole seconds, from 1 to the window
+	Wait time.Duration // until the budget has room; whole seconds, from 1 to the window
 }
 
 func (e Throttled) Error() string { return fmt.Sprintf("throttled for %s", e.Wait) }

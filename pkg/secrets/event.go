@@ -1,12 +1,13 @@
 package secrets
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// What an event can say. Reads of values are events; other reads are not.
+// Types of events. A reveal is an event; other reads are not.
 const (
 	AccountCreated = "account.created"
 	SecretCreated  = "secret.created"
@@ -19,15 +20,15 @@ const (
 	ServiceCreated = "service.created"
 	ServiceUpdated = "service.updated"
 	ServiceDeleted = "service.deleted"
-	// By the system: a bundle is about to become what services take, or to be deleted.
+	// By the system, before a bundle becomes current at the target or is removed there.
 	SecretDeployed   = "secret.deployed"
 	SecretUndeployed = "secret.undeployed"
 )
 
-// Event is an entry of the audit trail: who did what, to what, when, from where.
-// It outlives what it speaks of, and never holds a value. UserID, KeyID and
-// SourceIP are zero for what an operator or the system did; ItemID and ServiceID
-// where none is concerned.
+// Event is an entry of the append-only audit trail: who did what, to what, when, and
+// from where. It outlives its subject and never holds a value. UserID, KeyID and
+// SourceIP are zero when an operator or the system acted. ItemID and ServiceID are
+// zero when the event concerns none.
 type Event struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
@@ -40,29 +41,13 @@ type Event struct {
 	SecretID  uuid.UUID
 	ItemID    uuid.UUID
 	ServiceID uuid.UUID
-	Version   int64  // of the value that was revealed or written; of a bundle, its revision
-	Name      string // of the account, secret or service, or the item's key, where it was written
+	Version   int64  // of the value that was revealed or written; for a bundle, its revision
+	Name      string // of the account, secret or service, or the item's key, when it was written
 }
 
-// event begins an event by the caller about a secret.
-func (s *Service) event(c Caller, at time.Time, kind string, secret uuid.UUID) Event {
-	return Event{
-		ID: s.NewID(), AccountID: c.AccountID, At: at, Type: kind,
-		UserID: c.UserID, KeyID: c.KeyID, SourceIP: c.SourceIP, RequestID: c.RequestID,
-		SecretID: secret,
-	}
-}
-
-// itemEvent begins an event by the caller about an item.
-func (s *Service) itemEvent(c Caller, at time.Time, kind string, it Item) Event {
-	ev := s.event(c, at, kind, it.SecretID)
-	ev.ItemID, ev.Version, ev.Name = it.ID, it.Version, it.Key
-	return ev
-}
-
-// workloadEvent begins an event by the caller about a service.
-func (s *Service) workloadEvent(c Caller, at time.Time, kind string, w Workload) Event {
-	ev := s.event(c, at, kind, w.SecretID)
-	ev.ServiceID, ev.Name = w.ID, w.Name
-	return ev
+// Events is the part of a [Store] that keeps the audit trail.
+type Events interface {
+	// AppendEvent appends an event without any other change. It is idempotent by the
+	// event's id.
+	AppendEvent(ctx context.Context, ev Event) error
 }

@@ -19,7 +19,7 @@ func TestNameAndKey(t *testing.T) {
 	}{
 		{Text("plain"), "plain", nil, nil},
 		{Field{}, "", []string{msgRequired}, []string{msgRequired}},
-		{NoText("Not a valid string."), "", []string{"Not a valid string."}, []string{"Not a valid string."}},
+		{Malformed("Not a valid string."), "", []string{"Not a valid string."}, []string{"Not a valid string."}},
 		{Text(""), "", []string{msgBlank}, []string{msgBlank}},
 		{Text(" \t\r\n\v\f\u00a0\u2003\u001c\u001d\u001e\u001f\u0085"), "", []string{msgBlank}, []string{msgBlank}},
 		{Text("\u200b"), "\u200b", nil, []string{msgBadKey}},
@@ -83,7 +83,7 @@ func TestLabelAndImage(t *testing.T) {
 		{Text("app"), "app", nil, nil},
 		{Text(" \x1fapp\n"), "app", nil, nil},
 		{Field{}, "", []string{msgRequired}, []string{msgRequired}},
-		{NoText("why"), "", []string{"why"}, []string{"why"}},
+		{Malformed("why"), "", []string{"why"}, []string{"why"}},
 		{Text(" \t"), "", []string{msgBlank}, []string{msgBlank}},
 		{Text("-"), "-", []string{msgBadLabel}, []string{msgBadImage}},
 		{Text("a_b.c:v1"), "a_b.c:v1", []string{msgBadLabel}, nil},
@@ -118,7 +118,7 @@ func TestPort(t *testing.T) {
 		{Text("80."), 80, ""},
 		{Text("+80"), 80, ""},
 		{Field{}, 0, msgRequired},
-		{NoText("why"), 0, "why"},
+		{Malformed("why"), 0, "why"},
 		{Text(""), 0, msgNoNumber},
 		{Text("."), 0, msgNoNumber},
 		{Text(".0"), 0, msgNoNumber},
@@ -155,7 +155,7 @@ func TestOptional(t *testing.T) {
 		{Null(), "", nil},
 		{Text(" a b\n"), "a b", nil},
 		{Text(" "), "", []string{msgBlank}},
-		{NoText("why"), "", []string{"why"}},
+		{Malformed("why"), "", []string{"why"}},
 		{Text(strings.Repeat("c", 256)), strings.Repeat("c", 256), []string{"Ensure this field has no more than 255 characters."}},
 	} {
 		got, messages := tt.field.optional()

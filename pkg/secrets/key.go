@@ -16,10 +16,10 @@ import (
 //
 //	gob_ | 43 characters: 32 random bytes | 6 characters: CRC-32 of all before
 //
-// Numbers are big-endian, in base 62 (0-9, a-z, A-Z), padded with 0. The prefix
-// and the checksum let a scanner recognise a leaked key, and let us refuse
-// garbage without a read. The key is shown once; only its SHA-256 is stored,
-// which is enough: 256 random bits can't be guessed from their hash.
+// Numbers are big-endian in base 62 (0-9, a-z, A-Z), padded with 0. The prefix and the
+// checksum let a scanner recognise a leaked key, and let the authorizer refuse garbage
+// without a read. The key is shown once. Only its SHA-256 is stored; that is enough,
+// because 256 random bits cannot be guessed from their hash.
 const (
 	keyPrefix   = "gob_"
 	keyBytes    = 32
@@ -30,7 +30,7 @@ const (
 // KeyHash is the SHA-256 of an API key's text.
 type KeyHash [sha256.Size]byte
 
-// APIKey is what is kept of a key.
+// APIKey is the stored record of a key.
 type APIKey struct {
 	ID        uuid.UUID
 	AccountID uuid.UUID
@@ -40,7 +40,7 @@ type APIKey struct {
 	ExpiresAt time.Time // zero: never
 }
 
-// newKey makes the text of a new key.
+// newKey generates the text of a new key.
 func newKey(rand io.Reader) (string, error) {
 	random := make([]byte, keyBytes)
 	if _, err := io.ReadFull(rand, random); err != nil {
@@ -50,7 +50,7 @@ func newKey(rand io.Reader) (string, error) {
 	return key + checksum(key), nil
 }
 
-// hashKey checks the form of a key's text and returns its hash.
+// hashKey checks the form and checksum of a key's text and returns its hash.
 func hashKey(key string) (hash KeyHash, ok bool) {
 	const size = len(keyPrefix) + keyDigits + checkDigits
 	if len(key) != size || !strings.HasPrefix(key, keyPrefix) {

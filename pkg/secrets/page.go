@@ -7,16 +7,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Cursor is a place in a list that is ordered by id, and the way to go from
-// there: to larger ids, or backward to smaller ones. The id itself is left out.
-// The zero Cursor is the start of the list, going forward. A cursor carries no
-// account: what it points into is always the caller's own.
+// Cursor is a position in a list that is ordered by id, and a direction: forward to
+// larger ids, or backward to smaller ones. The position's own id is excluded. The zero
+// Cursor is the start of the list, forward. A cursor carries no account: the caller's
+// own account always applies.
 type Cursor struct {
 	Backward bool
 	ID       uuid.UUID
 }
 
-// String is the cursor's text: 17 bytes, a direction and an id, in base64url.
+// String encodes the cursor: 17 bytes, a direction and an id, in base64url.
 func (c Cursor) String() string {
 	b := append([]byte{0}, c.ID[:]...)
 	if c.Backward {
@@ -25,7 +25,7 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseCursor reads what String wrote; anything else is ErrInvalidCursor.
+// ParseCursor decodes the result of String. Any other text is ErrInvalidCursor.
 func ParseCursor(text string) (Cursor, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != 17 || b[0] > 1 {
@@ -42,9 +42,9 @@ type Page[T any] struct {
 	Results  []T
 }
 
-// newPage makes a page of at most size of what was found from a cursor on,
-// nearest first. One more than size tells that the list goes on that way.
-// The other way it goes on wherever the cursor is not the start.
+// newPage returns a page of at most size elements of found, which were read from a
+// cursor on, nearest first. If found has more than size elements, the list continues in
+// that direction. It continues in the other direction unless the cursor is the start.
 func newPage[T any](found []T, count int, from Cursor, size int, id func(T) uuid.UUID) Page[T] {
 	more := len(found) > size
 	if more {
@@ -54,7 +54,7 @@ func newPage[T any](found []T, count int, from Cursor, size int, id func(T) uuid
 		slices.Reverse(found)
 	}
 	p := Page[T]{Count: count, Results: found}
-	// An empty page lies beside its cursor's id, so the way back from it begins with that id.
+	// An empty page lies beside its cursor's id, so the way back includes that id.
 	first, last := successor(from.ID), from.ID
 	if from.Backward {
 		first, last = from.ID, predecessor(from.ID)

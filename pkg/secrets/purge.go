@@ -2,32 +2,21 @@ package secrets
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 )
 
-// Purge is a deleted secret whose children are not all gone yet.
+// Purge is a deleted secret whose children may not all be gone yet.
 type Purge struct {
 	AccountID uuid.UUID
 	SecretID  uuid.UUID
 }
 
-// PurgeSecrets finishes what deletions left, and returns how many secrets it
-// finished. One that fails does not keep it from the others.
-func (s *Service) PurgeSecrets(ctx context.Context) (finished int, err error) {
-	purges, err := s.Store.Purges(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("list purges: %w", err)
-	}
-	var failed []error
-	for _, p := range purges {
-		if err := s.Store.Purge(ctx, p); err != nil {
-			failed = append(failed, fmt.Errorf("purge secret %s: %w", p.SecretID, err))
-			continue
-		}
-		finished++
-	}
-	return finished, errors.Join(failed...)
+// Purges is the part of a [Store] that removes the children of deleted secrets.
+type Purges interface {
+	// Purges lists the secrets that are deleted but may have children left.
+	Purges(ctx context.Context) ([]Purge, error)
+	// Purge removes the children, then the purge itself. It is idempotent, and safe to
+	// interrupt and to call concurrently.
+	Purge(ctx context.Context, p Purge) error
 }

@@ -1,7 +1,6 @@
-// Package apigw does for the local stack what API Gateway does for the deployed
-// one, from the same template: it matches routes, asks the authorizer and caches
-// its answers, answers by itself where API Gateway would, and calls the functions,
-// in process.
+// Package apigw is API Gateway for the local stack, configured by the same template as
+// the deployed one. It matches routes, calls the authorizer and caches its answers,
+// sends the gateway responses, and calls the functions in process.
 package apigw
 
 import (
@@ -26,7 +25,7 @@ import (
 // maxPayload is API Gateway's limit for a request's body, in bytes.
 const maxPayload = 10 << 20
 
-// Authorize tells whose key an Authorization header holds, as
+// Authorize returns the caller behind an Authorization header, as
 // secrets.Service.Authenticate does.
 type Authorize func(ctx context.Context, header string) (secrets.Caller, error)
 
@@ -41,7 +40,7 @@ type Gateway struct {
 	log       *slog.Logger
 }
 
-// New serves the routes of t with these functions, which are named by logical id.
+// New returns a gateway for the routes of t. The functions are keyed by logical id.
 func New(t *template.Template, functions map[string]http.Handler, authorize Authorize, log *slog.Logger) *Gateway {
 	timeouts := make(map[string]time.Duration)
 	for _, f := range t.Functions {
@@ -61,7 +60,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer c.close()
 		w = c
 	}
-	// API Gateway reads a request whole before anything else.
+	// API Gateway reads the whole request before it does anything else.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -104,7 +103,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.functions[match.route.Function].ServeHTTP(w, r)
 }
 
-// caller asks the authorizer, or its cache.
+// caller returns the caller from the cache, else from the authorizer.
 func (g *Gateway) caller(r *http.Request) (secrets.Caller, error) {
 	header := r.Header.Get(g.template.Authorizer.Header)
 	if !g.template.Authorizer.Validation.MatchString(header) {
@@ -120,7 +119,8 @@ func (g *Gateway) caller(r *http.Request) (secrets.Caller, error) {
 	return c, err
 }
 
-// respond gives one of the template's gateway responses; status is API Gateway's own.
+// respond sends a gateway response of the template. API Gateway's status applies if the
+// template sets none.
 func (g *Gateway) respond(w http.ResponseWriter, kind string, status int) {
 	response, ok := g.template.GatewayResponses[kind]
 	if !ok && status < 500 {
@@ -136,11 +136,11 @@ func (g *Gateway) respond(w http.ResponseWriter, kind string, status int) {
 		status = response.Status
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, response.Body) // a failure: nobody is left to tell
+	_, _ = io.WriteString(w, response.Body) // fails only if the client is gone
 }
 
-// cache keeps the authorizer's answers for a while, as API Gateway does: refusals
-// are asked for again each time.
+// cache keeps the authorizer's answers for its ttl, as API Gateway does. Refusals are
+// never cached.
 type cache struct {
 	ttl     time.Duration
 	mu      sync.Mutex

@@ -15,9 +15,9 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// The authorizer's answers are reused for as long as the template says, per key;
-// refusals never are.
-func TestCache(t *testing.T) {
+// The gateway reuses the authorizer's answer per key, for the time that the template
+// sets. It never reuses a refusal.
+func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 	for _, seconds := range []int{0, 1} {
 		asked := map[string]int{}
 		tmpl := &template.Template{
@@ -50,12 +50,12 @@ func TestCache(t *testing.T) {
 		}
 		want := map[int]int{0: 3, 1: 1}[seconds]
 		if asked["k-1"] != want || asked["k-2"] != want || asked["k-bad"] != 3 || asked["no key"] != 0 {
-			t.Errorf("cache of %d s: the authorizer was asked %v times", seconds, asked)
+			t.Errorf("cache of %d s: calls of the authorizer = %v, want %d for a valid key, 3 for a bad one, 0 without", seconds, asked, want)
 		}
 		time.Sleep(time.Duration(seconds) * 1100 * time.Millisecond)
 		call("k-1")
 		if asked["k-1"] != want+1 {
-			t.Errorf("cache of %d s: an answer outlived it", seconds)
+			t.Errorf("cache of %d s: an answer was reused after it expired", seconds)
 		}
 	}
 }

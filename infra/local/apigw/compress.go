@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// acceptsGzip reports whether a client says that it takes gzip.
+// acceptsGzip reports whether a client accepts gzip.
 func acceptsGzip(h http.Header) bool {
 	return slices.ContainsFunc(strings.Split(strings.Join(h.Values("Accept-Encoding"), ","), ","), func(coding string) bool {
 		name, parameter, _ := strings.Cut(coding, ";")
@@ -16,8 +16,8 @@ func acceptsGzip(h http.Header) bool {
 	})
 }
 
-// compressor keeps an answer until it is whole, and compresses it then if it is large
-// enough, as API Gateway does. Answers are whole anyway: a function returns one.
+// compressor buffers a whole answer, then compresses it if it is large enough, as API
+// Gateway does. Buffering loses nothing: a function returns its answer as a whole.
 type compressor struct {
 	http.ResponseWriter
 	from   int // bytes
@@ -29,15 +29,15 @@ func (c *compressor) WriteHeader(status int) { c.status = status }
 
 func (c *compressor) Write(p []byte) (int, error) { return c.body.Write(p) }
 
-// close sends the answer.
+// close sends the answer, if there is one.
 func (c *compressor) close() {
 	if c.status == 0 && c.body.Len() == 0 {
-		return // there is none
+		return
 	}
 	if h := c.Header(); c.body.Len() >= c.from && c.body.Len() > 0 && h.Get("Content-Encoding") == "" {
 		var small bytes.Buffer
 		z := gzip.NewWriter(&small)
-		_, _ = z.Write(c.body.Bytes()) // into memory: can't fail
+		_, _ = z.Write(c.body.Bytes()) // cannot fail: it writes to memory
 		_ = z.Close()
 		c.body = small
 		h.Set("Content-Encoding", "gzip")
@@ -46,5 +46,5 @@ func (c *compressor) close() {
 	if c.status != 0 {
 		c.ResponseWriter.WriteHeader(c.status)
 	}
-	_, _ = c.ResponseWriter.Write(c.body.Bytes()) // a failure: the client is gone
+	_, _ = c.ResponseWriter.Write(c.body.Bytes()) // fails only if the client is gone
 }

@@ -16,9 +16,9 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// Answers are compressed from a size on, for those who say that they accept it; and an
-// open route is nobody's, whoever asks.
-func TestCompression(t *testing.T) {
+// Answers of at least the configured size are compressed for clients that accept gzip. An
+// open route never calls the authorizer.
+func TestLargeAnswersAreCompressed(t *testing.T) {
 	for _, tt := range []struct {
 		accept     string
 		from, size int
@@ -43,7 +43,7 @@ func TestCompression(t *testing.T) {
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = io.WriteString(w, body)
 		})}, func(context.Context, string) (secrets.Caller, error) {
-			t.Error("the authorizer was asked")
+			t.Error("an open route called the authorizer")
 			return secrets.Caller{}, nil
 		}, slog.Default())
 		r := httptest.NewRequest(http.MethodGet, "/x", nil)

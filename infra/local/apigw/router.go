@@ -7,8 +7,8 @@ import (
 	"goblins-secrets/infra/local/template"
 )
 
-// router is a tree of path segments. A segment matches by its text before it
-// matches as a {parameter}, and that before a greedy {parameter+}.
+// router is a tree of path segments. A static segment takes precedence over a
+// {parameter}, and a {parameter} over a greedy {parameter+}.
 type router struct {
 	static  map[string]*router
 	param   *router
@@ -17,7 +17,7 @@ type router struct {
 	methods map[string]template.Route // of the path that ends here, by method
 }
 
-// match is where a request goes.
+// match is the route of a request and its path parameters.
 type match struct {
 	route  template.Route
 	params map[string]string
@@ -66,7 +66,7 @@ func (n *router) child(segment string) *router {
 // slash at its end.
 func (n *router) match(method, escapedPath string) (match, bool) {
 	path := strings.TrimPrefix(escapedPath, "/")
-	if path != "/" { // which has an empty part, and so is not the root
+	if path != "/" { // "//" has an empty segment, so it is not the root
 		path = strings.TrimSuffix(path, "/")
 	}
 	params := make(map[string]string)
@@ -81,7 +81,7 @@ func (n *router) match(method, escapedPath string) (match, bool) {
 	return match{route, params}, ok
 }
 
-// find walks down to a route's end, and back where a way has none.
+// find searches the tree with backtracking and returns the node where a route ends.
 func (n *router) find(segments []string, params map[string]string) *router {
 	if len(segments) == 0 {
 		if n.methods == nil {

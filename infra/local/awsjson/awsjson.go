@@ -1,5 +1,5 @@
-// Package awsjson is what the local stand-ins for AWS services have in common: their
-// protocol, AWS JSON 1.1, and a file that keeps what they hold.
+// Package awsjson has the common parts of the local stand-ins for AWS services: the
+// protocol AWS JSON 1.1, and a durable state file.
 //
 // A request is POST / with the operation in a header:
 //
@@ -9,8 +9,8 @@
 //
 //	{"KeyId": "alias/app", …}
 //
-// An error has the name AWS gives it, and status 400; 500 for the service's own fault,
-// 413 for a body too large:
+// An error has its AWS name and status 400, except 500 for an internal error and 413 for
+// a body that is too large:
 //
 //	{"__type": "NotFoundException", "message": "Alias … is not found."}
 package awsjson
@@ -38,22 +38,22 @@ const (
 
 // API is the http.Handler of a service.
 type API struct {
-	Service    string // what it is called in the log
-	Prefix     string // of all targets, such as "TrentService."
-	MaxBody    int64  // bytes of a request
-	Internal   Error  // the answer for what is no Error
+	Service    string // its name in the log
+	Prefix     string // of X-Amz-Target, such as "TrentService."
+	MaxBody    int64  // bytes of a request body
+	Internal   Error  // the answer for an error of any other type
 	Operations map[string]Operation
 	Log        *slog.Logger
 }
 
-// Operation answers the body of a request. An error that is no Error is logged, and
-// the client learns nothing of it.
+// Operation answers the body of a request. An error of a type other than *Error is
+// logged, and the client gets API.Internal without details.
 type Operation func(ctx context.Context, body []byte) (Answer, error)
 
-// Answer has the members of an answer, by their AWS names; nil is an empty body.
+// Answer holds the members of an answer, by their AWS names. Nil is an empty body.
 type Answer map[string]any
 
-// Error is an error for the client, under the name AWS gives it.
+// Error is an error for the client, under its AWS name.
 type Error struct {
 	Type    string `json:"__type"`
 	Message string `json:"message"`
@@ -66,11 +66,11 @@ func Fail(name, format string, args ...any) *Error {
 
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
-// Decode makes an operation of one that takes a decoded request.
+// Decode makes an Operation from a function of a decoded request.
 func Decode[In any](do func(context.Context, In) (Answer, error)) Operation {
 	return func(ctx context.Context, body []byte) (Answer, error) {
 		var in In
-		if json.Unmarshal(body, &in) != nil { // whose text would quote the body
+		if json.Unmarshal(body, &in) != nil { // its message would quote the body
 			return nil, Fail("SerializationException", "The request is not valid JSON for this operation.")
 		}
 		return do(ctx, in)
@@ -97,7 +97,7 @@ func (a API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	if body != nil {
-		_ = json.NewEncoder(w).Encode(body) // fails only when the client has gone
+		_ = json.NewEncoder(w).Encode(body) // fails only if the client is gone
 	}
 }
 
@@ -117,15 +117,15 @@ func (a API) dispatch(r *http.Request) (Answer, error) {
 	return operation(r.Context(), body)
 }
 
-// WriteFile replaces the file at path by content as JSON, mode 0600. It returns once
-// both the bytes and the name are on the disk, so a crash leaves the old file or the
-// new one.
+// WriteFile atomically replaces the file at path by content as JSON, mode 0600. It
+// returns when both the bytes and the name are on disk. A crash leaves either the old
+// file or the new one.
 func WriteFile(path string, content any) error {
 	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
 	}
-	// One name for the unfinished file, so that a crash leaves at most one behind.
+	// A fixed name for the unfinished file: a crash leaves at most one behind.
 	unfinished := path + ".tmp"
 	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

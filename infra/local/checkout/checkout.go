@@ -1,5 +1,4 @@
-// Package checkout finds the files of the checkout that a local program or test
-// runs in.
+// Package checkout finds files of the checkout that contains the working directory.
 package checkout
 
 import (
@@ -9,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Path is the absolute path of a file of the checkout, given relative to its root:
-// the nearest folder with a go.mod, from the working directory upwards.
+// Path returns the absolute path of a file of the checkout, given relative to its root.
+// The root is the nearest folder with a go.mod, from the working directory upwards.
 func Path(elem ...string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -23,7 +22,7 @@ func Path(elem ...string) (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return "", errors.New("this is no checkout of goblins-secrets: no go.mod here or above")
+			return "", errors.New("not inside a checkout of goblins-secrets: no go.mod here or above")
 		}
 		dir = parent
 	}

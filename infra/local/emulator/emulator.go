@@ -1,6 +1,6 @@
-// Package emulator starts a DynamoDB emulator as a process of its own: dynoxide,
-// which the local stack and the tests use, or Amazon's DynamoDB Local, which the
-// store's tests also run against. Both are installed, pinned, into .tools/.
+// Package emulator starts a DynamoDB emulator as a separate process. The local stack
+// and the tests use dynoxide; the store's tests also run against Amazon's DynamoDB
+// Local. Both are installed, pinned, into .tools/.
 package emulator
 
 import (
@@ -25,17 +25,17 @@ import (
 	"goblins-secrets/pkg/app"
 )
 
-// Emulator is a running emulator. Each of its writes is durable before it is answered, so
-// it may be closed at any time.
+// Emulator is a running emulator. Each write is durable before it is answered, so Close
+// is safe at any time.
 type Emulator struct {
 	URL string
 
 	*tool.Process
 }
 
-// emptyDatabase is what dynoxide 1.2.1 makes of a file that is not there, and an index
-// that it lacks: with a stream, it looks for the highest sequence number in each write,
-// among the records of all rows ever written. Made by starting and ending it, then
+// emptyDatabase is the empty database of dynoxide 1.2.1 with an additional index. With a
+// stream, dynoxide searches the records of all rows ever written for the highest sequence
+// number at each write. To make the file, start and stop dynoxide, then run
 //
 //	sqlite3 file 'PRAGMA journal_mode=delete' 'CREATE INDEX stream_sequence ON
 //	_stream_records (table_name, CAST(sequence_number AS INTEGER))' VACUUM; gzip -9n file
@@ -43,8 +43,8 @@ type Emulator struct {
 //go:embed empty.sqlite.gz
 var emptyDatabase []byte
 
-// Dynoxide starts dynoxide, with its data in the SQLite file at path, or in memory
-// when path is empty. It installs it first if need be, and says so on progress.
+// Dynoxide starts dynoxide with its data in the SQLite file at path, or in memory if path
+// is empty. It first installs dynoxide if necessary, and reports that on progress.
 func Dynoxide(ctx context.Context, path string, progress io.Writer) (*Emulator, error) {
 	binary, err := installDynoxide(ctx, progress)
 	if err != nil {
@@ -64,7 +64,7 @@ func Dynoxide(ctx context.Context, path string, progress io.Writer) (*Emulator, 
 	})
 }
 
-// makeDatabase puts the empty database at path, whole or not at all, unless there is one.
+// makeDatabase atomically creates the empty database at path, unless a file exists.
 func makeDatabase(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -99,8 +99,8 @@ func DynamoDBLocal(ctx context.Context, progress io.Writer) (*Emulator, error) {
 	})
 }
 
-// start runs the command, which listens on the port of 127.0.0.1 that it is given,
-// and waits until it does.
+// start runs the command, which must listen on the given port of 127.0.0.1, and waits
+// until it answers.
 func start(ctx context.Context, command func(port string) []string) (*Emulator, error) {
 	port, err := tool.FreePort()
 	if err != nil {
@@ -119,7 +119,7 @@ func start(ctx context.Context, command func(port string) []string) (*Emulator, 
 	return e, nil
 }
 
-// Client calls the emulator.
+// Client returns a client of the emulator, without retries.
 func (e *Emulator) Client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: app.HTTPClient(30 * time.Second),
@@ -129,7 +129,7 @@ func (e *Emulator) Client() *dynamodb.Client {
 	})
 }
 
-// CreateTable makes the template's table under this name, unless it is there. It
+// CreateTable creates the template's table under this name, unless it exists. The table
 // has no stream: see SetStream.
 func (e *Emulator) CreateTable(ctx context.Context, name string, table template.Table) error {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
@@ -149,9 +149,9 @@ func (e *Emulator) CreateTable(ctx context.Context, name string, table template.
 	return nil
 }
 
-// SetStream gives a table a stream, of which view is the kind, or with none takes it
-// away. Dynoxide keeps its records for ever. In memory, and in a file from before
-// emptyDatabase, writes slow down with each of them: by a millisecond for about 8,000.
+// SetStream enables a table's stream with this view type, or disables it if view is
+// empty. Dynoxide keeps the stream's records forever. In memory, and in a file older than
+// emptyDatabase, each record slows down writes: about 8,000 records cost a millisecond.
 func (e *Emulator) SetStream(ctx context.Context, name, view string) error {
 	client := e.Client()
 	table, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
@@ -170,8 +170,8 @@ func (e *Emulator) SetStream(ctx context.Context, name, view string) error {
 	return nil
 }
 
-// FromEnvironment starts the emulator that tests run against, in memory: dynoxide,
-// or the one that DYNAMODB_EMULATOR names.
+// FromEnvironment starts the emulator for tests, in memory: the one that
+// DYNAMODB_EMULATOR names, by default dynoxide.
 func FromEnvironment(ctx context.Context) (*Emulator, error) {
 	switch name := os.Getenv("DYNAMODB_EMULATOR"); name {
 	case "", "dynoxide":

@@ -22,9 +22,9 @@ var table = template.Table{
 	Keys:       []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
 }
 
-func TestDynoxide(t *testing.T) {
+func TestDynoxideKeepsItsTables(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
-	for range 2 { // the second finds the table of the first
+	for range 2 { // the second run finds the table of the first
 		e, err := emulator.Dynoxide(t.Context(), path, io.Discard)
 		if err != nil {
 			t.Fatal(err)
@@ -42,14 +42,14 @@ func TestDynoxide(t *testing.T) {
 		client := http.Client{Timeout: time.Second}
 		if response, err := client.Get(e.URL); err == nil {
 			response.Body.Close()
-			t.Error("it answers after Close")
+			t.Error("the emulator answers after Close")
 		}
 	}
 }
 
-// A table gets a stream, and loses it again, as often as it is told to. The file has the
-// index that keeps its writes cheap.
-func TestSetStream(t *testing.T) {
+// SetStream enables and disables a table's stream any number of times. The file has the
+// index that keeps writes cheap.
+func TestStreamIsEnabledAndDisabled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	e, err := emulator.Dynoxide(t.Context(), path, io.Discard)
 	if err != nil {
@@ -72,32 +72,32 @@ func TestSetStream(t *testing.T) {
 			got = string(has.StreamViewType)
 		}
 		if got != view {
-			t.Errorf("the table's stream is %q, want %q", got, view)
+			t.Errorf("stream view after SetStream(%q) = %q", view, got)
 		}
 	}
 	if err := e.SetStream(t.Context(), "another", ""); err == nil {
-		t.Error("SetStream of a table that is not there = nil")
+		t.Error("SetStream of a missing table = nil, want an error")
 	}
 	content, err := os.ReadFile(path)
 	if err != nil || !bytes.Contains(content, []byte("CREATE INDEX stream_sequence ON _stream_records")) {
-		t.Errorf("the file has no index on the stream, %v", err)
+		t.Errorf("the file has no index on the stream: %v", err)
 	}
 }
 
-// A file that is no database is told at once, with the emulator's own reason.
-func TestCorrupt(t *testing.T) {
+// Dynoxide on a file that is not a database fails at once, with the emulator's own reason.
+func TestCorruptFileIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage "), 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := emulator.Dynoxide(t.Context(), path, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "has ended") || !strings.Contains(err.Error(), "not a valid SQLite database") {
-		t.Errorf("Dynoxide on a corrupt file: %v, want the reason", err)
+		t.Errorf("Dynoxide(corrupt file) = %v, want the reason", err)
 	}
 }
 
-// Without the package manager it says what is needed and what to do.
-func TestMissingTool(t *testing.T) {
+// Without its package manager, the error names it and says what to do.
+func TestMissingPackageManagerIsNamed(t *testing.T) {
 	checkout := t.TempDir()
 	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -106,10 +106,10 @@ func TestMissingTool(t *testing.T) {
 	t.Setenv("PATH", "")
 	_, err := emulator.Dynoxide(t.Context(), "", io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "npm is needed to install the DynamoDB emulator") {
-		t.Errorf("Dynoxide without npm: %v, want a hint", err)
+		t.Errorf("Dynoxide without npm = %v, want a hint", err)
 	}
 	_, err = emulator.DynamoDBLocal(t.Context(), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "mvn is needed to install Amazon's DynamoDB Local") {
-		t.Errorf("DynamoDBLocal without Maven: %v, want a hint", err)
+		t.Errorf("DynamoDBLocal without Maven = %v, want a hint", err)
 	}
 }

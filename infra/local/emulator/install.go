@@ -11,7 +11,7 @@ import (
 	"goblins-secrets/infra/local/tool"
 )
 
-// What is installed, pinned: an npm package with its lock file, a Maven project.
+// The pins: an npm package with its lock file, and a Maven project.
 var (
 	//go:embed package.json package-lock.json
 	dynoxidePins embed.FS

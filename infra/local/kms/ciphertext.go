@@ -18,14 +18,14 @@ const (
 	nonceSize   = 12
 )
 
-// blobHeader says which backing key opens a ciphertext blob.
+// blobHeader names the backing key of a ciphertext blob.
 type blobHeader struct {
 	keyID   uuid.UUID
 	backing uint32
 }
 
-// seal makes a ciphertext blob. Random nonces are safe for 2³² blobs per backing
-// key, far more than a local run makes.
+// seal makes a ciphertext blob. Random nonces are safe for 2³² blobs per backing key,
+// far more than any local run makes.
 func seal(random io.Reader, h blobHeader, secret, plaintext []byte, context map[string]string) ([]byte, error) {
 	gcm, err := newGCM(secret)
 	if err != nil {
@@ -43,7 +43,7 @@ func seal(random io.Reader, h blobHeader, secret, plaintext []byte, context map[
 	return gcm.Seal(blob, nonce, plaintext, aad), nil
 }
 
-// readHeader returns the header of a blob, unauthenticated until the blob opens.
+// readHeader returns the header of a blob. It is not authenticated until unseal succeeds.
 func readHeader(blob []byte) (blobHeader, bool) {
 	if len(blob) < headerSize+nonceSize || blob[0] != blobVersion {
 		return blobHeader{}, false
@@ -54,7 +54,7 @@ func readHeader(blob []byte) (blobHeader, bool) {
 	}, true
 }
 
-// unseal opens a blob that readHeader accepts.
+// unseal opens a blob that readHeader has accepted.
 func unseal(blob, secret []byte, context map[string]string) ([]byte, error) {
 	gcm, err := newGCM(secret)
 	if err != nil {
@@ -68,14 +68,14 @@ func unseal(blob, secret []byte, context map[string]string) ([]byte, error) {
 	return plaintext, nil
 }
 
-// additionalData binds the header and the encryption context. Lengths come first,
-// so that no two contexts give the same bytes.
+// additionalData encodes the header and the encryption context as associated data. Length
+// prefixes make the encoding injective.
 func additionalData(header []byte, context map[string]string) []byte {
 	aad := slices.Clone(header)
 	for _, k := range slices.Sorted(maps.Keys(context)) {
-		for _, text := range []string{k, context[k]} {
-			aad = binary.BigEndian.AppendUint32(aad, uint32(len(text)))
-			aad = append(aad, text...)
+		for _, s := range []string{k, context[k]} {
+			aad = binary.BigEndian.AppendUint32(aad, uint32(len(s)))
+			aad = append(aad, s...)
 		}
 	}
 	return aad

@@ -31,7 +31,7 @@ const (
 	secretSize  = 32
 )
 
-// keyring is all that the server keeps, in the shape of the key file.
+// keyring is the server's state, in the shape of the key file.
 type keyring struct {
 	Version int              `json:"version"`
 	Keys    map[string]key   `json:"keys"`
@@ -39,7 +39,7 @@ type keyring struct {
 }
 
 type key struct {
-	id          string       // the name it is kept under
+	id          string       // its key in keyring.Keys
 	Spec        string       `json:"spec"`
 	Description string       `json:"description"`
 	Enabled     bool         `json:"enabled"`
@@ -103,7 +103,7 @@ func (ring *keyring) find(id string) (key, error) {
 	return k, nil
 }
 
-// findKey is find for the operations that manage keys, which take no alias.
+// findKey is find for the operations that manage keys: these do not accept an alias.
 func (ring *keyring) findKey(id string) (key, error) {
 	if isAlias(id) {
 		return key{}, fail("NotFoundException", "Invalid keyId '%s'", id)
@@ -120,7 +120,7 @@ func (ring *keyring) usable(id, usage string) (key, error) {
 	return k, k.checkUsable(usage)
 }
 
-// checkUsable says whether the key is enabled and made for that use.
+// checkUsable returns an error unless the key is enabled and has that usage.
 func (k key) checkUsable(usage string) error {
 	if err := k.checkEnabled(); err != nil {
 		return err
@@ -138,18 +138,18 @@ func (k key) checkEnabled() error {
 	return nil
 }
 
-// checkRotatable says whether AWS would rotate the key.
+// checkRotatable returns an error if AWS would not rotate the key.
 func (k key) checkRotatable() error {
 	if err := k.checkEnabled(); err != nil {
 		return err
 	}
 	if k.Spec != specSymmetric {
-		return fail("UnsupportedOperationException", "%s has key spec %s, which is not rotated.", k.arn(), k.Spec)
+		return fail("UnsupportedOperationException", "%s has key spec %s, which does not support rotation.", k.arn(), k.Spec)
 	}
 	return nil
 }
 
-// addAlias gives a key one more name.
+// addAlias adds an alias of a key.
 func (ring *keyring) addAlias(name, keyID string, now time.Time) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
 	if err := between("aliasName", len(name), 1, 256); err != nil {
@@ -171,7 +171,7 @@ func (ring *keyring) addAlias(name, keyID string, now time.Time) error {
 	return nil
 }
 
-// localName reduces an ARN to its key id or alias name; other ids stay as they are.
+// localName reduces an ARN to its key id or alias name. Other ids stay unchanged.
 func localName(id string) (string, error) {
 	if !strings.HasPrefix(id, "arn:") {
 		return id, nil
@@ -193,7 +193,7 @@ func isAlias(id string) bool {
 	return strings.HasPrefix(id, "alias/") || strings.HasPrefix(id, "arn:") && strings.Contains(id, ":alias/")
 }
 
-// newKey makes a key with its first backing key, not yet kept.
+// newKey returns a new key with its first backing key. It does not store the key.
 func (s *Server) newKey(spec, description string) (key, error) {
 	id, err := uuid.NewRandomFromReader(s.rand)
 	if err != nil {
@@ -217,9 +217,9 @@ func (s *Server) newBackingKey() (backingKey, error) {
 	return backingKey{ID: hex.EncodeToString(random[:secretSize]), Secret: random[secretSize:]}, nil
 }
 
-// update applies change to a copy of the keyring and publishes it once it is in
-// the file. After an error nothing has changed. Readers hold the keys of the old
-// keyring, so change replaces what it finds inside a key and never writes into it.
+// update applies change to a copy of the keyring, writes the copy to the file and then
+// publishes it. An error leaves everything unchanged. Readers share the slices and
+// pointers inside a key, so change must replace them and never write into them.
 func (s *Server) update(change func(*keyring) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -229,7 +229,7 @@ func (s *Server) update(change func(*keyring) error) error {
 		return err
 	}
 	if err := awsjson.WriteFile(s.path, next); err != nil {
-		return fmt.Errorf("keep KMS keys: %w", err)
+		return fmt.Errorf("save KMS keys: %w", err)
 	}
 	s.current.Store(next)
 	return nil
@@ -268,8 +268,8 @@ func readKeyring(path string) (*keyring, error) {
 	return ring, nil
 }
 
-// check completes a keyring read from a file. A key file without its keys would
-// lock up all that was encrypted under them, so nothing missing is made good.
+// check validates a keyring read from a file and sets the ids of its keys. It repairs
+// nothing: with a lost key, everything encrypted under it would be lost without notice.
 func (ring *keyring) check() error {
 	if ring.Version != fileVersion || ring.Keys == nil || ring.Aliases == nil {
 		return fmt.Errorf("want version %d, keys and aliases", fileVersion)
@@ -294,7 +294,7 @@ func (ring *keyring) check() error {
 	}
 	for name, a := range ring.Aliases {
 		if _, ok := ring.Keys[a.KeyID]; !ok {
-			return fmt.Errorf("%s points to no key", name)
+			return fmt.Errorf("%s points to a key that does not exist", name)
 		}
 	}
 	return nil

@@ -1,25 +1,24 @@
-// Package kms is a key management service for local runs: it speaks the AWS KMS
-// protocol, so the AWS SDK talks to it unchanged, and keeps its keys in a file.
-// It is no place for real keys: signatures, key policies and grants are not
-// checked, so whoever reaches the listener may use every key. Serve it on
-// loopback.
+// Package kms is a key management service for local runs. It speaks the AWS KMS
+// protocol, so the AWS SDK works with it unchanged, and stores its keys in a file.
+// Do not use it for real keys: it does not check signatures, key policies or
+// grants, so every client that reaches the listener may use every key. Serve it
+// on loopback only.
 //
 // # Protocol
 //
-// AWS JSON 1.1, which package awsjson describes:
+// AWS JSON 1.1, as described in package awsjson:
 //
 //	X-Amz-Target: TrentService.Decrypt
 //
 //	{"KeyId": "alias/app", "CiphertextBlob": "AQ…", "EncryptionContext": {"secret": "42"}}
 //
-// Blobs are base64, times are seconds since 1970. Members it does not know are
-// ignored.
+// Blobs are base64, times are seconds since 1970. Unknown members are ignored.
 //
-// Operations, limits and errors follow the AWS KMS API reference. What AWS offers
-// and this does not is refused with UnsupportedOperationException: asymmetric
-// keys, other HMAC sizes, imported or multi-Region keys, dry runs, attestation.
-// Two things are taken without effect: key policies and tags are dropped, and
-// automatic rotation is recorded and reported, but only RotateKeyOnDemand rotates.
+// Operations, limits and errors follow the AWS KMS API reference. These features
+// of AWS are refused with UnsupportedOperationException: asymmetric keys, other
+// HMAC sizes, imported or multi-Region keys, dry runs, attestation. Key policies
+// and tags are accepted and dropped. Automatic rotation is recorded and reported,
+// but only RotateKeyOnDemand rotates.
 //
 // # Ciphertext blob
 //
@@ -30,12 +29,12 @@
 //	21      12    nonce, random
 //	33      n+16  AES-256-GCM ciphertext and tag
 //
-// The additional data is the first 21 bytes, then the encryption context sorted
-// by key, each key and each value preceded by its length in 4 bytes, big-endian.
+// The associated data is the first 21 bytes, then the encryption context sorted by
+// key. Each key and each value is preceded by its length in 4 bytes, big-endian.
 //
 // # Key file
 //
-// One JSON object, mode 0600, replaced as a whole before a change is answered:
+// One JSON object, mode 0600, replaced atomically before a change is answered:
 //
 //	{
 //	  "version": 1,
@@ -47,8 +46,8 @@
 //	  "aliases": {"alias/app": {"key_id": "<key id>", "created_at": "…"}}
 //	}
 //
-// Backing keys are in order of age: the last one encrypts, all of them decrypt.
-// Data keys are never kept. One process at a time may have the file open.
+// Backing keys are ordered from oldest to newest: the last one encrypts, all of them
+// decrypt. Data keys are never stored. Only one process may have the file open.
 package kms
 
 import (
@@ -64,12 +63,12 @@ import (
 	"goblins-secrets/infra/local/awsjson"
 )
 
-// maxBody leaves room for the largest request AWS takes: a key policy of 32 KiB, or a
-// blob of 6 KiB with a large encryption context.
+// maxBody leaves room for the largest request that AWS accepts: a key policy of 32 KiB,
+// or a blob of 6 KiB with a large encryption context.
 const maxBody = 128 << 10
 
-// Server is an http.Handler speaking the KMS protocol. Its methods may be called
-// concurrently.
+// Server is an http.Handler that speaks the KMS protocol. It is safe for concurrent
+// use.
 type Server struct {
 	awsjson.API
 
@@ -77,14 +76,14 @@ type Server struct {
 	now  func() time.Time
 	rand io.Reader
 
-	// Readers take the current keyring without a lock and never change it; a
-	// writer builds the next one, writes it to the file, and only then publishes it.
+	// Copy-on-write: readers load the current keyring without a lock and never change
+	// it. A writer builds the next one, writes it to the file, and only then publishes it.
 	writing sync.Mutex
 	current atomic.Pointer[keyring]
 }
 
-// Open loads the keys kept at path, or starts with none if there is no such file.
-// The folder must exist. A file that is not a whole key file is an error.
+// Open loads the key file at path, or starts without keys if the file does not exist.
+// The folder must exist. An incomplete or invalid key file is an error.
 func Open(path string) (*Server, error) {
 	ring, err := readKeyring(path)
 	if err != nil {
@@ -116,9 +115,8 @@ func Open(path string) (*Server, error) {
 	return s, nil
 }
 
-// EnsureKey returns the ARN of the key behind alias (such as
-// "alias/goblins-secrets"). If there is no such alias it creates a symmetric key
-// and the alias, both or neither.
+// EnsureKey returns the ARN of the key behind alias, such as "alias/goblins-secrets". If
+// the alias does not exist, it creates a symmetric key and the alias in one step.
 func (s *Server) EnsureKey(alias string) (arn string, err error) {
 	if k, err := s.current.Load().find(alias); err == nil {
 		return k.arn(), nil
@@ -128,7 +126,7 @@ func (s *Server) EnsureKey(alias string) (arn string, err error) {
 		return "", fmt.Errorf("ensure key %s: %w", alias, err)
 	}
 	err = s.update(func(ring *keyring) error {
-		// Another call may have created it since the look above.
+		// Another call may have created it since the check above.
 		if held, err := ring.find(alias); err == nil {
 			k = held
 			return nil
@@ -146,8 +144,8 @@ type answer = awsjson.Answer
 
 func fail(name, format string, args ...any) error { return awsjson.Fail(name, format, args...) }
 
-// handle decodes the request of an operation, and refuses the parameters that no
-// operation here honours and that would change what an answer means.
+// handle decodes the request of an operation. It refuses DryRun and Recipient, which no
+// operation here supports: ignoring them would change the meaning of an answer.
 func handle[In any](do func(In) (answer, error)) awsjson.Operation {
 	return func(ctx context.Context, body []byte) (answer, error) {
 		return awsjson.Decode(func(ctx context.Context, unsupported struct {

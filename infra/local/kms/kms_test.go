@@ -35,7 +35,7 @@ const (
 	missingKey = "00000000-0000-4000-8000-000000000000"
 )
 
-// A stack is a server on a key file, and the AWS client that talks to it.
+// A stack is a server on a key file, and an AWS client of it.
 type stack struct {
 	*awskms.Client
 	server *kms.Server
@@ -89,7 +89,7 @@ func (s stack) mustDataKey(t *testing.T, keyID string, encryptionContext map[str
 	return out
 }
 
-// decrypt returns the plaintext of a blob; keyID may be empty for "not named".
+// decrypt returns the plaintext of a blob. If keyID is empty, the request names no key.
 func (s stack) decrypt(t *testing.T, keyID string, blob []byte, encryptionContext map[string]string) ([]byte, error) {
 	t.Helper()
 	in := &awskms.DecryptInput{CiphertextBlob: blob, EncryptionContext: encryptionContext}
@@ -110,7 +110,7 @@ func (s stack) checkDecrypt(t *testing.T, blob []byte, encryptionContext map[str
 	}
 }
 
-// code is the AWS name of an error, "" for none.
+// code returns the AWS name of an error, or "" for nil.
 func code(err error) string {
 	var api smithy.APIError
 	switch {
@@ -129,7 +129,7 @@ func checkCode(t *testing.T, call string, err error, want string) {
 	}
 }
 
-func TestDataKeyRoundTrip(t *testing.T) {
+func TestDataKeysOpenUnderEveryNameOfTheirKey(t *testing.T) {
 	s := newStack(t)
 	id := s.mustCreate(t, types.KeySpecSymmetricDefault)
 	if _, err := s.CreateAlias(t.Context(), &awskms.CreateAliasInput{AliasName: aws.String("alias/app"), TargetKeyId: &id}); err != nil {
@@ -173,7 +173,7 @@ func TestDataKeyRoundTrip(t *testing.T) {
 				if err != nil || len(got) != size.want {
 					t.Errorf("Decrypt(blob without plaintext) = %d bytes, %v, want %d", len(got), err, size.want)
 				}
-				// Two random bytes may well be the same.
+				// Two keys of one random byte may be equal.
 				if size.want > 1 && bytes.Equal(got, made.Plaintext) {
 					t.Errorf("GenerateDataKey(%s) gave one key twice", name)
 				}
@@ -182,7 +182,7 @@ func TestDataKeyRoundTrip(t *testing.T) {
 	}
 }
 
-// The SDK would hide a member that does not belong in the answer.
+// The test reads the raw answer: the SDK would hide an unexpected member.
 func TestDataKeyWithoutPlaintextHasNone(t *testing.T) {
 	s := newStack(t)
 	id := s.mustCreate(t, types.KeySpecSymmetricDefault)
@@ -224,7 +224,7 @@ func TestEncryptionContextIsBound(t *testing.T) {
 		})
 	}
 
-	// Maps have no order in Go, so the order on the wire is written by hand.
+	// Go maps have no order, so the requests are written by hand.
 	made := s.mustDataKey(t, id, map[string]string{"a": "1", "b": "2", "c": "3"})
 	blob := base64.StdEncoding.EncodeToString(made.CiphertextBlob)
 	for _, order := range []string{`"a":"1","b":"2","c":"3"`, `"c":"3","a":"1","b":"2"`} {
@@ -259,7 +259,7 @@ func TestTamperedBlobNeverOpens(t *testing.T) {
 	s.checkDecrypt(t, made.CiphertextBlob, nil, made.Plaintext)
 }
 
-// The blob is opened here by hand, from what the package documents.
+// The test opens the blob by hand, following the package documentation.
 func TestBlobAndFileAreAsDocumented(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	s := open(t, path)
@@ -401,7 +401,7 @@ func TestRotationKeepsOldBlobsOpening(t *testing.T) {
 			t.Fatalf("RotateKeyOnDemand, time %d = %v", i, err)
 		}
 	}
-	// By hand, as the SDK retries this error.
+	// By hand, because the SDK retries this error.
 	status, body := s.post(t, "TrentService.RotateKeyOnDemand", `{"KeyId":"`+id+`"}`)
 	if status != http.StatusBadRequest || !strings.Contains(body, "LimitExceededException") {
 		t.Errorf("RotateKeyOnDemand, time 26 = %d %s, want 400 LimitExceededException", status, body)
@@ -440,7 +440,7 @@ func TestAutomaticRotationIsRecorded(t *testing.T) {
 	}
 }
 
-func TestReEncrypt(t *testing.T) {
+func TestReEncryptChangesKeyAndContext(t *testing.T) {
 	s := newStack(t)
 	from, to := s.mustCreate(t, types.KeySpecSymmetricDefault), s.mustCreate(t, types.KeySpecSymmetricDefault)
 	old, next := map[string]string{"v": "1"}, map[string]string{"v": "2"}
@@ -474,7 +474,7 @@ func TestReEncrypt(t *testing.T) {
 	checkCode(t, "ReEncrypt(wrong source context)", err, "InvalidCiphertextException")
 }
 
-func TestMac(t *testing.T) {
+func TestVerifyMacAcceptsOnlyTheExactMac(t *testing.T) {
 	s := newStack(t)
 	id, other := s.mustCreate(t, types.KeySpecHmac256), s.mustCreate(t, types.KeySpecHmac256)
 	made, err := s.GenerateMac(t.Context(), &awskms.GenerateMacInput{KeyId: &id, MacAlgorithm: types.MacAlgorithmSpecHmacSha256, Message: []byte("message")})
@@ -505,7 +505,7 @@ func TestMac(t *testing.T) {
 	}
 }
 
-func TestListAliases(t *testing.T) {
+func TestListAliasesPagesAndFilters(t *testing.T) {
 	s := newStack(t)
 	ids := []string{s.mustCreate(t, types.KeySpecSymmetricDefault), s.mustCreate(t, types.KeySpecSymmetricDefault)}
 	want := map[string]string{}
@@ -543,7 +543,7 @@ func TestListAliases(t *testing.T) {
 	}
 }
 
-func TestDescribeKey(t *testing.T) {
+func TestDescribeKeyReportsAllMetadata(t *testing.T) {
 	s := newStack(t)
 	for _, tt := range []struct {
 		spec types.KeySpec
@@ -578,7 +578,7 @@ func TestDescribeKey(t *testing.T) {
 	}
 }
 
-// pretty makes SDK structs comparable, which hold unexported fields.
+// pretty makes SDK structs comparable: they have unexported fields.
 func pretty(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.MarshalIndent(v, "", " ")
@@ -588,7 +588,7 @@ func pretty(t *testing.T, v any) string {
 	return string(data)
 }
 
-func TestErrorNames(t *testing.T) {
+func TestErrorsHaveTheirAWSNames(t *testing.T) {
 	s := newStack(t)
 	ctx := t.Context()
 	id, other, hmacID := s.mustCreate(t, types.KeySpecSymmetricDefault), s.mustCreate(t, types.KeySpecSymmetricDefault), s.mustCreate(t, types.KeySpecHmac256)
@@ -690,7 +690,7 @@ func TestErrorNames(t *testing.T) {
 	}
 }
 
-// post sends a request by hand.
+// post sends a request without the SDK.
 func (s stack) post(t *testing.T, target, body string) (status int, answer string) {
 	t.Helper()
 	return s.send(t, http.MethodPost, "application/x-amz-json-1.1", target, body)
@@ -710,7 +710,7 @@ func (s stack) send(t *testing.T, method, contentType, target, body string) (sta
 	return w.Code, string(data)
 }
 
-func TestProtocol(t *testing.T) {
+func TestServerSpeaksAWSJSON(t *testing.T) {
 	s := newStack(t)
 	id := s.mustCreate(t, types.KeySpecSymmetricDefault)
 	const (
@@ -736,8 +736,8 @@ func TestProtocol(t *testing.T) {
 		{"not JSON", post, amzJSON, describe, `{"KeyId":`, 400, "SerializationException"},
 		{"more than JSON", post, amzJSON, describe, body + body, 400, "SerializationException"},
 		{"other type", post, amzJSON, describe, `{"KeyId":7}`, 400, "SerializationException"},
-		{"context value no string", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","EncryptionContext":{"a":1}}`, 400, "SerializationException"},
-		{"blob no base64", post, amzJSON, "TrentService.Decrypt", `{"CiphertextBlob":"*"}`, 400, "SerializationException"},
+		{"context value not a string", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","EncryptionContext":{"a":1}}`, 400, "SerializationException"},
+		{"blob not base64", post, amzJSON, "TrentService.Decrypt", `{"CiphertextBlob":"*"}`, 400, "SerializationException"},
 		{"named key empty", post, amzJSON, "TrentService.Decrypt", `{"CiphertextBlob":"AAAA","KeyId":""}`, 400, "ValidationException"},
 		{"dry run", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","DryRun":true}`, 400, "UnsupportedOperationException"},
 		{"attestation", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","Recipient":{}}`, 400, "UnsupportedOperationException"},
@@ -809,7 +809,7 @@ func TestKeysSurviveReopening(t *testing.T) {
 	}
 }
 
-func TestEnsureKey(t *testing.T) {
+func TestEnsureKeyIsIdempotent(t *testing.T) {
 	s := newStack(t)
 	arn, err := s.server.EnsureKey("alias/app")
 	if err != nil {
@@ -864,7 +864,7 @@ func TestOpenRefusesDamagedFile(t *testing.T) {
 	}
 }
 
-// A change that cannot be written is an error for the caller and did not happen.
+// If the file cannot be written, the caller gets an error and nothing changes.
 func TestFailedWriteChangesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -924,7 +924,7 @@ func TestFileHoldsNoDataKey(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestConcurrentCallsLoseNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	s := open(t, path)
 	id := s.mustCreate(t, types.KeySpecSymmetricDefault)
@@ -961,7 +961,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	if len(arns) != 1 {
-		t.Errorf("EnsureKey gave %d keys for one alias, want 1", len(arns))
+		t.Errorf("EnsureKey(one alias) = %d different keys, want 1", len(arns))
 	}
 
 	var file struct {

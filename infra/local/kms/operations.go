@@ -122,7 +122,7 @@ func (s *Server) listAliases(in struct {
 		}
 		target = k.id
 	}
-	// The marker is the last name of the page before.
+	// The marker is the last name of the previous page.
 	if _, ok := ring.Aliases[in.Marker]; in.Marker != "" && !ok {
 		return nil, fail("InvalidMarkerException", "The marker is not one that this operation returned.")
 	}
@@ -179,7 +179,8 @@ func (s *Server) enableKeyRotation(in struct {
 	})
 }
 
-// getKeyRotationStatus and rotateKeyOnDemand answer with the bare key id, as AWS does.
+// getKeyRotationStatus and rotateKeyOnDemand answer with the key id, not the ARN, as AWS
+// does.
 func (s *Server) getKeyRotationStatus(in keyRequest) (answer, error) {
 	k, err := s.current.Load().findKey(in.KeyId)
 	if err != nil {
@@ -204,7 +205,7 @@ func (s *Server) rotateKeyOnDemand(in keyRequest) (answer, error) {
 			return err
 		}
 		if len(k.BackingKeys) > maxOnDemandRotations {
-			return fail("LimitExceededException", "%s was rotated %d times, the most that is allowed.", k.arn(), maxOnDemandRotations)
+			return fail("LimitExceededException", "%s was rotated %d times, which is the limit.", k.arn(), maxOnDemandRotations)
 		}
 		k.BackingKeys = append(slices.Clip(k.BackingKeys), next)
 		id = k.id
@@ -315,8 +316,7 @@ func (s *Server) reEncrypt(in struct {
 	}, nil
 }
 
-// cryptoResult is a blob that was sealed or a plaintext that was opened, and the
-// key that did it.
+// cryptoResult is a sealed blob or an opened plaintext, and its key.
 type cryptoResult struct {
 	keyARN, backingID string
 	data              []byte
@@ -332,8 +332,8 @@ func (s *Server) encrypt(ring *keyring, keyID string, plaintext []byte, context 
 	return cryptoResult{k.arn(), backing.ID, blob}, err
 }
 
-// decrypt opens a blob under the key it names, which must be the key behind keyID
-// when the caller gives one.
+// decrypt opens a blob under the key that its header names. If keyID is not nil, it must
+// identify the same key.
 func decrypt(ring *keyring, keyID *string, blob []byte, context map[string]string) (cryptoResult, error) {
 	if err := between("ciphertextBlob", len(blob), 1, maxBlob); err != nil {
 		return cryptoResult{}, err
@@ -348,7 +348,7 @@ func decrypt(ring *keyring, keyID *string, blob []byte, context map[string]strin
 	}
 	header, ok := readHeader(blob)
 	k, held := ring.Keys[header.keyID.String()]
-	// A blob under a key that was never here is damaged, not another key's.
+	// A blob of an unknown key is invalid; it is not a blob of another key.
 	if !ok || !held {
 		return cryptoResult{}, invalidCiphertext()
 	}
@@ -405,7 +405,7 @@ func (s *Server) mac(in macRequest) (key, []byte, error) {
 	switch in.MacAlgorithm {
 	case macAlgorithm, "HMAC_SHA_224", "HMAC_SHA_384", "HMAC_SHA_512":
 	default:
-		return key{}, nil, fail("ValidationException", "Value '%s' at 'macAlgorithm' is no MAC algorithm.", in.MacAlgorithm)
+		return key{}, nil, fail("ValidationException", "Value '%s' at 'macAlgorithm' is not a MAC algorithm.", in.MacAlgorithm)
 	}
 	k, err := s.current.Load().usable(in.KeyId, usageMAC)
 	if err != nil {
@@ -420,7 +420,7 @@ func (s *Server) mac(in macRequest) (key, []byte, error) {
 	return k, h.Sum(nil), nil
 }
 
-// checkAlgorithm accepts the one algorithm of symmetric keys, which is the default.
+// checkAlgorithm accepts only the algorithm of symmetric keys, which is the default.
 func checkAlgorithm(name string) error {
 	if name != "" && name != specSymmetric {
 		return fail("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.", name, specSymmetric)
@@ -428,8 +428,8 @@ func checkAlgorithm(name string) error {
 	return nil
 }
 
-// between refuses a member whose value or length is outside low to high. A member
-// that is missing has length 0.
+// between refuses a member whose value or length is outside low to high. A missing
+// member has length 0.
 func between(member string, n, low, high int) error {
 	if n < low || n > high {
 		return fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
@@ -441,5 +441,5 @@ func invalidCiphertext() error {
 	return fail("InvalidCiphertextException", "The ciphertext or its encryption context is not valid.")
 }
 
-// epoch is a time as the protocol has it.
+// epoch returns a time in the protocol's format: seconds since 1970.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -40,7 +40,7 @@ type pageRequest struct {
 	NextToken  string
 }
 
-// valueRequest is the part of a request that makes a version.
+// valueRequest is the part of a request that describes a version.
 type valueRequest struct {
 	ClientRequestToken string
 	SecretString       *string
@@ -56,7 +56,7 @@ func (in valueRequest) value() (plaintext []byte, binary bool) {
 	return in.SecretBinary, true
 }
 
-// check refuses what makes no version. No value at all is fine.
+// check refuses an invalid version. A request without a value is valid.
 func (in valueRequest) check() error {
 	switch {
 	case !in.given():
@@ -127,7 +127,7 @@ func (s *Server) createSecret(ctx context.Context, in struct {
 	return out, nil
 }
 
-// createAgain answers for a name that is taken: nil if the same request has made it.
+// createAgain handles a name that exists. It returns nil if the same request created it.
 func (s *Server) createAgain(ctx context.Context, old secret, in valueRequest) error {
 	if old.DeletesAt != nil {
 		return fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
@@ -146,8 +146,8 @@ func (s *Server) describeSecret(_ context.Context, in secretRequest) (answer, er
 	return sec.describe("VersionIdsToStages"), nil
 }
 
-// describe tells all but the values, versions under the name that the operation has
-// for them. AWS leaves out what there is none of, and versions without a label.
+// describe returns everything except the values. The name of the member with the versions
+// depends on the operation. AWS omits empty members and versions without a label.
 func (sec secret) describe(versionsMember string) answer {
 	out := sec.identity()
 	out["CreatedDate"], out["LastChangedDate"] = epoch(sec.CreatedAt), epoch(sec.ChangedAt)
@@ -227,8 +227,8 @@ func (s *Server) deleteSecret(_ context.Context, in struct {
 	return out, nil
 }
 
-// forceDelete removes a secret, deleted before or not. AWS does not mind when there is
-// none.
+// forceDelete removes a secret at once, even one that is already marked for deletion. As
+// in AWS, a missing secret is not an error.
 func (s *Server) forceDelete(id string) (answer, error) {
 	out := answer{"Name": id}
 	err := s.update(func(v vault) error {
@@ -245,7 +245,7 @@ func (s *Server) forceDelete(id string) (answer, error) {
 	return out, nil
 }
 
-// restoreSecret takes a secret that is not deleted for one that was restored before.
+// restoreSecret is idempotent: restoring a secret that is not deleted succeeds.
 func (s *Server) restoreSecret(_ context.Context, in secretRequest) (answer, error) {
 	var sec secret
 	err := s.update(func(v vault) (err error) {
@@ -276,7 +276,7 @@ func (s *Server) tagResource(_ context.Context, in struct {
 	return answer{}, nil
 }
 
-// tag adds tags, or gives those that it has other values.
+// tag adds tags, and replaces the values of existing ones.
 func (sec *secret) tag(tags []tag) error {
 	for _, t := range tags {
 		if err := cmp.Or(
@@ -286,7 +286,7 @@ func (sec *secret) tag(tags []tag) error {
 			return err
 		}
 		if !tagPattern.MatchString(t.Key) || !tagPattern.MatchString(t.Value) || strings.HasPrefix(t.Key, "aws:") {
-			return fail("InvalidParameterException", "A tag has letters, spaces, numbers and + - = . _ : / @ only, and a key that does not begin with aws:.")
+			return fail("InvalidParameterException", "A tag may contain only letters, spaces, numbers and + - = . _ : / @, and its key must not begin with aws:.")
 		}
 		i := slices.IndexFunc(sec.Tags, func(had tag) bool { return had.Key == t.Key })
 		if i < 0 {
@@ -296,7 +296,7 @@ func (sec *secret) tag(tags []tag) error {
 		}
 	}
 	if len(sec.Tags) > maxTags {
-		return fail("InvalidParameterException", "A secret has no more than %d tags.", maxTags)
+		return fail("InvalidParameterException", "A secret can have at most %d tags.", maxTags)
 	}
 	return nil
 }
@@ -356,7 +356,7 @@ func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, Versio
 	if stage != "" && sec.Stages[stage] != id {
 		return nil, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
 	}
-	plaintext, err := s.sealer.Open(ctx, sec.facts(id), held.Sealed)
+	plaintext, err := s.sealer.Open(ctx, sec.associatedData(id), held.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open value: %w", err)
 	}
@@ -386,8 +386,8 @@ func (s *Server) updateSecretVersionStage(_ context.Context, in struct {
 	return sec.identity(), nil
 }
 
-// move takes a label from one version to another, either of which may be empty, if it
-// is where the caller believes it to be.
+// move is a compare-and-swap of a label from one version to another. It fails unless the
+// label is on the version from. Either version may be empty.
 func (sec *secret) move(stage, from, to string) error {
 	holder := sec.Stages[stage]
 	_, known := sec.Versions[to]
@@ -439,8 +439,8 @@ func (s *Server) listSecretVersionIDs(_ context.Context, in struct {
 	return out, nil
 }
 
-// page answers with what show makes of some of the keys, under the member's name. The
-// token is the last key of the page before.
+// page returns an answer whose member holds one page of the keys, each mapped by show.
+// The token is the last key of the previous page.
 func (in pageRequest) page(member string, keys []string, show func(key string) answer) (answer, error) {
 	limit := maxPage
 	if in.MaxResults != nil {
@@ -469,8 +469,8 @@ func (in pageRequest) page(member string, keys []string, show func(key string) a
 	return out, nil
 }
 
-// between refuses a member whose value or length is outside low to high. A member that
-// is missing has length 0.
+// between refuses a member whose value or length is outside low to high. A missing
+// member has length 0.
 func between(member string, n, low, high int) error {
 	if n < low || n > high {
 		return fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
@@ -478,5 +478,5 @@ func between(member string, n, low, high int) error {
 	return nil
 }
 
-// epoch is a time as the protocol has it.
+// epoch returns a time in the protocol's format: seconds since 1970.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

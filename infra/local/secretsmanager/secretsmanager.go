@@ -1,33 +1,33 @@
-// Package secretsmanager is AWS Secrets Manager for local runs: it speaks its
-// protocol, so AWS SDKs and the AWS CLI talk to it unchanged, and keeps its secrets in
-// a file, sealed. Signatures, IAM and resource policies are not checked, so whoever
-// reaches the listener may read every secret. Serve it on loopback.
+// Package secretsmanager is AWS Secrets Manager for local runs. It speaks the same
+// protocol, so AWS SDKs and the AWS CLI work with it unchanged, and stores its secrets,
+// sealed, in a file. It does not check signatures, IAM or resource policies, so every
+// client that reaches the listener may read every secret. Serve it on loopback only.
 //
 // # Protocol
 //
-// AWS JSON 1.1, which package awsjson describes:
+// AWS JSON 1.1, as described in package awsjson:
 //
 //	X-Amz-Target: secretsmanager.GetSecretValue
 //
 //	{"SecretId": "app/database", "VersionStage": "AWSCURRENT"}
 //
-// Blobs are base64, times are seconds since 1970. Members it does not know are
-// ignored. No error's message holds a value.
+// Blobs are base64, times are seconds since 1970. Unknown members are ignored. Error
+// messages never contain a value.
 //
-// Operations, limits and errors follow the AWS Secrets Manager API reference, in its
-// plain form: a change is seen by the next request, and what is due to be removed is
-// gone at once. What differs:
+// Operations, limits and errors follow the AWS Secrets Manager API reference, but
+// consistency is strong: the next request sees every change, and removals are immediate.
+// Differences from AWS:
 //
 //   - Rotation, replication, resource policies and the operations that are not in
 //     [Open] are missing. Filters and orders of ListSecrets, and replicas of
 //     CreateSecret, are refused with InvalidParameterException.
-//   - KmsKeyId is kept and told, and seals nothing. The key need not exist.
-//   - When a secret was last accessed is not kept.
+//   - KmsKeyId is stored and reported, but not used to seal. The key need not exist.
+//   - LastAccessedDate is not recorded.
 //   - There is one quota on versions and one on labels; rates are not limited.
 //
 // # File
 //
-// One JSON object, mode 0600, replaced as a whole before a change is answered:
+// One JSON object, mode 0600, replaced atomically before a change is answered:
 //
 //	{
 //	  "version": 1,
@@ -35,14 +35,15 @@
 //	    "arn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:<name>-<6 random>",
 //	    "description": "…", "kms_key_id": "…", "tags": [{"Key": "…", "Value": "…"}],
 //	    "created_at": "…", "changed_at": "…",
-//	    "deletes_at": "<when it is gone, of a secret that was deleted>",
+//	    "deletes_at": "<end of the recovery window, only of a deleted secret>",
 //	    "stages": {"AWSCURRENT": "<version id>"},
 //	    "versions": {"<version id>": {"created_at": "…", "binary": false, "sealed": "<base64>"}}
 //	  }}
 //	}
 //
-// Values are sealed under the facts {"secret": <ARN>, "version": <version id>}; a
-// version sealed elsewhere does not open. One process at a time may have the file open.
+// Values are sealed with the associated data {"secret": <ARN>, "version": <version id>},
+// so a value moved to another version does not open. Only one process may have the file
+// open.
 package secretsmanager
 
 import (
@@ -56,14 +57,14 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// maxBody leaves room for the largest value with all its bytes escaped, and tags.
+// maxBody leaves room for tags and the largest value with every byte escaped.
 const maxBody = 512 << 10
 
-// Server is an http.Handler speaking the protocol of Secrets Manager. Its methods may
-// be called concurrently.
+// Server is an http.Handler that speaks the protocol of Secrets Manager. It is safe for
+// concurrent use.
 type Server struct {
-	// Now is the clock: time.Now, unless it is set before the first request. It
-	// decides when a deleted secret is gone and how old a version is.
+	// Now is the clock, by default time.Now. Set it before the first request. It
+	// decides when a recovery window ends and how old a version is.
 	Now func() time.Time
 
 	awsjson.API
@@ -71,15 +72,15 @@ type Server struct {
 	path   string
 	sealer secrets.Sealer
 
-	// Readers take the current secrets without a lock and never change them; a writer
-	// makes the next ones, writes them to the file, and only then publishes them.
+	// Copy-on-write: readers load the current vault without a lock and never change it.
+	// A writer builds the next one, writes it to the file, and only then publishes it.
 	writing sync.Mutex
 	current atomic.Pointer[vault]
 }
 
-// Open loads the secrets kept at path, or starts with none if there is no such file.
-// The folder must exist. A file that is not a whole file of secrets is an error.
-// The sealer encrypts all values; what it sealed once, it must open later.
+// Open loads the file of secrets at path, or starts without secrets if the file does not
+// exist. The folder must exist. An incomplete or invalid file is an error. The sealer
+// encrypts all values, and must be able to open those sealed by earlier runs.
 func Open(path string, sealer secrets.Sealer) (*Server, error) {
 	kept, err := read(path)
 	if err != nil {

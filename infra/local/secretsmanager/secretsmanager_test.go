@@ -42,7 +42,7 @@ var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credent
 	return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 })
 
-// newSealer seals as the product does, under a key of the test's own.
+// newSealer returns a sealer like the product's, with a master key for this test alone.
 func newSealer(t *testing.T) secrets.Sealer {
 	t.Helper()
 	keys, err := kms.Open(filepath.Join(t.TempDir(), "kms.json"))
@@ -59,11 +59,11 @@ func newSealer(t *testing.T) secrets.Sealer {
 	return envelope.Sealer{Keys: awskms.New(client, arn), Rand: rand.Reader}
 }
 
-// A stack is a server on a file, and the AWS client that talks to it.
+// A stack is a server on a file, and an AWS client of it.
 type stack struct {
 	*sm.Client
 	url string
-	// ahead is how far the server's clock is ahead of ours.
+	// ahead is how far the server's clock is ahead of the test's.
 	ahead *atomic.Int64
 }
 
@@ -87,7 +87,7 @@ func newStack(t *testing.T) stack {
 	return open(t, filepath.Join(t.TempDir(), "secrets.json"), newSealer(t))
 }
 
-// id is a version id that says what it is for.
+// id returns a version id of valid length that begins with the name.
 func id(name string) string { return name + "-" + strings.Repeat("0", 40-len(name)) }
 
 func (s stack) create(t *testing.T, name string) (arn string) {
@@ -99,7 +99,7 @@ func (s stack) create(t *testing.T, name string) (arn string) {
 	return *out.ARN
 }
 
-// put stores a value that is the version's id.
+// put stores a version whose value equals its id.
 func (s stack) put(name, version string, stages ...string) error {
 	_, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{
 		SecretId: &name, ClientRequestToken: &version, SecretString: &version, VersionStages: stages,
@@ -142,8 +142,8 @@ func (s stack) checkStages(t *testing.T, name string, want map[string][]string) 
 	}
 }
 
-// kind is the SDK's type of an error, or the code of one that the SDK has no type for;
-// "" for none.
+// kind returns the name of the SDK's type of an error. If the SDK has no type for it, kind
+// returns the code; for nil it returns "".
 func kind(err error) string {
 	var api smithy.APIError
 	switch {
@@ -165,7 +165,7 @@ func checkKind(t *testing.T, call string, err error, want string) {
 	}
 }
 
-func TestValuesComeBack(t *testing.T) {
+func TestValuesAreReadBackUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	name, token := "app/database", id("first")
@@ -208,7 +208,7 @@ func TestValuesComeBack(t *testing.T) {
 			isText := got.SecretString != nil && *got.SecretString == `{"A": "ü\u0000"}` && got.SecretBinary == nil
 			isBinary := got.SecretString == nil && bytes.Equal(got.SecretBinary, []byte{0, 0xff})
 			if *got.VersionId != tt.want || *got.Name != name || *got.ARN != *made.ARN || (tt.want == token) != isText || (tt.want == binary) != isBinary {
-				t.Errorf("GetSecretValue(%s, %q, %q) = version %s, as text %t, as binary %t, want %s", secretID, tt.version, tt.stage, *got.VersionId, isText, isBinary, tt.want)
+				t.Errorf("GetSecretValue(%s, %q, %q) = version %s, as string %t, as binary %t, want %s", secretID, tt.version, tt.stage, *got.VersionId, isText, isBinary, tt.want)
 			}
 			if age := time.Since(*got.CreatedDate); age < -time.Minute || age > time.Minute {
 				t.Errorf("CreatedDate is %s ago, want now", age)
@@ -217,7 +217,7 @@ func TestValuesComeBack(t *testing.T) {
 	}
 }
 
-func TestLabelsMove(t *testing.T) {
+func TestLabelMovesOnlyFromItsVersion(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	const name = "labels"
@@ -277,10 +277,10 @@ func TestTokensAreIdempotent(t *testing.T) {
 	changed := *s.describe(t, name).LastChangedDate
 	s.ahead.Store(int64(time.Minute))
 	s.mustPut(t, name, b, "AWSPENDING")
-	s.mustPut(t, name, b) // which does not make it current
+	s.mustPut(t, name, b) // a repeated put does not make it current
 	s.checkStages(t, name, map[string][]string{a: {"AWSCURRENT"}, b: {"AWSPENDING"}})
 	if got := *s.describe(t, name).LastChangedDate; !got.Equal(changed) {
-		t.Errorf("LastChangedDate = %s after puts that changed nothing, want %s", got, changed)
+		t.Errorf("LastChangedDate after repeated puts = %s, want %s", got, changed)
 	}
 	for what, in := range map[string]*sm.PutSecretValueInput{
 		"another value":         {SecretString: aws.String("two")},
@@ -295,7 +295,7 @@ func TestTokensAreIdempotent(t *testing.T) {
 func TestDescriptionIsKept(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	name := "told"
+	name := "described"
 	_, err := s.CreateSecret(t.Context(), &sm.CreateSecretInput{
 		Name: &name, Description: aws.String("what for"), KmsKeyId: aws.String("alias/mine"),
 		Tags: []types.Tag{{Key: aws.String("owner"), Value: aws.String("")}, {Key: aws.String("a b"), Value: aws.String("Größe+-=._:/@ 1")}},
@@ -318,7 +318,7 @@ func TestDescriptionIsKept(t *testing.T) {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
 	if aws.ToString(got.Description) != "what for" || aws.ToString(got.KmsKeyId) != "alias/mine" || got.DeletedDate != nil || got.VersionIdsToStages != nil {
-		t.Errorf("DescribeSecret = description %q, key %q, deleted %v, versions %v, want what was said and no more",
+		t.Errorf("DescribeSecret = description %q, key %q, deleted %v, versions %v, want only what was set",
 			aws.ToString(got.Description), aws.ToString(got.KmsKeyId), got.DeletedDate, got.VersionIdsToStages)
 	}
 	s.create(t, "plain")
@@ -327,7 +327,7 @@ func TestDescriptionIsKept(t *testing.T) {
 	}
 }
 
-func TestDeletion(t *testing.T) {
+func TestDeletedSecretIsRestorableWithinItsWindow(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	ctx, name := t.Context(), "doomed"
@@ -377,7 +377,7 @@ func TestDeletion(t *testing.T) {
 	}
 
 	s.ahead.Store(int64(7*day - time.Minute))
-	for range 2 { // it was restored before
+	for range 2 { // restoring is idempotent
 		if _, err := s.RestoreSecret(ctx, &sm.RestoreSecretInput{SecretId: &name}); err != nil {
 			t.Fatal(err)
 		}
@@ -401,12 +401,12 @@ func TestDeletion(t *testing.T) {
 		}
 	}
 	if second := s.create(t, name); second == first {
-		t.Errorf("another secret of the name has the ARN of the first, %s", first)
+		t.Errorf("ARN of a new secret of the same name = %s, want a new one", first)
 	}
 	s.checkStages(t, name, nil)
 }
 
-func TestForceDelete(t *testing.T) {
+func TestForceDeleteIsImmediate(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	force := func(name string) {
@@ -427,7 +427,7 @@ func TestForceDelete(t *testing.T) {
 	force("never was")
 }
 
-func TestQuotaOfVersions(t *testing.T) {
+func TestUnlabelledVersionsMakeRoomAfterADay(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	const name = "busy"
@@ -453,7 +453,7 @@ func TestQuotaOfVersions(t *testing.T) {
 		s.mustPut(t, name, version(n))
 	}
 	checkKind(t, "PutSecretValue of the 101st version in a day", s.put(name, version(100)), "LimitExceededException")
-	checkKind(t, "PutSecretValue of a version that is there", s.put(name, version(99)), "")
+	checkKind(t, "PutSecretValue of a version that exists", s.put(name, version(99)), "")
 	if got := versions(); len(got) != 100 {
 		t.Errorf("%d versions, want 100", len(got))
 	}
@@ -462,15 +462,15 @@ func TestQuotaOfVersions(t *testing.T) {
 	s.ahead.Store(int64(day + time.Minute))
 	s.mustPut(t, name, version(100))
 	s.mustPut(t, name, version(101))
-	// The oldest has a label; those next to it in age are gone.
+	// The oldest version has a label. The two oldest without a label are removed.
 	got := versions()
 	if len(got) != 100 || !slices.Contains(got, version(0)) || slices.Contains(got, version(1)) || slices.Contains(got, version(2)) || !slices.Contains(got, version(3)) {
-		t.Errorf("after a day and two more: %d versions, from %v, want 100: the labelled one and the newest", len(got), got[:3])
+		t.Errorf("after a day and two more puts: %d versions, from %v, want 100: the labelled one and the newest", len(got), got[:3])
 	}
 	s.checkStages(t, name, map[string][]string{version(0): {"KEEP"}, version(100): {"AWSPREVIOUS"}, version(101): {"AWSCURRENT"}})
 }
 
-func TestQuotaOfLabels(t *testing.T) {
+func TestSecretHasAtMost20Labels(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.create(t, "labelled")
@@ -481,10 +481,10 @@ func TestQuotaOfLabels(t *testing.T) {
 	s.mustPut(t, "labelled", id("a"), stages...) // and AWSCURRENT
 	checkKind(t, "PutSecretValue with the 21st label", s.put("labelled", id("b"), "L19"), "LimitExceededException")
 	checkKind(t, "UpdateSecretVersionStage with the 21st label", s.move("labelled", "L19", "", id("a")), "LimitExceededException")
-	checkKind(t, "PutSecretValue with a label that there is", s.put("labelled", id("b"), "L18"), "")
+	checkKind(t, "PutSecretValue with a label that exists", s.put("labelled", id("b"), "L18"), "")
 }
 
-func TestErrors(t *testing.T) {
+func TestErrorsHaveTheirAWSNames(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	ctx, name := t.Context(), "there"
@@ -561,7 +561,7 @@ func TestErrors(t *testing.T) {
 		{"TagResource with a line break", tag("k\n", "v"), "InvalidParameterException"},
 		{"TagResource with AWS's prefix", tag("aws:k", "v"), "InvalidParameterException"},
 		{"ListSecrets of 0", list(sm.ListSecretsInput{MaxResults: aws.Int32(0)}), "ValidationException"},
-		{"ListSecrets after nothing", list(sm.ListSecretsInput{NextToken: none}), "InvalidNextTokenException"},
+		{"ListSecrets with an unknown token", list(sm.ListSecretsInput{NextToken: none}), "InvalidNextTokenException"},
 		{"ListSecrets with a filter", list(sm.ListSecretsInput{Filters: []types.Filter{{Key: "name", Values: []string{"t"}}}}), "InvalidParameterException"},
 	} {
 		checkKind(t, tt.call, tt.err, tt.want)
@@ -569,7 +569,7 @@ func TestErrors(t *testing.T) {
 	s.checkStages(t, "empty", nil)
 }
 
-func TestLists(t *testing.T) {
+func TestListsPageInOrderOfCreation(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	for n, name := range []string{"c", "a", "d", "b"} {
@@ -623,7 +623,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// Of those who would move a label from where they saw it, one does.
+// When several callers move a label from the same version, exactly one succeeds.
 func TestMovingALabelIsACompareAndSwap(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -695,7 +695,7 @@ func TestSecretsSurviveReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Base64 of a text depends on where it begins, so all three are looked for.
+	// The base64 of a substring depends on its offset modulo 3, so the test searches all three.
 	for _, trace := range []string{plaintext, "Y29ycmVjdCBob3JzZS", "NvcnJlY3QgaG9yc2Ug", "jb3JyZWN0IGhvcnNlI"} {
 		if bytes.Contains(data, []byte(trace)) {
 			t.Error("the file holds a plaintext")
@@ -717,7 +717,7 @@ func TestSecretsSurviveReopening(t *testing.T) {
 		if err != nil {
 			t.Errorf("GetSecretValue(%s) after reopening = %v", stage, err)
 		} else if aws.ToString(got.SecretString)+string(got.SecretBinary) != plaintext {
-			t.Errorf("GetSecretValue(%s) after reopening is another value", stage)
+			t.Errorf("GetSecretValue(%s) after reopening: the value differs", stage)
 		}
 	}
 }
@@ -731,7 +731,7 @@ func marshal(t *testing.T, v any) []byte {
 	return data
 }
 
-// Someone with the file can't make one version's value another's.
+// A writer of the file cannot move a value from one version to another.
 func TestValueIsBoundToItsVersion(t *testing.T) {
 	t.Parallel()
 	path, sealer := filepath.Join(t.TempDir(), "secrets.json"), newSealer(t)
@@ -784,7 +784,7 @@ func TestOpenRefusesDamagedFile(t *testing.T) {
 	}
 }
 
-// A change that cannot be written is an error for the caller and did not happen.
+// If the file cannot be written, the caller gets an error and nothing changes.
 func TestFailedWriteChangesNothing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -801,7 +801,7 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 	s.checkStages(t, "one", map[string][]string{id("a"): {"AWSCURRENT"}})
 }
 
-func TestProtocol(t *testing.T) {
+func TestServerSpeaksAWSJSON(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.create(t, "there")
@@ -845,7 +845,7 @@ func TestProtocol(t *testing.T) {
 			Message string
 		}
 		if err := json.Unmarshal(body, &got); err != nil {
-			t.Errorf("%s: answer is no JSON: %v", tt.name, err)
+			t.Errorf("%s: answer is not JSON: %v", tt.name, err)
 		}
 		if response.StatusCode != tt.status || got.Type != tt.kind || (got.Message == "") != (tt.kind == "") {
 			t.Errorf("%s = %d %q with message %q, want %d %q", tt.name, response.StatusCode, got.Type, got.Message, tt.status, tt.kind)

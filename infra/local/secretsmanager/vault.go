@@ -29,20 +29,20 @@ const (
 	// Quotas of AWS Secrets Manager.
 	maxVersions = 100
 	maxStages   = 20
-	keptFor     = 24 * time.Hour // each version, at least
+	keptFor     = 24 * time.Hour // each version is kept at least this long
 )
 
-// vault is all that the server keeps: secrets by name.
+// vault is the server's state: secrets by name.
 type vault map[string]secret
 
-// file is the vault in the shape of the file.
+// file is the JSON shape of the file.
 type file struct {
 	Version int   `json:"version"`
 	Secrets vault `json:"secrets"`
 }
 
 type secret struct {
-	name        string             // it is kept under
+	name        string             // its key in the vault
 	ARN         string             `json:"arn"`
 	Description string             `json:"description,omitempty"`
 	KMSKeyID    string             `json:"kms_key_id,omitempty"`
@@ -50,7 +50,7 @@ type secret struct {
 	CreatedAt   time.Time          `json:"created_at"`
 	ChangedAt   time.Time          `json:"changed_at"`
 	DeletesAt   *time.Time         `json:"deletes_at,omitempty"`
-	Stages      map[string]string  `json:"stages"` // a label is on one version
+	Stages      map[string]string  `json:"stages"` // label to version id
 	Versions    map[string]version `json:"versions"`
 }
 
@@ -62,12 +62,12 @@ type version struct {
 	Sealed    []byte    `json:"sealed"`
 }
 
-// facts are what the value of a version is sealed under.
-func (sec secret) facts(versionID string) map[string]string {
+// associatedData returns the associated data of a version's value.
+func (sec secret) associatedData(versionID string) map[string]string {
 	return map[string]string{"secret": sec.ARN, "version": versionID}
 }
 
-// stagesOf are the labels of a version, sorted as AWS does.
+// stagesOf returns the labels of a version, sorted as in AWS.
 func (sec secret) stagesOf(versionID string) []string {
 	var stages []string
 	for stage, id := range sec.Stages {
@@ -79,7 +79,7 @@ func (sec secret) stagesOf(versionID string) []string {
 	return stages
 }
 
-// attach puts a label on a version, whichever version had it.
+// attach moves a label to a version. If AWSCURRENT moves, the old version gets AWSPREVIOUS.
 func (sec *secret) attach(stage, versionID string) {
 	if old, ok := sec.Stages[stage]; ok && stage == current && old != versionID {
 		sec.Stages[previous] = old
@@ -87,11 +87,11 @@ func (sec *secret) attach(stage, versionID string) {
 	sec.Stages[stage] = versionID
 }
 
-// keepQuotas removes versions that nothing refers to, oldest first, and says whether
-// what is left is too much.
+// keepQuotas removes versions without a label, oldest first, until the quota is met. It
+// returns an error if versions or labels still exceed their quota.
 func (sec *secret) keepQuotas(now time.Time) error {
 	if len(sec.Stages) > maxStages {
-		return fail("LimitExceededException", "A secret has no more than %d staging labels.", maxStages)
+		return fail("LimitExceededException", "A secret can have at most %d staging labels.", maxStages)
 	}
 	for _, id := range sec.versionIDs() {
 		if len(sec.Versions) <= maxVersions {
@@ -102,25 +102,25 @@ func (sec *secret) keepQuotas(now time.Time) error {
 		}
 	}
 	if len(sec.Versions) > maxVersions {
-		return fail("LimitExceededException", "A secret has no more than %d versions, and those of the last 24 hours are kept.", maxVersions)
+		return fail("LimitExceededException", "A secret can have at most %d versions, and versions of the last 24 hours are not removed.", maxVersions)
 	}
 	return nil
 }
 
-// versionIDs are in order of age, oldest first.
+// versionIDs returns the version ids, oldest first.
 func (sec secret) versionIDs() []string {
 	return slices.SortedFunc(maps.Keys(sec.Versions), func(a, b string) int {
 		return cmp.Or(sec.Versions[a].CreatedAt.Compare(sec.Versions[b].CreatedAt), cmp.Compare(a, b))
 	})
 }
 
-// put adds a version with these labels. The first one of a secret is current, too.
-// Put again, it is there already, and keeps the labels that it has.
+// put adds a version with these labels. A secret's first version also gets AWSCURRENT.
+// The ClientRequestToken is an idempotency token: a repeated put changes nothing.
 func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages []string) error {
 	id := in.ClientRequestToken
 	plaintext, binary := in.value()
 	if old, ok := sec.Versions[id]; ok {
-		held, err := s.sealer.Open(ctx, sec.facts(id), old.Sealed)
+		held, err := s.sealer.Open(ctx, sec.associatedData(id), old.Sealed)
 		if err != nil {
 			return fmt.Errorf("open value: %w", err)
 		}
@@ -129,7 +129,7 @@ func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages [
 		}
 		return nil
 	}
-	sealed, err := s.sealer.Seal(ctx, sec.facts(id), plaintext)
+	sealed, err := s.sealer.Seal(ctx, sec.associatedData(id), plaintext)
 	if err != nil {
 		return fmt.Errorf("seal value: %w", err)
 	}
@@ -144,12 +144,12 @@ func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages [
 	return nil
 }
 
-// newARN returns an ARN that no secret has had, not even one of the same name.
+// newARN returns a new ARN, different even from those of earlier secrets of the name.
 func newARN(name string) string {
 	return arnPrefix + name + "-" + rand.Text()[:arnSuffix-1]
 }
 
-// find returns the secret that id names: a name, or an ARN with or without its random
+// find returns the secret behind id: a name, or an ARN with or without its random
 // characters.
 func (v vault) find(id string) (secret, error) {
 	if err := between("secretId", len(id), 1, 2048); err != nil {
@@ -166,7 +166,7 @@ func (v vault) find(id string) (secret, error) {
 	return secret{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 
-// findLive is find for the operations that a deleted secret refuses.
+// findLive is find for the operations that fail on a deleted secret.
 func (v vault) findLive(id string) (secret, error) {
 	sec, err := v.find(id)
 	if err == nil && sec.DeletesAt != nil {
@@ -175,8 +175,8 @@ func (v vault) findLive(id string) (secret, error) {
 	return sec, err
 }
 
-// kept returns a vault of the caller's own, without the secrets whose time has come.
-// The secrets in it are shared.
+// kept returns a copy of the vault without the secrets whose recovery window has ended.
+// The copy is shallow: it shares the secrets.
 func (s *Server) kept() vault {
 	kept, now := maps.Clone(*s.current.Load()), s.Now()
 	maps.DeleteFunc(kept, func(_ string, sec secret) bool {
@@ -185,8 +185,8 @@ func (s *Server) kept() vault {
 	return kept
 }
 
-// update applies change to the vault and publishes it once it is in the file. After
-// an error nothing has changed.
+// update applies change to a copy of the vault, writes the copy to the file and then
+// publishes it. An error leaves everything unchanged.
 func (s *Server) update(change func(vault) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -195,14 +195,14 @@ func (s *Server) update(change func(vault) error) error {
 		return err
 	}
 	if err := awsjson.WriteFile(s.path, file{fileVersion, next}); err != nil {
-		return fmt.Errorf("keep secrets: %w", err)
+		return fmt.Errorf("save secrets: %w", err)
 	}
 	s.current.Store(&next)
 	return nil
 }
 
-// changeSecret applies change to the secret behind id, which is not a deleted one, and
-// returns it as it is then. Nobody else holds what it gives to change.
+// changeSecret applies change to a copy of the secret behind id and returns the
+// result. A deleted secret is an error.
 func (s *Server) changeSecret(id string, change func(*secret) error) (sec secret, err error) {
 	err = s.update(func(v vault) error {
 		if sec, err = v.findLive(id); err != nil {
@@ -236,22 +236,22 @@ func read(path string) (vault, error) {
 	return held.Secrets, nil
 }
 
-// check completes a vault read from a file. Nothing missing is made good: what is not
-// whole would be lost with the next change.
+// check validates a vault read from a file and sets the names of its secrets. It repairs
+// nothing: the next change would overwrite whatever is missing for good.
 func (f file) check() error {
 	if f.Version != fileVersion || f.Secrets == nil {
 		return fmt.Errorf("want version %d and secrets", fileVersion)
 	}
 	for name, sec := range f.Secrets {
 		if !strings.HasPrefix(sec.ARN, arnPrefix+name+"-") || len(sec.ARN) != len(arnPrefix+name)+arnSuffix {
-			return fmt.Errorf("secret %q has another's ARN", name)
+			return fmt.Errorf("secret %q has the ARN of another name", name)
 		}
 		if sec.Stages == nil || sec.Versions == nil {
 			return fmt.Errorf("secret %q has no stages or versions", name)
 		}
 		for stage, id := range sec.Stages {
 			if _, ok := sec.Versions[id]; !ok {
-				return fmt.Errorf("secret %q has %s on no version", name, stage)
+				return fmt.Errorf("secret %q has %s on a version that does not exist", name, stage)
 			}
 		}
 		for id, v := range sec.Versions {

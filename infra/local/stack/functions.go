@@ -12,7 +12,7 @@ import (
 )
 
 // routes are the functions behind the API, by folder, as their mains wire them.
-var routes = map[string]func(*secrets.Service) http.Handler{
+var routes = map[string]func(*secrets.Manager) http.Handler{
 	"create-item":    httpapi.CreateItem,
 	"create-secret":  httpapi.CreateSecret,
 	"create-service": httpapi.CreateService,
@@ -64,11 +64,11 @@ func Functions(t *template.Template, environment func(function string) (func(str
 		if !ok {
 			return nil, fmt.Errorf("the template has a function %s that the local stack does not know", f.Folder)
 		}
-		svc, err := app.New(getenv)
+		m, err := app.NewManager(getenv)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		functions[f.Name] = handler(svc)
+		functions[f.Name] = handler(m)
 	}
 	return functions, nil
 }

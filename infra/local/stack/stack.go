@@ -2,16 +2,16 @@
 // Secrets Manager and a gateway with the functions in process, all wired from
 // template.yaml.
 //
-// Everything it keeps is in one data folder:
+// It keeps everything in one data folder:
 //
 //	dynamodb.sqlite   the table
-//	kms.json          the master key, and the one that seals what is delivered
-//	secretsmanager.json  what is delivered to services, sealed
-//	key               the API key of the first account, which can't be had again
-//	stack.json        where the parts of a running stack are, for Running
-//	env               API_URL, API_KEY and SECRETS_MANAGER_URL, to be sourced; there
-//	                  while all answers
-//	sam               what infra/sam/local makes of it for containers
+//	kms.json          the master key, and the key that seals bundles
+//	secretsmanager.json  the bundles of services, sealed
+//	key               the API key of the first account, which is stored nowhere else
+//	stack.json        the endpoints of a running stack, for Running
+//	env               API_URL, API_KEY and SECRETS_MANAGER_URL, to be sourced; it exists
+//	                  while the stack answers
+//	sam               files of infra/sam/local for containers
 //	lock              held by the stack that uses the folder
 package stack
 
@@ -45,6 +45,8 @@ import (
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/awskms"
+	"goblins-secrets/pkg/awssm"
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
@@ -55,9 +57,9 @@ const (
 	keyAlias    = "alias/goblins-secrets"
 	bundleAlias = "alias/goblins-secrets-bundles"
 	firstName   = "local"         // of the first account
-	lockPatient = 2 * time.Second // for a stack that is about to end
+	lockPatient = 2 * time.Second // for a stack that is ending
 
-	// Oftener than the template's schedule: somebody waits, who has just killed a stack.
+	// More often than the template's schedule: a user who has just killed a stack waits.
 	redeployEvery = 10 * time.Second
 	deployRetries = 3 // of a batch; the template's MaximumRetryAttempts
 )
@@ -65,23 +67,23 @@ const (
 // Config says how to run a stack.
 type Config struct {
 	Addr     string            // of the gateway, host:port; port 0 is any free one
-	Data     string            // the folder that keeps everything
+	Data     string            // the data folder
 	Set      map[string]string // template parameters
-	Progress io.Writer         // gets a line for what takes long
+	Progress io.Writer         // receives a line before a slow step
 }
 
 // Stack is a running stack.
 type Stack struct {
 	URL            string // without a slash at the end
 	APIKey         string // of the first account
-	SecretsManager string // where it is; empty: nothing is delivered
+	SecretsManager string // its URL; empty: nothing is delivered
 
 	data    string
-	closers []func() error // in the order of their making
+	closers []func() error // in the order of creation
 	failed  chan error
 }
 
-// Endpoints tell where the parts of a running stack are.
+// Endpoints are the addresses of the parts of a running stack.
 type Endpoints struct {
 	APIURL         string `json:"api_url"`
 	DynamoDB       string `json:"dynamodb"`
@@ -91,8 +93,8 @@ type Endpoints struct {
 	MasterKey      string `json:"master_key"`
 }
 
-// Start runs a stack, and returns when all of it answers. On an error nothing of
-// it is left running.
+// Start runs a stack, and returns when all of it answers. After an error nothing of it
+// keeps running.
 func Start(ctx context.Context, c Config) (*Stack, error) {
 	s := &Stack{data: c.Data, failed: make(chan error, 1)}
 	if err := s.start(ctx, c); err != nil {
@@ -117,7 +119,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err != nil {
 		return listenError(c.Addr, err)
 	}
-	s.closeLater(func() error { // when it was not served, which closes it too
+	s.closeLater(func() error { // unless a server has closed it
 		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -161,14 +163,21 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	svc, err := endpoints.Service(tmpl, "Authorizer")
+	m, err := endpoints.Manager(tmpl, "Authorizer")
 	if err != nil {
 		return err
 	}
-	s.serve(listener, apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
+	getenv, err := endpoints.Environment(tmpl, "Authorizer")
+	if err != nil {
+		return err
+	}
+	if err := app.CheckTable(ctx, getenv); err != nil {
+		return fmt.Errorf("%w, such as that of another data folder: DATA=folder", err)
+	}
+	s.serve(listener, apigw.New(tmpl, functions, m.Authenticate, slog.Default()))
 	if purges := functionIn(tmpl, "purge-secrets"); purges != nil {
 		s.every(purges.Schedule, "purge-secrets", func(ctx context.Context) error {
-			_, err := svc.PurgeSecrets(ctx)
+			_, err := m.PurgeSecrets(ctx)
 			return err
 		})
 	}
@@ -177,7 +186,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 			return err
 		}
 	}
-	if s.APIKey, err = firstKey(ctx, svc, filepath.Join(c.Data, "key")); err != nil {
+	if s.APIKey, err = firstKey(ctx, m, filepath.Join(c.Data, "key")); err != nil {
 		return err
 	}
 	if err := s.probe(ctx); err != nil {
@@ -203,10 +212,10 @@ func (e Endpoints) env(key string) string {
 	return text
 }
 
-// Failed yields the error of a part that stopped by itself.
+// Failed yields the error of a part that stopped unexpectedly.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-// fail tells that a part stopped by itself; the first one is told.
+// fail reports a part that stopped unexpectedly. Only the first report counts.
 func (s *Stack) fail(err error) {
 	select {
 	case s.failed <- err:
@@ -214,7 +223,7 @@ func (s *Stack) fail(err error) {
 	}
 }
 
-// Close stops everything that Start began, the last first.
+// Close stops everything that Start began, in reverse order.
 func (s *Stack) Close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
@@ -226,14 +235,14 @@ func (s *Stack) Close() error {
 
 func (s *Stack) closeLater(f func() error) { s.closers = append(s.closers, f) }
 
-// takeFolder makes the data folder ours, and removes what told of an earlier stack.
+// takeFolder locks the data folder, and removes the files of an earlier stack.
 func (s *Stack) takeFolder() error {
 	cant := func(err error) error {
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return fmt.Errorf("the data folder %s can't be written (%w): choose another with DATA=folder", s.data, err)
+		return fmt.Errorf("the data folder %s cannot be written (%w): choose another with DATA=folder", s.data, err)
 	}
 	if err := os.MkdirAll(s.data, 0o700); err != nil {
 		return cant(err)
@@ -258,7 +267,7 @@ func (s *Stack) takeFolder() error {
 	return nil
 }
 
-// forget removes the files that tell of a running stack.
+// forget removes the files that describe a running stack.
 func (s *Stack) forget() error {
 	for _, name := range []string{"env", "stack.json"} {
 		if err := os.Remove(filepath.Join(s.data, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -307,8 +316,8 @@ func (s *Stack) startSecretsManager(kmsURL, key string) (url string, err error) 
 	return s.serveLocally(server)
 }
 
-// OpenSecretsManager opens a Secrets Manager that keeps what it has in the file at path,
-// sealed under a key of a KMS.
+// OpenSecretsManager opens a Secrets Manager that keeps its secrets in the file at path,
+// sealed under a KMS key.
 func OpenSecretsManager(path, kmsURL, key string) (*secretsmanager.Server, error) {
 	client := awskmsclient.New(awskmsclient.Options{
 		Region: "us-east-1", BaseEndpoint: &kmsURL, HTTPClient: app.HTTPClient(2 * time.Second),
@@ -329,10 +338,14 @@ func (s *Stack) serveLocally(h http.Handler) (url string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// deliver leads the table's stream to deploy-secret, as Lambda does, and calls
-// redeploy-secrets for what was left when a stack before this one ended.
+// deliver consumes the table's stream with deploy-secret, as Lambda does. redeploy-secrets
+// requeues the entries that an earlier stack left.
 func (s *Stack) deliver(ctx context.Context, tmpl *template.Template, endpoints Endpoints, f template.Function) error {
-	svc, err := endpoints.Service(tmpl, f.Name)
+	deliverer, err := endpoints.Deliverer(tmpl, f.Name)
+	if err != nil {
+		return err
+	}
+	sweeper, err := endpoints.Sweeper(tmpl, f.Name)
 	if err != nil {
 		return err
 	}
@@ -340,9 +353,9 @@ func (s *Stack) deliver(ctx context.Context, tmpl *template.Template, endpoints 
 	if err := source.Open(ctx); err != nil {
 		return err
 	}
-	s.run(func(ctx context.Context) { source.Run(ctx, gateway.DeploySecret(svc), svc.Log) })
+	s.run(func(ctx context.Context) { source.Run(ctx, gateway.DeploySecret(deliverer), deliverer.Log) })
 	s.every(redeployEvery, "redeploy-secrets", func(ctx context.Context) error {
-		_, err := svc.RedeploySecrets(ctx, false)
+		_, err := sweeper.Sweep(ctx, false)
 		return err
 	})
 	return nil
@@ -413,13 +426,13 @@ func (s *Stack) probe(ctx context.Context) error {
 	return nil
 }
 
-// firstKey reads the first account's API key, or makes that account. The key is
-// nowhere else than in this file, so an account whose key is lost gets a successor.
-func firstKey(ctx context.Context, svc *secrets.Service, path string) (string, error) {
+// firstKey reads the first account's API key, or creates that account. Only this file has
+// the key, so an account whose key is lost gets a successor.
+func firstKey(ctx context.Context, m *secrets.Manager, path string) (string, error) {
 	saved, err := os.ReadFile(path)
 	if err == nil {
 		key := strings.TrimSpace(string(saved))
-		_, err := svc.Authenticate(ctx, "Bearer "+key)
+		_, err := m.Authenticate(ctx, "Bearer "+key)
 		if err == nil {
 			return key, nil
 		}
@@ -429,10 +442,10 @@ func firstKey(ctx context.Context, svc *secrets.Service, path string) (string, e
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	made, err := svc.CreateAccount(ctx, secrets.Text(firstName))
+	made, err := m.CreateAccount(ctx, secrets.Text(firstName))
 	var taken secrets.Invalid
 	if errors.As(err, &taken) {
-		made, err = svc.CreateAccount(ctx, secrets.Text(firstName+"-"+uuid.NewString()[:8]))
+		made, err = m.CreateAccount(ctx, secrets.Text(firstName+"-"+uuid.NewString()[:8]))
 	}
 	if err != nil {
 		return "", err
@@ -440,8 +453,8 @@ func firstKey(ctx context.Context, svc *secrets.Service, path string) (string, e
 	return made.Key, writeFile(path, []byte(made.Key+"\n"))
 }
 
-// Running tells where the parts are of the stack that runs on a data folder.
-// fs.ErrNotExist: none does.
+// Running returns the endpoints of the stack that runs on a data folder.
+// fs.ErrNotExist: no stack does.
 func Running(data string) (endpoints Endpoints, err error) {
 	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
 	if err != nil {
@@ -457,8 +470,8 @@ func Running(data string) (endpoints Endpoints, err error) {
 	return endpoints, conn.Close()
 }
 
-// CreateAccount makes one more account on the running stack that uses a data
-// folder, and returns the text of an env file for it.
+// CreateAccount creates another account on the stack that runs on a data folder, and
+// returns the text of an env file for it.
 func CreateAccount(ctx context.Context, data, name string) (env string, err error) {
 	endpoints, err := Running(data)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -475,11 +488,11 @@ func CreateAccount(ctx context.Context, data, name string) (env string, err erro
 	if err != nil {
 		return "", err
 	}
-	svc, err := endpoints.Service(tmpl, "CreateAccount")
+	m, err := endpoints.Manager(tmpl, "CreateAccount")
 	if err != nil {
 		return "", err
 	}
-	made, err := svc.CreateAccount(ctx, secrets.Text(name))
+	made, err := m.CreateAccount(ctx, secrets.Text(name))
 	if errors.Is(err, secrets.ErrUnavailable) {
 		return "", fmt.Errorf("the stack on the data folder %s does not answer: start it with make run", data)
 	}
@@ -489,17 +502,35 @@ func CreateAccount(ctx context.Context, data, name string) (env string, err erro
 	return endpoints.env(made.Key), nil
 }
 
-// Service is the service that a function has.
-func (e Endpoints) Service(t *template.Template, function string, options ...func(*aws.Config)) (*secrets.Service, error) {
+// Manager is the manager of a function.
+func (e Endpoints) Manager(t *template.Template, function string, options ...func(*aws.Config)) (*secrets.Manager, error) {
 	getenv, err := e.Environment(t, function)
 	if err != nil {
 		return nil, err
 	}
-	return app.New(getenv, options...)
+	return app.NewManager(getenv, options...)
 }
 
-// Environment is what Lambda gives a function: its variables from the template,
-// and where AWS is.
+// Deliverer is the deliverer of a function, on the stack's Secrets Manager.
+func (e Endpoints) Deliverer(t *template.Template, function string, options ...func(*aws.Config)) (*delivery.Deliverer, error) {
+	getenv, err := e.Environment(t, function)
+	if err != nil {
+		return nil, err
+	}
+	return app.NewDeliverer(getenv, awssm.Open, options...)
+}
+
+// Sweeper is the sweeper of a function.
+func (e Endpoints) Sweeper(t *template.Template, function string, options ...func(*aws.Config)) (*delivery.Sweeper, error) {
+	getenv, err := e.Environment(t, function)
+	if err != nil {
+		return nil, err
+	}
+	return app.NewSweeper(getenv, options...)
+}
+
+// Environment is what Lambda gives a function: its variables from the template, and the
+// endpoints of AWS.
 func (e Endpoints) Environment(t *template.Template, function string) (func(string) string, error) {
 	variables, err := t.Environment(function, map[string]string{
 		"Table": e.Table, "MasterKey.Arn": e.MasterKey,

@@ -1,9 +1,10 @@
-// Package stream leads the changes of a table to a function, as Lambda's event source
-// mapping for DynamoDB streams does: records that match a filter, gathered for a while,
-// in batches, in their order; what fails comes again, and after some tries is left.
+// Package stream is Lambda's event source mapping for DynamoDB streams: it delivers the
+// changes of a table to a function. It passes on records that match a filter, in order,
+// in batches gathered over a window. It retries a failed batch a limited number of
+// times, then drops it.
 //
-// It reads the stream's protocol as it is: the records of GetRecords are, field by
-// field, those of a function's event.
+// It speaks the stream's JSON protocol directly: a record of GetRecords has the same
+// fields as a record of a function's event.
 package stream
 
 import (
@@ -27,7 +28,7 @@ import (
 	"goblins-secrets/infra/local/template"
 )
 
-// Function is what gets the records.
+// Function handles a batch of records.
 type Function func(context.Context, events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
 
 const (
@@ -35,18 +36,18 @@ const (
 	retryAfter = time.Second
 )
 
-// Source is a table's stream and how it leads to a function.
+// Source is a table's stream with the mapping to a function.
 type Source struct {
-	Endpoint string          // of the DynamoDB emulator
-	Table    string          // its name; it has a stream
+	Endpoint string          // URL of the DynamoDB emulator
+	Table    string          // name of a table with a stream
 	Mapping  template.Stream // batches, window and filters
-	Retries  int             // of a batch that fails, before it is left
+	Retries  int             // of a failed batch, before it is dropped
 
 	patterns []map[string]any
-	position string // an iterator
+	position string // a shard iterator
 }
 
-// Open finds the end of the stream: what is written from now on will be read.
+// Open positions the source at the end of the stream: Run delivers later writes only.
 func (s *Source) Open(ctx context.Context) error {
 	for _, text := range s.Mapping.Filters {
 		var pattern map[string]any
@@ -84,10 +85,10 @@ func (s *Source) Open(ctx context.Context) error {
 	return err
 }
 
-// Run leads records to f until ctx ends.
+// Run delivers records to f until ctx ends.
 func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
 	var waiting []events.DynamoDBEventRecord
-	var since time.Time // that the first of them waits
+	var since time.Time // when the first waiting record was read
 	for sleep(ctx, pollEvery) {
 		found, err := s.read(ctx)
 		if len(waiting) == 0 {
@@ -95,20 +96,20 @@ func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
 		}
 		waiting = append(waiting, found...)
 		if err != nil && ctx.Err() == nil {
-			log.Warn("stream not read", "error", err)
+			log.Warn("read stream failed", "error", err)
 			sleep(ctx, retryAfter)
 		}
 		for len(waiting) >= s.Mapping.BatchSize || len(waiting) > 0 && time.Since(since) >= s.Mapping.Window {
 			batch := waiting[:min(len(waiting), s.Mapping.BatchSize)]
 			waiting = waiting[len(batch):]
-			s.lead(ctx, f, batch, log)
+			s.deliver(ctx, f, batch, log)
 		}
 	}
 }
 
-// lead calls the function for a batch, and again for what of it fails: from the first
-// record on that did.
-func (s *Source) lead(ctx context.Context, f Function, batch []events.DynamoDBEventRecord, log *slog.Logger) {
+// deliver calls the function for a batch. It retries from the first failed record on, or
+// with the whole batch if the function returns an error.
+func (s *Source) deliver(ctx context.Context, f Function, batch []events.DynamoDBEventRecord, log *slog.Logger) {
 	for range 1 + s.Retries {
 		answer, err := f(ctx, events.DynamoDBEvent{Records: batch})
 		if err == nil {
@@ -126,11 +127,11 @@ func (s *Source) lead(ctx context.Context, f Function, batch []events.DynamoDBEv
 			return
 		}
 	}
-	log.Error("records of the stream were left after all tries", "records", len(batch))
+	log.Error("stream records dropped after all retries", "records", len(batch))
 }
 
-// read returns the records that are new and match. An error comes beside those that
-// were read before it: they are not read again.
+// read returns the new records that match. With an error it also returns the records read
+// before the error: they are not read again.
 func (s *Source) read(ctx context.Context) (found []events.DynamoDBEventRecord, err error) {
 	for {
 		var page struct {
@@ -151,7 +152,7 @@ func (s *Source) read(ctx context.Context) (found []events.DynamoDBEventRecord, 
 	}
 }
 
-// filter returns the records that match.
+// filter returns the records that match a pattern, decoded.
 func (s *Source) filter(records []json.RawMessage) (matching []events.DynamoDBEventRecord, err error) {
 	for _, raw := range records {
 		matches, err := s.matches(raw)
@@ -182,8 +183,8 @@ func (s *Source) matches(raw json.RawMessage) (bool, error) {
 	return slices.ContainsFunc(s.patterns, func(p map[string]any) bool { return match(p, record) }), nil
 }
 
-// match holds a record against a pattern: an object of patterns, or a list of texts of
-// which the record's must be one. Lambda knows more rules; see known.
+// match reports whether a value matches a pattern: an object of patterns, or a list of
+// strings that must contain the value. Lambda has more rules; known refuses them.
 func match(pattern, value any) bool {
 	switch pattern := pattern.(type) {
 	case map[string]any:
@@ -203,7 +204,7 @@ func match(pattern, value any) bool {
 	return false
 }
 
-// known refuses patterns with rules that match does not have.
+// known refuses patterns with rules that match does not support.
 func known(pattern any) error {
 	switch pattern := pattern.(type) {
 	case map[string]any:
@@ -216,12 +217,12 @@ func known(pattern any) error {
 	case []any:
 		for _, p := range pattern {
 			if _, ok := p.(string); !ok {
-				return fmt.Errorf("a rule %v is not supported here", p)
+				return fmt.Errorf("the rule %v is not supported here", p)
 			}
 		}
 		return nil
 	}
-	return fmt.Errorf("%v is no pattern", pattern)
+	return fmt.Errorf("%v is not a pattern", pattern)
 }
 
 func (s *Source) call(ctx context.Context, operation string, in, out any) error {
@@ -257,7 +258,7 @@ func (s *Source) call(ctx context.Context, operation string, in, out any) error 
 	return nil
 }
 
-// sleep waits; false: ctx has ended.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

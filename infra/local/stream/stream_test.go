@@ -23,17 +23,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"goblins-secrets/infra/local/emulator"
-	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/infra/local/stream"
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/secretstest"
 )
 
-// function gets the records, and answers as it is told to.
+// function records its batches and returns the queued answers, then successes.
 type function struct {
 	t *testing.T
 
 	mu      sync.Mutex
-	batches [][]string // the sort keys, of each call
+	batches [][]string // sort keys, by call
 	answers []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
 }
 
@@ -53,8 +53,8 @@ func (f *function) call(_ context.Context, batch events.DynamoDBEvent) (events.D
 	return answer(batch)
 }
 
-// await waits until the function has got a record with this sort key, and returns all
-// that it got.
+// await waits until the function has received a record with this sort key, and returns
+// all batches so far.
 func (f *function) await(key string) [][]string {
 	f.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -65,12 +65,12 @@ func (f *function) await(key string) [][]string {
 			return got
 		}
 		if time.Now().After(deadline) {
-			f.t.Fatalf("the function got %v, and not %s", got, key)
+			f.t.Fatalf("the function got %v, want also %s", got, key)
 		}
 	}
 }
 
-// failing answers that the nth record of the batch failed, and the last one.
+// failing returns an answer that reports the nth and the last record of the batch as failed.
 func failing(n int) func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 	return func(batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 		var out events.DynamoDBEventResponse
@@ -87,15 +87,15 @@ func broken(events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 	return events.DynamoDBEventResponse{}, errors.New("the function fails")
 }
 
-// streamed is a table with a stream, of which sources lead to functions.
+// streamed is a table with a stream.
 type streamed struct {
-	*localtest.Table
+	*secretstest.Table
 	t *testing.T
 }
 
 func newStreamed(t *testing.T) streamed {
 	t.Helper()
-	table := localtest.NewTable(t)
+	table := secretstest.NewTable(t)
 	db := emulator.Emulator{URL: table.Endpoints().DynamoDB}
 	if err := db.SetStream(t.Context(), table.Name, table.Template().Table.StreamView); err != nil {
 		t.Fatal(err)
@@ -103,14 +103,14 @@ func newStreamed(t *testing.T) streamed {
 	return streamed{table, t}
 }
 
-// source is one from which the template's function gets what it would in AWS.
+// source returns a source with the mapping of the template's function.
 func (s streamed) source() stream.Source {
 	functions := s.Template().Functions
 	i := slices.IndexFunc(functions, func(f template.Function) bool { return f.Stream != nil })
 	return stream.Source{Endpoint: s.Endpoints().DynamoDB, Table: s.Name, Mapping: *functions[i].Stream, Retries: 2}
 }
 
-// run leads the stream to a function until the test ends.
+// run delivers the stream to a function until the test ends.
 func (s streamed) run(source stream.Source) (*function, *logged) {
 	s.t.Helper()
 	if err := source.Open(s.t.Context()); err != nil {
@@ -144,7 +144,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// put writes a row; in is its partition.
+// put writes a row in the partition in.
 func (s streamed) put(in, key, value string) {
 	s.t.Helper()
 	_, err := s.Client.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.Name, Item: map[string]types.AttributeValue{
@@ -166,9 +166,9 @@ func (s streamed) delete(in, key string) {
 	}
 }
 
-const listed = "UNDELIVERED"
+const listed = "OUTBOX"
 
-// keys are n sort keys.
+// keys returns n sort keys.
 func keys(n int) (keys []string) {
 	for i := range n {
 		keys = append(keys, fmt.Sprintf("row-%02d", i))
@@ -176,9 +176,9 @@ func keys(n int) (keys []string) {
 	return keys
 }
 
-// What matches the template's filter arrives, all of it, once and in order, as a
-// function of Lambda's would get it; a row that goes does not, nor does any other's.
-func TestFilter(t *testing.T) {
+// Every record that matches the template's filter arrives once and in order, in the shape
+// of Lambda's event. Deletions and rows of other partitions do not arrive.
+func TestMatchingRecordsArriveOnceInOrder(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	f, _ := s.run(s.source())
@@ -217,30 +217,29 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// A pattern with rules that are not known here is refused: it would match nothing, or
-// too much.
-func TestUnknownFilter(t *testing.T) {
+// Open refuses a pattern with unsupported rules, which would match nothing or too much.
+func TestUnsupportedFilterIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	for _, pattern := range []string{
 		`{"eventName": [{"prefix": "INS"}]}`, `{"dynamodb": {"NewImage": {"n": {"N": [{"numeric": [">", 0]}]}}}}`,
-		`{"eventName": "INSERT"}`, `{"eventName": [null]}`, `no JSON`,
+		`{"eventName": "INSERT"}`, `{"eventName": [null]}`, `not JSON`,
 	} {
 		source := s.source()
 		source.Mapping.Filters = []string{pattern}
 		if err := source.Open(t.Context()); err == nil || !strings.Contains(err.Error(), pattern) {
-			t.Errorf("Open with filter %s = %v, want it refused", pattern, err)
+			t.Errorf("Open(filter %s) = %v, want an error that names the filter", pattern, err)
 		}
 	}
 	source := s.source()
 	source.Table = "another"
 	if err := source.Open(t.Context()); err == nil {
-		t.Error("Open of a table that is not there = nil")
+		t.Error("Open(missing table) = nil, want an error")
 	}
 }
 
-// Many changes within the window are one batch.
-func TestWindow(t *testing.T) {
+// Changes within the window are delivered in few batches.
+func TestChangesWithinTheWindowShareABatch(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	source := s.source()
@@ -259,8 +258,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// A batch that is full does not wait for the window, and what is left does.
-func TestBatchSize(t *testing.T) {
+// A full batch does not wait for the end of the window; the remaining records do.
+func TestFullBatchSkipsTheWindow(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	source := s.source()
@@ -276,15 +275,15 @@ func TestBatchSize(t *testing.T) {
 	}
 }
 
-// What fails comes again: from the first record on that failed, or all of a batch that
-// the function did not answer. After some tries it is left, and the next batch comes.
-func TestFailures(t *testing.T) {
+// A failed batch is retried from its first failed record, or as a whole if the function
+// returned an error. After the last retry it is dropped, and the next batch is delivered.
+func TestFailedRecordsAreRetriedThenDropped(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		answers []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error)
-		from    []int // where each call begins
-		left    bool
+		from    []int // first record of each call
+		dropped bool
 	}{
 		{"some fail", []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error){failing(1), failing(0)}, []int{0, 1, 1}, false},
 		{"no answer", []func(events.DynamoDBEvent) (events.DynamoDBEventResponse, error){broken}, []int{0, 0}, false},
@@ -312,15 +311,15 @@ func TestFailures(t *testing.T) {
 			if !slices.EqualFunc(got, want, slices.Equal) {
 				t.Errorf("batches %q, want %q", got, want)
 			}
-			if left := strings.Contains(log.String(), "left after all tries"); left != tt.left {
-				t.Errorf("records were left: %v, want %v\n%s", left, tt.left, log)
+			if dropped := strings.Contains(log.String(), "dropped after all retries"); dropped != tt.dropped {
+				t.Errorf("records dropped: %t, want %t\n%s", dropped, tt.dropped, log)
 			}
 		})
 	}
 }
 
-// A source that is opened again begins at the end of the stream.
-func TestRestart(t *testing.T) {
+// A reopened source begins at the end of the stream.
+func TestReopenedSourceSkipsOldRecords(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	first, _ := s.run(s.source())
@@ -329,16 +328,16 @@ func TestRestart(t *testing.T) {
 	second, _ := s.run(s.source())
 	s.put(listed, "after", "1")
 	if got := slices.Concat(second.await("after")...); !slices.Equal(got, []string{"after"}) {
-		t.Errorf("after a restart the records are %q, want only those after it", got)
+		t.Errorf("records of the second source = %q, want only the later one", got)
 	}
 	if got := slices.Concat(first.await("after")...); !slices.Equal(got, []string{"before", "after"}) {
-		t.Errorf("without one they are %q, want both", got)
+		t.Errorf("records of the first source = %q, want both", got)
 	}
 }
 
-// An emulator that fails each time after it gave records: none is lost, and none comes
+// If the emulator fails after every answer with records, no record is lost or delivered
 // twice.
-func TestEmulatorFails(t *testing.T) {
+func TestEmulatorFailureLosesNoRecord(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	target, err := url.Parse(s.Endpoints().DynamoDB)
@@ -361,9 +360,9 @@ func TestEmulatorFails(t *testing.T) {
 		failing.Store(strings.Contains(answer.Body.String(), "eventName"))
 		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes()) // fails only when the client has gone
+		_, _ = w.Write(answer.Body.Bytes()) // fails only if the client is gone
 	}))
-	t.Cleanup(server.Close) // behind the source
+	t.Cleanup(server.Close) // registered first: it runs after the source has ended
 	source := s.source()
 	source.Endpoint, source.Mapping.Window = server.URL, 0
 	f, log := s.run(source)
@@ -375,7 +374,7 @@ func TestEmulatorFails(t *testing.T) {
 	if got := slices.Concat(f.await(want[len(want)-1])...); !slices.Equal(got, want) {
 		t.Errorf("records %q, want %q", got, want)
 	}
-	if !strings.Contains(log.String(), "stream not read") {
+	if !strings.Contains(log.String(), "read stream failed") {
 		t.Errorf("no failure was logged:\n%s", log)
 	}
 }

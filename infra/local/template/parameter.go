@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// parameter is a parameter's declaration. Constraints that the template does not use are not read.
+// parameter is the declaration of a parameter. It ignores constraints that the template does not use.
 type parameter struct {
 	Type           literal   `yaml:"Type"`
 	Default        *literal  `yaml:"Default"`
@@ -20,7 +20,7 @@ type parameter struct {
 	MaxValue       *float64  `yaml:"MaxValue"`
 }
 
-// resolveParameters returns the value of each declared parameter: the one in set, else its default.
+// resolveParameters returns the value of each declared parameter: from set, else its default.
 func resolveParameters(declared map[string]parameter, set map[string]string) (map[string]string, error) {
 	names := slices.Sorted(maps.Keys(declared))
 	for _, name := range slices.Sorted(maps.Keys(set)) {
@@ -46,7 +46,7 @@ func resolveParameters(declared map[string]parameter, set map[string]string) (ma
 	return values, nil
 }
 
-// check reports whether the declaration allows value.
+// check returns an error unless the declaration allows value.
 func (p parameter) check(name, value string) error {
 	must := func(what string) error {
 		return fmt.Errorf("parameter %s must %s, not %q", name, what, value)
@@ -66,7 +66,7 @@ func (p parameter) check(name, value string) error {
 		return must("be one of " + join(p.AllowedValues))
 	}
 	if p.AllowedPattern != "" {
-		// CloudFormation wants the whole value to match.
+		// In CloudFormation the pattern must match the whole value.
 		pattern, err := regexp.Compile(`^(?:` + string(p.AllowedPattern) + `)$`)
 		if err != nil {
 			return fmt.Errorf("AllowedPattern of parameter %s: %w", name, err)

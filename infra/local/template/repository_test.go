@@ -18,8 +18,8 @@ import (
 	"goblins-secrets/infra/local/template/templatetest"
 )
 
-// The tests in this file hold the repository's own template to what the product promises. What the
-// reader returns is tested through the reader; the rest (policies, logs, the key) on the document.
+// The tests in this file check the repository's own template. They use package template for the
+// parts that it returns, and the plain document for the rest: policies, logs, the master key.
 
 // repositoryFile returns the path of a file at the repository's root.
 func repositoryFile(t *testing.T, name string) string {
@@ -41,7 +41,7 @@ func readRepository(t *testing.T, set map[string]string) *template.Template {
 	return tmpl
 }
 
-// The template as a document; see package templatetest.
+// value is a part of the template as a plain document; see package templatetest.
 type value = templatetest.Value
 
 var (
@@ -69,9 +69,9 @@ func only(t *testing.T, doc value, kind string) value {
 	panic("unreachable")
 }
 
-func TestAPI(t *testing.T) {
+func TestAPIHasOneRegionalStage(t *testing.T) {
 	doc := document(t)
-	check(t, doc, "3.0.1", "Globals", "Api", "OpenApiVersion") // else there is a second stage
+	check(t, doc, "3.0.1", "Globals", "Api", "OpenApiVersion") // else SAM deploys a second stage
 	api := only(t, doc, "AWS::Serverless::Api")
 	check(t, api, "!Ref StageName", "StageName")
 	check(t, api, "REGIONAL", "EndpointConfiguration", "Type")
@@ -80,13 +80,13 @@ func TestAPI(t *testing.T) {
 	for _, v := range []value{at(doc, "Globals", "Api"), api} {
 		for _, unwanted := range []string{"Cors", "DefinitionBody", "DefinitionUri"} {
 			if at(v, unwanted) != nil {
-				t.Errorf("the API has %s: routes that are no events", unwanted)
+				t.Errorf("the API has %s, which adds routes without events", unwanted)
 			}
 		}
 	}
 }
 
-func TestNoDataTrace(t *testing.T) {
+func TestDataTraceIsOff(t *testing.T) {
 	settings := list(at(only(t, document(t), "AWS::Serverless::Api"), "MethodSettings"))
 	every := false
 	for _, s := range settings {
@@ -94,11 +94,11 @@ func TestNoDataTrace(t *testing.T) {
 		every = every || at(s, "ResourcePath") == "/*" && at(s, "HttpMethod") == "*"
 	}
 	if !every {
-		t.Error("no method setting speaks of every method")
+		t.Error("no method setting covers every method")
 	}
 }
 
-func TestGatewayResponses(t *testing.T) {
+func TestGatewayResponsesHaveTheShapeOfTheAPI(t *testing.T) {
 	response := func(status int, detail string, headers ...string) template.GatewayResponse {
 		all := map[string]string{"Cache-Control": "no-store"}
 		for i := 0; i < len(headers); i += 2 {
@@ -117,7 +117,7 @@ func TestGatewayResponses(t *testing.T) {
 		"AUTHORIZER_FAILURE":             response(500, "A server error occurred."),
 		"BAD_REQUEST_BODY":               badRequest,
 		"BAD_REQUEST_PARAMETERS":         badRequest,
-		"DEFAULT_4XX":                    response(0, "The request could not be processed."), // any status here would become everybody's
+		"DEFAULT_4XX":                    response(0, "The request could not be processed."), // a status here would override all others
 		"DEFAULT_5XX":                    response(0, "A server error occurred."),
 		"EXPIRED_TOKEN":                  unauthorized,
 		"INTEGRATION_FAILURE":            response(504, "A server error occurred."),
@@ -146,18 +146,18 @@ func TestGatewayResponses(t *testing.T) {
 }
 
 // API Gateway's error messages can contain the key that a caller sent.
-func TestNoErrorMessageAnywhere(t *testing.T) {
+func TestTemplateUsesNoErrorMessage(t *testing.T) {
 	raw, err := os.ReadFile(repositoryFile(t, "template.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not the type of the response, which is one of a list.
+	// The response type is safe: it is one of a fixed list.
 	if strings.Contains(strings.ReplaceAll(string(raw), "$context.error.responseType", ""), "$context.error") {
 		t.Error("the template uses a message of $context.error")
 	}
 }
 
-func TestRoutes(t *testing.T) {
+func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 	const (
 		secrets  = "/api/secrets"
 		secret   = secrets + "/{secret_id}"
@@ -184,7 +184,7 @@ func TestRoutes(t *testing.T) {
 		{Method: "PATCH", Path: service, Function: "UpdateService"},
 		{Method: "DELETE", Path: service, Function: "DeleteService"},
 		{Method: "GET", Path: "/api/budget", Function: "GetBudget"},
-		// The one page that everybody gets, and nothing else without a key.
+		// The console's page is the only route without a key.
 		{Method: "GET", Path: "/", Function: "Console", Open: true},
 		{Method: "GET", Path: console, Function: "Console", Open: true},
 		{Method: "GET", Path: console + "/{proxy+}", Function: "Console", Open: true},
@@ -200,13 +200,13 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestFallback(t *testing.T) {
+func TestFallbackAnswersAllOtherMethods(t *testing.T) {
 	tmpl := readRepository(t, nil)
-	methods := map[string][]string{} // by path, of the functions that do something
-	var reached []string             // paths whose other methods reach the fallback
+	methods := map[string][]string{} // of the other functions, by path
+	var reached []string             // paths of the fallback
 	for _, r := range tmpl.Routes {
 		if r.Function == "Fallback" && r.Open {
-			t.Errorf("%s tells without a key which methods it has", r.Path)
+			t.Errorf("%s reveals its methods without a key", r.Path)
 		}
 		if (r.Method == "ANY") != (r.Function == "Fallback") {
 			t.Errorf("%s %s leads to %s", r.Method, r.Path, r.Function)
@@ -242,11 +242,11 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-func TestAuthorizer(t *testing.T) {
-	// The reader makes sure that no event names another; which ones name none, TestRoutes tells.
+func TestAuthorizerAcceptsOnlyBearerKeys(t *testing.T) {
+	// Package template refuses other authorizers. TestEveryRouteLeadsToItsFunction checks the routes without one.
 	authorizer := readRepository(t, nil).Authorizer
 	if authorizer.Function != "Authorizer" || authorizer.Header != "Authorization" {
-		t.Errorf("the authorizer is %s, for the header %s", authorizer.Function, authorizer.Header)
+		t.Errorf("authorizer = %s, header %s, want Authorizer, header Authorization", authorizer.Function, authorizer.Header)
 	}
 	for header, want := range map[string]bool{
 		"Bearer gob_0aZ":         true,
@@ -268,24 +268,24 @@ func TestAuthorizer(t *testing.T) {
 		"Bearer gob_0aZ, Bearer": false,
 	} {
 		if got := authorizer.Validation.MatchString(header); got != want {
-			t.Errorf("the expression accepts %q: %t, want %t", header, got, want)
+			t.Errorf("Validation.MatchString(%q) = %t, want %t", header, got, want)
 		}
 	}
 }
 
-func TestKeyCache(t *testing.T) {
+func TestKeyCacheFollowsItsParameter(t *testing.T) {
 	for set, want := range map[string]int{"": 60, "0": 0, "3600": 3600} {
 		parameters := map[string]string{}
 		if set != "" {
 			parameters["KeyCacheSeconds"] = set
 		}
 		if got := readRepository(t, parameters).Authorizer.CacheSeconds; got != want {
-			t.Errorf("with KeyCacheSeconds %q answers are kept for %d s, want %d", set, got, want)
+			t.Errorf("CacheSeconds with KeyCacheSeconds=%q = %d, want %d", set, got, want)
 		}
 	}
 }
 
-func TestParameterBounds(t *testing.T) {
+func TestParametersOutOfBoundsAreRefused(t *testing.T) {
 	for name, refused := range map[string][]string{
 		"StageName":           {"", "a/b", "a b"},
 		"Architecture":        {"", "riscv"},
@@ -317,7 +317,7 @@ func TestParameterBounds(t *testing.T) {
 	}
 }
 
-func TestFunctions(t *testing.T) {
+func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 	doc := document(t)
 	globals := at(doc, "Globals", "Function")
 	check(t, globals, "provided.al2023", "Runtime")
@@ -338,7 +338,7 @@ func TestFunctions(t *testing.T) {
 			t.Errorf("%s is in functions/%s, want functions/%s", f.Name, f.Folder, want)
 		}
 		if limit := 29 * time.Second; routed[f.Name] && f.Timeout >= limit {
-			t.Errorf("%s may take %s, longer than API Gateway waits", f.Name, f.Timeout)
+			t.Errorf("timeout of %s = %s, but API Gateway waits only %s", f.Name, f.Timeout, limit)
 		}
 	}
 	for _, name := range []string{"CreateAccount", "PurgeSecrets", "Authorizer", "DeploySecret", "RedeploySecrets"} {
@@ -354,8 +354,8 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-// Deliveries begin with what the table's stream says, and with that one kind of row.
-func TestDelivery(t *testing.T) {
+// The table's stream starts deliveries, and only from rows of the outbox.
+func TestOutboxRowsStartDeliveries(t *testing.T) {
 	for seconds, window := range map[string]time.Duration{"0": 0, "1": time.Second, "300": 5 * time.Minute} {
 		for _, f := range readRepository(t, map[string]string{"DeployBatchSeconds": seconds}).Functions {
 			if f.Name != "DeploySecret" {
@@ -364,14 +364,14 @@ func TestDelivery(t *testing.T) {
 				}
 				continue
 			}
-			want := &template.Stream{BatchSize: 100, Window: window, Filters: []string{`{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["UNDELIVERED"]}}}}`}}
+			want := &template.Stream{BatchSize: 100, Window: window, Filters: []string{`{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["OUTBOX"]}}}}`}}
 			if diff := cmp.Diff(want, f.Stream); diff != "" {
 				t.Errorf("stream of DeploySecret with DeployBatchSeconds=%s (-want +got):\n%s", seconds, diff)
 			}
 		}
 	}
 
-	// What fails in the end is told.
+	// Records that fail after all retries go to a queue.
 	doc := document(t)
 	changes := at(doc, "Resources", "DeploySecret", "Properties", "Events", "Changes", "Properties")
 	check(t, changes, "true", "BisectBatchOnFunctionError")
@@ -381,7 +381,7 @@ func TestDelivery(t *testing.T) {
 	check(t, queue, "1209600", "MessageRetentionPeriod")
 	check(t, queue, "true", "SqsManagedSseEnabled")
 
-	// Without a target there is nothing that could deliver.
+	// Without a target there are no functions that deliver.
 	all := map[string]bool{}
 	for _, f := range readRepository(t, nil).Functions {
 		all[f.Name] = true
@@ -394,8 +394,8 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// What goes with a function is there when it is.
-func TestConditions(t *testing.T) {
+// A function's role and log group have the function's condition.
+func TestRolesAndLogsShareTheirFunctionsCondition(t *testing.T) {
 	doc := document(t)
 	for name, f := range resources(doc, "AWS::Serverless::Function") {
 		for _, id := range []string{name + "Role", name + "Logs"} {
@@ -412,7 +412,7 @@ func folderName(name string) string {
 	return strings.ToLower(strings.Join(words, "-"))
 }
 
-func TestEnvironments(t *testing.T) {
+func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 	values := map[string]string{
 		"TABLE_NAME":                "rows",
 		"MASTER_KEY_ARN":            "arn:key",
@@ -420,7 +420,7 @@ func TestEnvironments(t *testing.T) {
 		"READ_WINDOW_SECONDS":       "3600",
 		"STACK_NAME":                "stack",
 		"DEPLOY_TARGET":             "secrets-manager",
-		"AWS_ENDPOINT_URL_DYNAMODB": "", // in AWS itself
+		"AWS_ENDPOINT_URL_DYNAMODB": "", // empty in AWS
 		"AWS_ENDPOINT_URL_KMS":      "",
 	}
 	tmpl := readRepository(t, map[string]string{"ReadLimit": "5"})
@@ -431,7 +431,7 @@ func TestEnvironments(t *testing.T) {
 		}
 		for name, owner := range map[string]string{"ROUTES": "Fallback", "BUNDLE_KEY_ARN": "DeploySecret", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "DeploySecret"} {
 			if value, ok := environment[name]; ok != (f.Name == owner) {
-				t.Errorf("%s: %s = %q, which belongs to %s alone", f.Name, name, value, owner)
+				t.Errorf("%s: %s = %q, want it set for %s alone", f.Name, name, value, owner)
 			}
 			delete(environment, name)
 		}
@@ -441,7 +441,7 @@ func TestEnvironments(t *testing.T) {
 	}
 }
 
-func TestLogs(t *testing.T) {
+func TestEachFunctionHasItsOwnLogGroup(t *testing.T) {
 	doc := document(t)
 	check(t, doc, "JSON", "Globals", "Function", "LoggingConfig", "LogFormat")
 	groups := resources(doc, "AWS::Logs::LogGroup")
@@ -459,13 +459,13 @@ func TestLogs(t *testing.T) {
 		reference, _ := at(f, "Properties", "LoggingConfig", "LogGroup").(string)
 		id := strings.TrimPrefix(reference, "!Ref ")
 		if groups[id] == nil {
-			t.Errorf("%s logs to %q, which is no log group of the template", name, reference)
+			t.Errorf("%s logs to %q, which is not a log group of the template", name, reference)
 		}
 		if owner[id] != "" {
 			t.Errorf("%s and %s log to the same group", name, owner[id])
 		}
 		owner[id] = name
-		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} { // without either nothing is logged
+		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} { // both are necessary to log
 			if !slices.ContainsFunc(statements(t), func(s statement) bool { return s.function == name && slices.Contains(s.actions, action) }) {
 				t.Errorf("%s lacks %s", name, action)
 			}
@@ -473,15 +473,15 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// A new value of a parameter must reach the functions that the API calls: it does when it changes
-// the description of their versions. One that is named there and changes nothing else would make
-// Lambda refuse to publish.
+// A new value of a parameter must reach the functions behind the API. It does so by changing the
+// description of their versions, which publishes new ones. Lambda refuses to publish a version if a
+// parameter changes only its description.
 func TestParametersMakeVersions(t *testing.T) {
 	doc := document(t)
 	check(t, doc, "live", "Globals", "Function", "AutoPublishAlias")
 	check(t, doc, "true", "Globals", "Function", "AutoPublishAliasAllProperties")
-	// What is no property of a version but the function's or the deployment's; and the architecture,
-	// which comes with other code, and so with another version anyway.
+	// These belong to the function or the deployment, not to a version. The architecture is exempt
+	// too: a new one comes with new code, and so with a new version.
 	others := []string{"ReservedConcurrentExecutions", "DeploymentPreference", "Architectures", "VersionDescription", "Events"}
 	conditions := map[string][]string{}
 	for name, c := range at(doc, "Conditions").(map[string]value) {
@@ -506,7 +506,7 @@ func TestParametersMakeVersions(t *testing.T) {
 	}
 }
 
-// Lambda takes 256 characters for it, whatever the parameters are.
+// Lambda accepts descriptions of at most 256 characters; they must fit with any parameters.
 func TestVersionDescriptionsFit(t *testing.T) {
 	const (
 		id  = "mrk-0123456789abcdef0123456789abcdef"
@@ -517,12 +517,12 @@ func TestVersionDescriptionsFit(t *testing.T) {
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))
 		if len(description) > 256 || strings.Contains(description, "${") {
-			t.Errorf("%s: a description has %d characters: %s", name, len(description), description)
+			t.Errorf("%s: VersionDescription has %d characters, want at most 256 and none unresolved: %s", name, len(description), description)
 		}
 	}
 }
 
-// parameters returns the parameters that a part of the template names, by itself or in conditions.
+// parameters returns the parameters that a part of the template names, directly or in conditions.
 func parameters(doc value, conditions map[string][]string, v value) (found []string) {
 	switch v := v.(type) {
 	case map[string]value:
@@ -554,27 +554,27 @@ type statement struct {
 	function string
 	actions  []string
 	resource value
-	keys     []string // the partition keys that a DynamoDB action may meet
+	keys     []string // patterns of the partition keys that a DynamoDB action may touch
 	value    value
 }
 
-// byAWS reports whether AWS itself calls the actions, in the function's name: for its log, its stream
-// and what failed there, and with the key of bundles.
+// byAWS reports whether AWS calls the actions in the function's role: for its log, its stream, the
+// stream's failures, and with the key of bundles.
 func (s statement) byAWS() bool {
 	service, operation, _ := strings.Cut(s.actions[0], ":")
 	return service == "logs" || service == "sqs" || s.resource == "!Ref BundleKeyArn" ||
 		service == "dynamodb" && (strings.Contains(operation, "Stream") || operation == "GetRecords" || operation == "GetShardIterator")
 }
 
-// statements returns the statements of all functions' policies, each in a role of its function alone.
-// SAM's own role would let it write to every log group.
+// statements returns the statements of all functions' policies. It checks that each function has its
+// own role: the role that SAM generates may write to every log group.
 func statements(t *testing.T) []statement {
 	t.Helper()
 	doc := document(t)
 	functions := resources(doc, "AWS::Serverless::Function")
 	for id := range resources(doc, "AWS::IAM::Role") {
 		if name, ok := strings.CutSuffix(id, "Role"); !ok || functions[name] == nil {
-			t.Errorf("%s is no function's role", id)
+			t.Errorf("%s is not the role of a function", id)
 		}
 	}
 	var all []statement
@@ -589,7 +589,7 @@ func statements(t *testing.T) []statement {
 		if diff := cmp.Diff(value([]value{"IsTraced", []value{"!Ref TracePolicy"}, "!Ref AWS::NoValue"}), at(role, "ManagedPolicyArns")); diff != "" {
 			t.Errorf("managed policies of %sRole (-want +got):\n%s", name, diff)
 		}
-		// The table's own policy knows the functions by it.
+		// The table's resource policy identifies the functions by this path.
 		check(t, role, "!Sub /${AWS::StackName}/", "Path")
 		trust := list(at(role, "AssumeRolePolicyDocument", "Statement"))
 		if want := (map[string]value{"Effect": "Allow", "Principal": map[string]value{"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}); !cmp.Equal([]value{want}, trust) {
@@ -597,9 +597,9 @@ func statements(t *testing.T) []statement {
 		}
 		for _, p := range list(at(role, "Policies")) {
 			for _, s := range list(at(p, "PolicyDocument", "Statement")) {
-				if branches, ok := s.([]value); ok { // !If, which leaves it out otherwise
+				if branches, ok := s.([]value); ok { // an !If that omits the statement otherwise
 					if len(branches) != 3 || branches[2] != "!Ref AWS::NoValue" {
-						t.Fatalf("%s: %v is no statement on condition", name, s)
+						t.Fatalf("%s: %v is not a conditional statement", name, s)
 					}
 					s = branches[1]
 				}
@@ -617,11 +617,11 @@ func statements(t *testing.T) []statement {
 	return all
 }
 
-// ownOrRetainedKey is the master key, as the template refers to it everywhere.
+// ownOrRetainedKey is the template's reference to the master key.
 var ownOrRetainedKey = value([]value{"HasRetainedKey", "!Ref RetainedKey", "!GetAtt MasterKey.Arn"})
 
-func TestPolicies(t *testing.T) {
-	// ForAllValues holds for a request without keys: these send one.
+func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
+	// ForAllValues is true for a request without keys. These actions always send one.
 	keyed := map[string]bool{
 		"dynamodb:BatchWriteItem":     true,
 		"dynamodb:ConditionCheckItem": true,
@@ -631,7 +631,7 @@ func TestPolicies(t *testing.T) {
 		"dynamodb:Query":              true,
 		"dynamodb:UpdateItem":         true,
 	}
-	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|UNDELIVERED)$`)
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|OUTBOX)$`)
 	streams := []value{"!Sub ${Table.Arn}/stream/*",
 		[]value{"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/stream/*", "!Ref AWS::NoValue"}}
 	seen := map[string]bool{}
@@ -679,22 +679,22 @@ func TestPolicies(t *testing.T) {
 		}
 		for _, k := range s.keys {
 			if !keys.MatchString(k) {
-				t.Errorf("%s: key %q is no row's", s.function, k)
+				t.Errorf("%s: key %q matches no rows", s.function, k)
 			}
 			if strings.HasPrefix(k, "EVENTS#") && !slices.Equal(s.actions, []string{"dynamodb:PutItem"}) {
-				t.Errorf("%s: %v on events, which are only ever added", s.function, s.actions)
+				t.Errorf("%s: %v on events, which are append-only", s.function, s.actions)
 			}
 		}
 	}
 }
 
-// bundleActions are what may be done to bundles. None reads one: what is delivered is the table's.
+// bundleActions are the actions allowed on bundles. None reads a bundle: the table is the source of truth.
 var bundleActions = []string{
 	"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue",
 	"secretsmanager:RestoreSecret", "secretsmanager:TagResource", "secretsmanager:UpdateSecretVersionStage",
 }
 
-func TestMasterKeyUsers(t *testing.T) {
+func TestOnlyFourFunctionsUseTheMasterKey(t *testing.T) {
 	users := map[string][]string{}
 	for _, s := range statements(t) {
 		for _, action := range s.actions {
@@ -709,12 +709,12 @@ func TestMasterKeyUsers(t *testing.T) {
 		"kms:GenerateDataKey": {"CreateItem", "UpdateItem"},
 	}
 	if diff := cmp.Diff(want, users); diff != "" {
-		t.Errorf("who may use the master key (-want +got):\n%s", diff)
+		t.Errorf("functions that may use the master key (-want +got):\n%s", diff)
 	}
 }
 
-// Only deploy-secret touches what services take, and what it needs for that is nobody else's.
-func TestDeliverer(t *testing.T) {
+// Only deploy-secret may touch bundles, and no other function has the actions for that.
+func TestOnlyDeploySecretTouchesBundles(t *testing.T) {
 	var may []string
 	for _, s := range statements(t) {
 		bundles := strings.HasPrefix(s.actions[0], "secretsmanager:")
@@ -727,11 +727,11 @@ func TestDeliverer(t *testing.T) {
 	}
 	slices.Sort(may)
 	if diff := cmp.Diff(bundleActions, may); diff != "" {
-		t.Errorf("what DeploySecret may do in Secrets Manager (-want +got):\n%s", diff)
+		t.Errorf("actions of DeploySecret in Secrets Manager (-want +got):\n%s", diff)
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestTableIsRetainedAndBackedUp(t *testing.T) {
 	want := template.Table{
 		Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
 		Keys:         []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
@@ -755,7 +755,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestMasterKey(t *testing.T) {
+func TestMasterKeyIsRetainedAndRotated(t *testing.T) {
 	key := at(document(t), "Resources", "MasterKey")
 	check(t, key, "AWS::KMS::Key", "Type")
 	check(t, key, "Retain", "DeletionPolicy")
@@ -767,7 +767,7 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
-func TestOutputs(t *testing.T) {
+func TestOutputsNameTheEndpointsAndTheKey(t *testing.T) {
 	doc := document(t)
 	url := []value{"HasDomain", "!GetAtt Domain.Outputs.Url", "!Sub https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}"}
 	if diff := cmp.Diff(value(url), at(doc, "Outputs", "ApiUrl", "Value")); diff != "" {

@@ -1,10 +1,9 @@
-// Package template reads the SAM template for the local gateway: which functions there are, which
-// routes lead to them, who authorizes a request, what the gateway itself answers, and the table.
+// Package template reads the SAM template for the local gateway: the functions, their routes, the
+// authorizer, the gateway responses and the table.
 //
-// It knows the part of SAM that the template uses, with the short forms !Ref, !GetAtt, !Sub and !If
-// of the intrinsic functions. A function whose condition does not hold is not there. Whatever the
-// package does not know, where it needs to, is an error: the local gateway must not guess what the
-// deployed one does.
+// It supports the part of SAM that the template uses, with the short forms !Ref, !GetAtt, !Sub and
+// !If of the intrinsic functions. It omits a function whose condition is false. Anything relevant
+// that it does not support is an error: the local gateway must not guess what the deployed one does.
 package template
 
 import (
@@ -24,14 +23,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Template is what the local gateway needs to know of a SAM template.
+// Template is the part of a SAM template that the local gateway needs.
 type Template struct {
-	Parameters       map[string]string // every parameter's value: what was set, else its default
+	Parameters       map[string]string // every parameter's value: as set, else its default
 	Functions        []Function        // by name
-	Routes           []Route           // every Api event, by path and method
-	Authorizer       Authorizer        // asked before every route that is not open
+	Routes           []Route           // one for each Api event, sorted by path and method
+	Authorizer       Authorizer        // of every route that is not open
 	GatewayResponses map[string]GatewayResponse
-	CompressFrom     int // bytes of an answer from which on it is compressed for those who accept that; negative: never
+	CompressFrom     int // answers of at least this many bytes are compressed if the client accepts it; negative: never
 	Table            Table
 
 	variables  map[string]map[string]yaml.Node // by function, then by variable, unresolved
@@ -40,41 +39,41 @@ type Template struct {
 
 // Function is one Lambda function.
 type Function struct {
-	Name     string        // its logical id, such as GetItem
-	Folder   string        // its folder under functions/, such as get-item
+	Name     string        // the logical id, such as GetItem
+	Folder   string        // under functions/, such as get-item
 	Timeout  time.Duration // how long one invocation may take
-	Stream   *Stream       // nil: no stream leads to it
-	Schedule time.Duration // it is invoked every so often; 0: it is not
+	Stream   *Stream       // nil: none
+	Schedule time.Duration // the interval between scheduled invocations; 0: none
 }
 
-// Stream leads the table's changes to a function, from the oldest that there is on. The function
-// answers which record of a batch failed.
+// Stream maps the table's stream to a function, from the oldest record on. The function reports the
+// failed records of a batch.
 type Stream struct {
-	BatchSize int           // records that it gets at most at once
-	Window    time.Duration // how long records are gathered
-	Filters   []string      // patterns of JSON, one of which a record must match; none: all records
+	BatchSize int           // most records of a batch
+	Window    time.Duration // how long records are gathered into a batch
+	Filters   []string      // JSON patterns; a record must match one of them; none: all records
 }
 
-// Route leads a method of a path to a function.
+// Route maps a method and a path to a function.
 type Route struct {
-	Method   string // in capitals; ANY for all those that no other route of the path names
-	Path     string // as the template has it, with {name} and {name+} for parameters
+	Method   string // in capitals; ANY stands for all methods without their own route
+	Path     string // as in the template, with parameters {name} and {name+}
 	Function string // the logical id
-	Open     bool   // the authorizer is not asked
+	Open     bool   // served without the authorizer
 }
 
-// Authorizer is the TOKEN authorizer that stands before every route that is not open.
+// Authorizer is the TOKEN authorizer of every route that is not open.
 type Authorizer struct {
 	Function     string         // the logical id
-	Header       string         // whose value is the token
-	Validation   *regexp.Regexp // a token that does not match is refused without asking the function
-	CacheSeconds int            // how long an answer may be reused for the same token; 0: not at all
+	Header       string         // the header with the token
+	Validation   *regexp.Regexp // a token that does not match is refused without a call of the function
+	CacheSeconds int            // how long an answer may be reused for the same token; 0: never
 }
 
-// GatewayResponse is an answer that the gateway gives by itself.
+// GatewayResponse is an answer of the gateway itself, without a function.
 type GatewayResponse struct {
-	Status  int               // 0: the status stays what it was
-	Headers map[string]string // without the quotes that mark a fixed value in the template
+	Status  int               // 0: the gateway's default status
+	Headers map[string]string // without the quotes around fixed values in the template
 	Body    string            // of type application/json
 }
 
@@ -86,14 +85,14 @@ type Table struct {
 	TTLAttribute string // empty: rows do not expire
 }
 
-// Attribute is an attribute that is part of a key, and its type: S, N or B.
+// Attribute is a key attribute and its type: S, N or B.
 type Attribute struct{ Name, Type string }
 
-// Key is an attribute's part in the primary key: HASH or RANGE.
+// Key is an attribute and its role in the primary key: HASH or RANGE.
 type Key struct{ Name, Type string }
 
-// Read reads the SAM template at path, with the parameters in set in place of their defaults. An
-// unknown parameter, or a value that its declaration does not allow, is an error that names it.
+// Read reads the SAM template at path. Parameters in set replace their defaults. For an unknown
+// parameter, or a value that its declaration does not allow, the error names the parameter.
 func Read(path string, set map[string]string) (*Template, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -114,9 +113,9 @@ func Read(path string, set map[string]string) (*Template, error) {
 	return t, nil
 }
 
-// Environment returns the environment variables of a function, those of Globals included. A
-// reference to a resource is looked up in resources, under the text that follows !Ref or !GetAtt:
-// {"Table": "local", "MasterKey.Arn": "arn:…"}. A reference to anything else is an error.
+// Environment returns the environment variables of a function, including those of Globals. It
+// looks up a reference to a resource in resources, under the argument of !Ref or !GetAtt:
+// {"Table": "local", "MasterKey.Arn": "arn:…"}. Any other reference is an error.
 func (t *Template) Environment(function string, resources map[string]string) (map[string]string, error) {
 	variables, ok := t.variables[function]
 	if !ok {
@@ -134,13 +133,13 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 	return environment, nil
 }
 
-// scope is what there is to refer to: parameters, conditions, and these resources.
+// scope returns the scope of references: parameters, conditions, and these resources.
 func (t *Template) scope(resources map[string]string) scope {
 	known := scope{}
 	maps.Copy(known, resources)
 	maps.Copy(known, t.Parameters)
 	for name, node := range t.conditions {
-		// One that this package can't resolve is an error where it is used.
+		// A condition that this package cannot resolve is an error only where it is used.
 		if holds, err := scope(t.Parameters).condition(&node); err == nil {
 			known[conditionPrefix+name] = strconv.FormatBool(holds)
 		}
@@ -148,7 +147,7 @@ func (t *Template) scope(resources map[string]string) scope {
 	return known
 }
 
-// document is the template as it is written, as far as this package reads it.
+// document is the part of the template file that this package reads, unresolved.
 type document struct {
 	Parameters map[string]parameter `yaml:"Parameters"`
 	Conditions map[string]yaml.Node `yaml:"Conditions"`
@@ -264,7 +263,7 @@ func (d *document) only(kind literal) (string, *yaml.Node, error) {
 	return names[0], properties, err
 }
 
-// properties returns the properties of a resource that is there under any parameters.
+// properties returns the properties of a resource, which must not have a condition.
 func (d *document) properties(name string) (*yaml.Node, error) {
 	r := d.Resources[name]
 	if r.Condition != "" {
@@ -312,7 +311,7 @@ func (d *document) addFunction(t *Template, name, apiName string) error {
 	return nil
 }
 
-// addEvent adds what an event leads to a function: a route to t, anything else to the function.
+// addEvent adds an Api event as a route to t, and any other event to the function.
 func (d *document) addEvent(t *Template, f *Function, e event, apiName string) error {
 	switch e.Type {
 	case "Api":
@@ -374,7 +373,7 @@ func route(e event, apiName string) (Route, error) {
 	}, nil
 }
 
-// stream reads an event of type DynamoDB, in a scope that knows no stream but the table's.
+// stream reads an event of type DynamoDB. In its scope only the table's stream resolves.
 func stream(e event, known scope) (*Stream, error) {
 	var properties struct {
 		Stream           yaml.Node `yaml:"Stream"`
@@ -387,7 +386,7 @@ func stream(e event, known scope) (*Stream, error) {
 				Pattern literal `yaml:"Pattern"`
 			} `yaml:"Filters"`
 		} `yaml:"FilterCriteria"`
-		// What becomes of a batch that fails again and again.
+		// Accepted without effect: these apply to a batch that fails repeatedly.
 		Retries yaml.Node      `yaml:"MaximumRetryAttempts"`
 		Bisect  yaml.Node      `yaml:"BisectBatchOnFunctionError"`
 		Failed  yaml.Node      `yaml:"DestinationConfig"`
@@ -451,7 +450,7 @@ func schedule(e event) (time.Duration, error) {
 	return time.Duration(every) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]], nil
 }
 
-// sortRoutes sorts routes and refuses one that is there twice.
+// sortRoutes sorts routes and refuses duplicates.
 func sortRoutes(routes []Route) error {
 	slices.SortFunc(routes, func(a, b Route) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method), strings.Compare(a.Function, b.Function))
@@ -578,7 +577,7 @@ func (d *document) table() (Table, error) {
 	return table, nil
 }
 
-// none reports the properties that this package does not know, where each could change an answer.
+// none refuses unsupported properties, where any could change an answer.
 func none(others map[string]any) error {
 	if len(others) == 0 {
 		return nil

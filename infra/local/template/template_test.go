@@ -16,7 +16,7 @@ import (
 	"goblins-secrets/infra/local/template"
 )
 
-// small has one of everything that the reader reads.
+// small uses each feature that the package supports.
 const small = `
 Parameters:
   Stage: {Type: String, Default: dev, AllowedPattern: "[a-z]+"}
@@ -134,7 +134,7 @@ func edit(t *testing.T, old, new string) string {
 	return strings.Replace(small, old, new, 1)
 }
 
-func TestRead(t *testing.T) {
+func TestReadReturnsAllDeclarations(t *testing.T) {
 	got, err := template.Read(write(t, small), map[string]string{"Limit": "5"})
 	if err != nil {
 		t.Fatal(err)
@@ -177,8 +177,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A function whose condition does not hold is not there.
-func TestReadConditions(t *testing.T) {
+func TestFunctionWithFalseConditionIsOmitted(t *testing.T) {
 	tmpl, err := template.Read(write(t, small), map[string]string{"Size": "large"})
 	if err != nil {
 		t.Fatal(err)
@@ -191,16 +190,16 @@ func TestReadConditions(t *testing.T) {
 		t.Errorf("functions (-want +got):\n%s", diff)
 	}
 	if environment, err := tmpl.Environment("Follow", nil); err == nil {
-		t.Errorf("the environment of a function that is not there is %v", environment)
+		t.Errorf("Environment(omitted function) = %v, want an error", environment)
 	}
 }
 
-func TestReadSchedules(t *testing.T) {
+func TestScheduleIsARateInMinutesOrHours(t *testing.T) {
 	for schedule, want := range map[string]time.Duration{
 		"rate(5 minutes)":  5 * time.Minute,
 		"rate(1 minute)":   time.Minute,
 		"rate(12 hours)":   12 * time.Hour,
-		"rate(0 minutes)":  0, // refused, as those below
+		"rate(0 minutes)":  0, // 0 means refused
 		"rate(5 days)":     0,
 		"cron(0 * * * *)":  0,
 		"rate(-5 minutes)": 0,
@@ -208,19 +207,19 @@ func TestReadSchedules(t *testing.T) {
 		tmpl, err := template.Read(write(t, edit(t, "rate(1 hour)", schedule)), nil)
 		if want == 0 {
 			if err == nil || !strings.Contains(err.Error(), "Show: event Timer: property Schedule is ") {
-				t.Errorf("%s: %v, want it refused", schedule, err)
+				t.Errorf("Read(schedule %s) = %v, want an error", schedule, err)
 			}
 			continue
 		}
 		if err != nil {
-			t.Errorf("%s: %v", schedule, err)
+			t.Errorf("Read(schedule %s) = %v", schedule, err)
 		} else if got := tmpl.Functions[2].Schedule; got != want {
-			t.Errorf("%s is %v, want %v", schedule, got, want)
+			t.Errorf("Read(schedule %s).Schedule = %v, want %v", schedule, got, want)
 		}
 	}
 }
 
-func TestReadParameters(t *testing.T) {
+func TestSetParametersReplaceDefaults(t *testing.T) {
 	path := write(t, small)
 	for _, set := range []map[string]string{
 		nil,
@@ -240,7 +239,7 @@ func TestReadParameters(t *testing.T) {
 	}
 }
 
-func TestReadParametersRefused(t *testing.T) {
+func TestInvalidParametersAreRefused(t *testing.T) {
 	path := write(t, small)
 	for _, test := range []struct{ name, value, want string }{
 		{"Nonesuch", "1", "there is no parameter Nonesuch: the template has Limit, Size, Stage"},
@@ -268,7 +267,7 @@ func TestReadParametersRefused(t *testing.T) {
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 	const (
 		secondTable    = "  Other: {Type: AWS::DynamoDB::Table}\n  Table:\n    Type: AWS::DynamoDB::Table"
 		firstTableOnly = "  Table:\n    Type: AWS::DynamoDB::Table"
@@ -335,7 +334,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
+func TestEnvironmentResolvesReferences(t *testing.T) {
 	tmpl, err := template.Read(write(t, small), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +364,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-func TestEnvironmentRefuses(t *testing.T) {
+func TestEnvironmentRefusesUnknownReferences(t *testing.T) {
 	all := map[string]string{"Table": "rows", "Key.Arn": "arn:key"}
 	for name, test := range map[string]struct {
 		text      string

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// literal is a text that the template spells out. Decoding one refuses an intrinsic function,
-// which yaml would otherwise turn into its argument: !Ref StageName into "StageName".
+// literal is a scalar that is written out in the template. Decoding one refuses an intrinsic
+// function, which yaml would otherwise reduce to its argument: !Ref StageName to "StageName".
 type literal string
 
 func (l *literal) UnmarshalYAML(n *yaml.Node) error {
@@ -21,7 +21,7 @@ func (l *literal) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// spelledOut reports whether a node is a text, number or truth value of the template itself.
+// spelledOut reports whether a node is a literal string, number or boolean.
 func spelledOut(n *yaml.Node) bool {
 	if n.Kind != yaml.ScalarNode {
 		return false
@@ -33,7 +33,7 @@ func spelledOut(n *yaml.Node) bool {
 	return false
 }
 
-// form describes a node for an error, by its tag: !If, !!map.
+// form describes a node in an error, by its tag: !If, !!map.
 func form(n *yaml.Node) string {
 	if n.IsZero() {
 		return "nothing"
@@ -41,11 +41,11 @@ func form(n *yaml.Node) string {
 	return n.ShortTag()
 }
 
-// scope holds what references stand for: a parameter under its name, a resource under its logical
-// id, a resource's attribute under Resource.Attribute, and "true" or "false" for each condition.
+// scope maps references to values: a parameter under its name, a resource under its logical id, a
+// resource's attribute under Resource.Attribute. Each condition, with a prefix, is "true" or "false".
 type scope map[string]string
 
-// text returns the value of a node, its references replaced.
+// text returns the value of a node with its references resolved.
 func (s scope) text(n *yaml.Node) (string, error) {
 	if spelledOut(n) {
 		return n.Value, nil
@@ -74,10 +74,10 @@ func (s scope) text(n *yaml.Node) (string, error) {
 	return "", fmt.Errorf("line %d: cannot resolve %s", n.Line, form(n))
 }
 
-// conditionPrefix sets conditions apart from what else a scope names.
+// conditionPrefix separates the names of conditions from other names in a scope.
 const conditionPrefix = "condition "
 
-// holds reports whether a condition holds, by its name.
+// holds reports whether the condition of this name is true.
 func (s scope) holds(name string) (bool, error) {
 	text, ok := s[conditionPrefix+name]
 	if !ok {
@@ -86,7 +86,7 @@ func (s scope) holds(name string) (bool, error) {
 	return text == "true", nil
 }
 
-// condition reports whether the node of a condition holds: an !Equals, or a !Not of a condition.
+// condition evaluates the node of a condition: an !Equals, or a !Not of a condition.
 func (s scope) condition(n *yaml.Node) (bool, error) {
 	switch {
 	case n.Tag == "!Equals" && len(n.Content) == 2:
@@ -103,7 +103,7 @@ func (s scope) condition(n *yaml.Node) (bool, error) {
 	return false, fmt.Errorf("line %d: cannot resolve %s", n.Line, form(n))
 }
 
-// number returns the value of a node that stands for a whole number.
+// number returns the value of a node as a whole number.
 func (s scope) number(n *yaml.Node) (int, error) {
 	text, err := s.text(n)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s scope) lookUp(name string, line int) (string, error) {
 
 var reference = regexp.MustCompile(`\$\{[^}]*\}`)
 
-// substitute replaces each ${Name} and ${Name.Attribute} of a !Sub; ${!Name} stands for ${Name} itself.
+// substitute replaces each ${Name} and ${Name.Attribute} of a !Sub; ${!Name} becomes a literal ${Name}.
 func (s scope) substitute(text string, line int) (string, error) {
 	var failed error
 	text = reference.ReplaceAllStringFunc(text, func(r string) string {

@@ -1,5 +1,5 @@
-// Package tool installs programs that the project needs beside the toolchains, pinned,
-// into .tools/, and runs those that serve something on this machine.
+// Package tool installs pinned programs that the project needs beside the toolchains,
+// into .tools/, and runs those that are local servers.
 package tool
 
 import (
@@ -19,17 +19,17 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// Tool is something that a package manager installs.
+// Tool is a program, or a library, that a package manager installs.
 type Tool struct {
 	Name, Title string
-	Needs, Hint string     // the package manager, and what to do without
-	Pins        fs.FS      // its files, such as a lock file, copied to where it runs
-	Commands    [][]string // run there, one after the other
+	Needs, Hint string     // the package manager, and what to do if it is missing
+	Pins        fs.FS      // its files, such as a lock file, copied to the working folder
+	Commands    [][]string // run in that folder, in order
 }
 
-// Install runs the commands in .tools/<name>-<hash of the pins>, once: another process
-// that needs the same waits for it. The folder's name changes with the pins, so nothing
-// old is ever used.
+// Install runs the commands once, in .tools/<name>-<hash of the pins>. A file lock makes
+// other processes that need the same tool wait. The folder's name changes with the pins,
+// so an outdated tool is never used.
 func Install(ctx context.Context, t Tool, progress io.Writer) (dir string, err error) {
 	names, err := fs.Glob(t.Pins, "*")
 	if err != nil {
@@ -61,7 +61,7 @@ func Install(ctx context.Context, t Tool, progress io.Writer) (dir string, err e
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close() // releases it
+	defer lock.Close() // releases the lock
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("lock %s: %w", dir, err)
 	}

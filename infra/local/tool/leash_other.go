@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// Leash: only Linux can tie a process to ours. No emulator is installed elsewhere.
+// Leash does not tie the command to our process: only Linux can do that. No emulator is
+// installed on other systems.
 func Leash(cmd *exec.Cmd, _ syscall.Signal) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

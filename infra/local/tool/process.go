@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Process is a running program that serves something. It ends when we end.
+// Process is a running server program. It ends when our process ends.
 type Process struct {
 	title   string
 	process *os.Process
@@ -24,23 +24,23 @@ type Process struct {
 	output  tail
 }
 
-// patience is how long a program may take until it answers.
+// patience is how long a program may take to answer for the first time.
 const patience = 30 * time.Second
 
-// Start runs a program, and returns when it answers. The title is for errors: "the
-// DynamoDB emulator".
+// Start runs a program and returns when it answers. The title names it in errors, such
+// as "the DynamoDB emulator".
 func Start(ctx context.Context, title string, cmd *exec.Cmd, answers func(context.Context) bool) (*Process, error) {
 	p := &Process{title: title, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
 	Leash(cmd, syscall.SIGKILL)
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // the leash is tied to the thread that starts the process
+		runtime.LockOSThread() // see Leash
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // what it says is in the output
+			_ = cmd.Wait() // the output has the reason
 			close(p.ended)
 		}
 	}()
@@ -69,19 +69,19 @@ func (p *Process) await(ctx context.Context, answers func(context.Context) bool)
 	return nil
 }
 
-// Ended is closed when the program has ended, by Close or by itself.
+// Ended is closed when the program has ended, whether by Close or not.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Failure says why a program that ended by itself did.
+// Failure returns the last line of output of a program that ended without Close.
 func (p *Process) Failure() error {
 	lines := strings.Split(p.Output(), "\n")
-	return fmt.Errorf("%s has ended (%s)", p.title, cmp.Or(lines[len(lines)-1], "it said nothing"))
+	return fmt.Errorf("%s has ended (%s)", p.title, cmp.Or(lines[len(lines)-1], "it printed nothing"))
 }
 
-// Output is the end of what the program has said.
+// Output returns the end of the program's output, at most 4 KiB.
 func (p *Process) Output() string { return p.output.String() }
 
-// Close ends the program and waits until it has ended, and what it has started with it.
+// Close ends the program and its process group, and waits for the program's end.
 func (p *Process) Close() error {
 	if err := p.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -90,7 +90,7 @@ func (p *Process) Close() error {
 	case <-p.ended:
 	case <-time.After(3 * time.Second):
 	}
-	// Its group: itself, if it still runs, and what it leaves behind.
+	// The group holds the program, if it still runs, and the processes it started.
 	if err := syscall.Kill(-p.process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
@@ -98,7 +98,7 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// FreePort finds a port of 127.0.0.1 that nobody listens on.
+// FreePort returns a free TCP port of 127.0.0.1.
 func FreePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,7 +108,7 @@ func FreePort() (string, error) {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
-// tail keeps the end of what is written to it.
+// tail is a writer that keeps the last 4 KiB.
 type tail struct {
 	mu   sync.Mutex
 	text []byte

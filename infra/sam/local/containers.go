@@ -73,11 +73,11 @@ func prepare(ctx context.Context, data, name, function string) (_ *containers, e
 	if err != nil {
 		return nil, err
 	}
-	svc, err := endpoints.Service(tmpl, "CreateAccount")
+	manager, err := endpoints.Manager(tmpl, "CreateAccount")
 	if err != nil {
 		return nil, err
 	}
-	if err := seed(ctx, svc); err != nil {
+	if err := seed(ctx, manager); err != nil {
 		return nil, err
 	}
 	if c.folder, err = filepath.Abs(filepath.Join(data, "sam", name)); err != nil {

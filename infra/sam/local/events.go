@@ -57,78 +57,72 @@ func eventOf(function string) (string, error) {
 
 // seed makes the account of the events as they expect it, whatever they made of it before:
 // two secrets beside the default one, of which one has an item and is used by a service.
-func seed(ctx context.Context, svc *secrets.Service) error {
-	c, err := svc.Authenticate(ctx, "Bearer "+apiKey)
+func seed(ctx context.Context, manager *secrets.Manager) error {
+	c, err := manager.Authenticate(ctx, "Bearer "+apiKey)
 	if errors.Is(err, secrets.ErrUnauthenticated) {
-		fresh := giving(svc, accountID, defaultID, keyID, userID)
+		fresh := giving(manager, accountID, defaultID, keyID, userID)
 		fresh.Rand = bytes.NewReader(make([]byte, 32)) // all zero: apiKey
 		if _, err := fresh.CreateAccount(ctx, secrets.Text(accountName)); err != nil {
 			return fmt.Errorf("make the account of the events: %w", err)
 		}
-		c, err = svc.Authenticate(ctx, "Bearer "+apiKey)
+		c, err = manager.Authenticate(ctx, "Bearer "+apiKey)
 	}
 	if err != nil {
 		return fmt.Errorf("find the account of the events: %w", err)
 	}
-	return errors.Join(empty(ctx, svc, c), fill(ctx, svc, c))
+	return errors.Join(empty(ctx, manager, c), fill(ctx, manager, c))
 }
 
 // empty removes all that the account has.
-func empty(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
+func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
 	const all = 1000
-	services, err := svc.ListServices(ctx, c, "", secrets.Cursor{}, all)
+	services, err := manager.ListServices(ctx, c, "", secrets.Cursor{}, all)
 	if err != nil {
 		return err
 	}
 	for _, service := range services.Results {
-		err = errors.Join(err, svc.DeleteService(ctx, c, service.ID.String()))
+		err = errors.Join(err, manager.DeleteService(ctx, c, service.ID.String()))
 	}
-	found, listErr := svc.ListSecrets(ctx, c, secrets.Cursor{}, all)
+	found, listErr := manager.ListSecrets(ctx, c, secrets.Cursor{}, all)
 	if err := errors.Join(err, listErr); err != nil {
 		return err
 	}
 	for _, secret := range found.Results {
 		if !secret.IsDefault {
-			err = errors.Join(err, svc.DeleteSecret(ctx, c, secret.ID.String()))
+			err = errors.Join(err, manager.DeleteSecret(ctx, c, secret.ID.String()))
 		}
 	}
-	items, listErr := svc.ListItems(ctx, c, defaultID, secrets.Cursor{}, all)
+	items, listErr := manager.ListItems(ctx, c, defaultID, secrets.Cursor{}, all)
 	for _, item := range items.Results {
-		err = errors.Join(err, svc.DeleteItem(ctx, c, defaultID, item.ID.String()))
+		err = errors.Join(err, manager.DeleteItem(ctx, c, defaultID, item.ID.String()))
 	}
 	return errors.Join(err, listErr)
 }
 
-func fill(ctx context.Context, svc *secrets.Service, c secrets.Caller) error {
+func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
 	for _, secret := range []struct{ id, name string }{{secretID, secretName}, {unusedID, unusedName}} {
-		_, err := giving(svc, secret.id).CreateSecret(ctx, c, func() (secrets.SecretInput, error) {
-			return secrets.SecretInput{Name: secrets.Text(secret.name)}, nil
-		})
+		_, err := giving(manager, secret.id).CreateSecret(ctx, c, secrets.SecretInput{Name: secrets.Text(secret.name)})
 		if err != nil {
 			return err
 		}
 	}
-	_, err := giving(svc, itemID).CreateItem(ctx, c, secretID, func() (secrets.ItemInput, error) {
-		return secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)}, nil
-	})
+	_, err := giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)})
 	if err != nil {
 		return err
 	}
-	_, err = giving(svc, serviceID).CreateService(ctx, c, func() (secrets.WorkloadInput, error) {
-		return secrets.WorkloadInput{
-			Name: secrets.Text(serviceName), Image: secrets.Text("myapp:v1.0.0"), Port: secrets.Text("8080"),
-			Config: secrets.Text("your-config-id"), Secret: secrets.Text(secretID),
-		}, nil
+	_, err = giving(manager, serviceID).CreateService(ctx, c, secrets.ServiceInput{
+		Name: secrets.Text(serviceName), Image: secrets.Text("myapp:v1.0.0"), Port: secrets.Text("8080"),
+		Config: secrets.Text("your-config-id"), Secret: secrets.Text(secretID),
 	})
 	return err
 }
 
 // giving is the service, but what it makes next gets these ids.
-func giving(svc *secrets.Service, ids ...string) *secrets.Service {
-	given := *svc
+func giving(manager *secrets.Manager, ids ...string) *secrets.Manager {
+	given := *manager
 	given.NewID = func() uuid.UUID {
 		if len(ids) == 0 {
-			return svc.NewID()
+			return manager.NewID()
 		}
 		next := uuid.MustParse(ids[0])
 		ids = ids[1:]

@@ -15,11 +15,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"goblins-secrets/infra/local/checkout"
-	"goblins-secrets/infra/local/localtest"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // outcomes are what becomes of the files in events/: an HTTP status and a part of the
@@ -76,7 +76,7 @@ var outcomes = map[string]struct {
 type send func(t *testing.T, function string, event []byte) (answer []byte, failed bool)
 
 // sendEvents sends all events and tests what comes of them.
-func sendEvents(t *testing.T, svc *secrets.Service, send send) {
+func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 	t.Helper()
 	dir, err := checkout.Path("events")
 	if err != nil {
@@ -94,7 +94,7 @@ func sendEvents(t *testing.T, svc *secrets.Service, send send) {
 				rest, ok := strings.CutPrefix(filepath.Base(name), f.Folder)
 				return ok && (rest == ".json" || rest[0] == '-')
 			})
-			if err := seed(t.Context(), svc); err != nil {
+			if err := seed(t.Context(), manager); err != nil {
 				t.Fatal(err)
 			}
 			answer, failed := send(t, functions[i].Name, event)
@@ -115,8 +115,8 @@ func sendEvents(t *testing.T, svc *secrets.Service, send send) {
 
 // TestEvents sends the events to the functions in this process.
 func TestEvents(t *testing.T) {
-	table := localtest.NewTable(t)
-	svc := table.Service(t)
+	table := secretstest.NewTable(t)
+	manager := table.Manager(t)
 	handlers, err := stack.Functions(readTemplate(t), func(function string) (func(string) string, error) {
 		return table.Environment(t, function), nil
 	})
@@ -124,10 +124,10 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	operators := map[string]any{
-		"Authorizer": gateway.Authorizer(svc), "CreateAccount": gateway.CreateAccount(svc), "PurgeSecrets": gateway.PurgeSecrets(svc),
-		"DeploySecret": gateway.DeploySecret(svc), "RedeploySecrets": gateway.RedeploySecrets(svc),
+		"Authorizer": gateway.Authorizer(manager), "CreateAccount": gateway.CreateAccount(manager), "PurgeSecrets": gateway.PurgeSecrets(manager),
+		"DeploySecret": gateway.DeploySecret(table.Deliverer(t)), "RedeploySecrets": gateway.RedeploySecrets(table.Sweeper(t)),
 	}
-	sendEvents(t, svc, func(t *testing.T, function string, event []byte) ([]byte, bool) {
+	sendEvents(t, manager, func(t *testing.T, function string, event []byte) ([]byte, bool) {
 		handler := operators[function]
 		if handler == nil {
 			handler = gateway.Proxy(handlers[function])

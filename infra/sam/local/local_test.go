@@ -137,7 +137,7 @@ func playEvents(t *testing.T, data, lambda string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := endpoints.Service(readTemplate(t), "CreateAccount")
+	svc, err := endpoints.Manager(readTemplate(t), "CreateAccount")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-# Runs ministack, mended in one place: the version that CreateSecret makes has the id that the caller
-# gives it, as in AWS, so that who has lost the answer knows it all the same.
+# Runs ministack with one fix: the version that CreateSecret creates has the caller's idempotency token
+# as its id, as in AWS. A caller that lost the answer then still knows the id.
 import sys
 
 from ministack.app import main

@@ -11,8 +11,7 @@ import (
 	"goblins-secrets/infra/sam/ministack"
 )
 
-// It asks for signatures, and is gone after Close.
-func TestMinistack(t *testing.T) {
+func TestMinistackRequiresSignaturesUntilClosed(t *testing.T) {
 	m, err := ministack.Start(t.Context(), t.TempDir(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +31,11 @@ func TestMinistack(t *testing.T) {
 		t.Error(err)
 	}
 	if status, err := ask(); err == nil {
-		t.Errorf("after Close it answers %d", status)
+		t.Errorf("ListRoles after Close = %d, want no answer", status)
 	}
 }
 
-// Without Python it says what is needed and what to do.
-func TestMissingTool(t *testing.T) {
+func TestMissingPythonIsNamed(t *testing.T) {
 	checkout := t.TempDir()
 	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -46,6 +44,6 @@ func TestMissingTool(t *testing.T) {
 	t.Setenv("PATH", "")
 	_, err := ministack.Start(t.Context(), t.TempDir(), os.Stderr)
 	if err == nil || !strings.Contains(err.Error(), "python3 is needed to install ministack") {
-		t.Errorf("Start without Python: %v, want a hint", err)
+		t.Errorf("Start without Python = %v, want an error that names python3", err)
 	}
 }

@@ -3,14 +3,14 @@
 const pageSize = 200;
 const patience = 30000; // ms; API Gateway itself gives up after 29 s
 
-// Failure is an answer other than success, in words that say what to do next.
+// Failure is an unsuccessful answer. Its message says what to do next.
 //
-//   kind     session    the key is not accepted: it is being asked for
-//            throttled  the budget is spent; wait tells for how many seconds
-//            invalid    fields are wrong; fields has the messages of each
-//            missing    what it was about is not there
-//            refused    it can't be done as things are
-//            broken     it may work later
+//   kind     session    the API refused the key; the page asks for a key
+//            throttled  the budget is spent; wait is the time in seconds until the next reveal
+//            invalid    fields are invalid; fields has the messages of each
+//            missing    the resource does not exist
+//            refused    the present state does not allow it
+//            broken     a later attempt may succeed
 class Failure extends Error {
   constructor(kind, message, more = {}) {
     super(message);
@@ -22,7 +22,7 @@ class Failure extends Error {
 async function call(method, path, body, key = session.get().key) {
   for (let tries = 1; ; tries++) {
     const answer = await send(method, path, body, key);
-    // The stage takes only so many requests a second, and has not looked at this one.
+    // The stage limits requests per second, and rejected this one unprocessed.
     if (answer.status === 429 && !answer.headers.has("RateLimit") && tries < 6) {
       await new Promise((resolve) => setTimeout(resolve, 1000 * tries));
       continue;
@@ -47,8 +47,8 @@ async function send(method, path, body, key) {
     throw new Failure(
       "broken",
       error.name === "TimeoutError"
-        ? "The API has not answered in time. It may have done it all the same: look before you try again."
-        : "The API can't be reached. Check the connection, then try again: nothing that you typed is lost.",
+        ? "The API did not answer in time. The change may have been made: check before you try again."
+        : "The API can't be reached. Check the connection, then try again. Your input is kept.",
     );
   }
 }
@@ -60,25 +60,26 @@ async function read(answer, key) {
   const detail = typeof body?.detail === "string" ? body.detail : "";
   switch (answer.status) {
     case 400:
-      if (body && !detail) throw new Failure("invalid", "See what is marked below.", { fields: body });
+      if (body && !detail) throw new Failure("invalid", "Some fields are invalid. Correct them, then try again.", { fields: body });
       break;
     case 401: {
-      const why = "The API does not accept this key any more. Sign in again: nothing that you typed is lost.";
+      const why = "The API no longer accepts this key. Sign in again. Your input is kept.";
       if (session.get().key === key && key) refuse(why);
       throw new Failure("session", why);
     }
     case 404:
-      throw new Failure("missing", "It is not there: somebody may have deleted it, or it belongs to another account than this key's.");
+      throw new Failure("missing", "It was deleted, or it belongs to another account. Return to the list of secrets.");
     case 429: {
       const wait = Number(answer.headers.get("Retry-After")) || 1;
-      throw new Failure("throttled", "The budget of reveals is spent.", { wait });
+      throw new Failure("throttled", "Your budget of reveals is spent. Try again later.", { wait });
     }
   }
   if (answer.status < 500 && detail) throw new Failure("refused", detail);
-  throw new Failure("broken", `The API failed (${answer.status}). Try again in a moment; if it goes on, ask those who run it.`);
+  const text = `The API failed (${answer.status}). Try again in a moment. If it fails again, ask your administrator.`;
+  throw new Failure("broken", text);
 }
 
-// readBudget takes over what an answer tells of the budget: "reveals";r=87;t=740.
+// readBudget stores the budget that an answer's headers report: "reveals";r=87;t=740.
 function readBudget(headers) {
   const number = (header, name) => Number(new RegExp(`;${name}=(\\d+)`).exec(headers.get(header))?.[1]);
   if (!headers.has("RateLimit")) return;
@@ -88,14 +89,14 @@ function readBudget(headers) {
   });
 }
 
-// all reads a list, page after page, and hands over what there is after each.
+// all reads a list page by page. After each page it calls onPage with all rows so far.
 async function all(path, onPage) {
   const rows = [];
   for (let cursor = ""; cursor !== null; ) {
     const query = new URLSearchParams({ page_size: pageSize, ...(cursor && { cursor }) });
     const page = await call("GET", `${path}${path.includes("?") ? "&" : "?"}${query}`);
     rows.push(...page.results);
-    // The rest of the link may name another host than the page's, such as the one behind a proxy.
+    // The link's host may differ from the page's, for example behind a proxy.
     cursor = page.next && new URL(page.next).searchParams.get("cursor");
     onPage([...rows], cursor === null);
   }
@@ -105,6 +106,6 @@ async function refreshBudget() {
   try {
     setBudget(await call("GET", "budget/"));
   } catch {
-    // It stays as it was: whoever is about to reveal something is told by that answer.
+    // Keep the last known budget: each reveal's answer reports it again.
   }
 }

@@ -1,15 +1,15 @@
 // Reading a .env file.
 //
 //   KEY=plain value            # a comment
-//   export KEY='as it is, also over several lines'
+//   export KEY='verbatim, also over several lines'
 //   KEY="with \n, \t, \r, \", \\ and \$, also over several lines"
 //
-// Nothing is substituted: ${OTHER} stays what it is.
+// Variables are not substituted: ${OTHER} stays verbatim.
 
 const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" };
 
-// parseDotenv returns an entry for each assignment and for each line that is none:
-// {line, key, value}, with a problem where it can't be taken.
+// parseDotenv returns an entry for each assignment and for each invalid line: {line, key,
+// value}. An entry that can't be imported has a problem.
 function parseDotenv(text) {
   const entries = [];
   const lines = text.replace(/\r\n?/g, "\n").split("\n");
@@ -18,30 +18,30 @@ function parseDotenv(text) {
     if (/^\s*(#|$)/.test(lines[i])) continue;
     const assignment = /^\s*(?:export\s+)?([^\s=]+)\s*=[^\S\n]*(.*)$/s.exec(lines[i]);
     if (!assignment) {
-      entries.push({ line, key: "", value: "", problem: "This line is no KEY=value." });
+      entries.push({ line, key: "", value: "", problem: "This line is not KEY=value." });
       continue;
     }
     const [, key, rest] = assignment;
     const quote = /^["']/.exec(rest)?.[0];
     if (!quote) {
-      // A # begins a comment only after a space: it may be part of a password.
+      // A # starts a comment only after a space: it may be part of a password.
       entries.push(checked({ line, key, value: rest.replace(/(^|\s)#.*$/s, "").trimEnd() }));
       continue;
     }
     const quoted = readQuoted([rest, ...lines.slice(i + 1)].join("\n"), quote);
     if (!quoted) {
       entries.push({ line, key, value: "", problem: `The quote ${quote} is not closed.` });
-      continue; // the lines that follow may still be good
+      continue; // the following lines may be valid
     }
     i += quoted.lines;
-    const problem = /^\s*(#.*)?$/s.test(quoted.after) ? undefined : "There is something after the closing quote.";
+    const problem = /^\s*(#.*)?$/s.test(quoted.after) ? undefined : "There is text after the closing quote.";
     entries.push(problem ? { line, key, value: "", problem } : checked({ line, key, value: quoted.value }));
   }
   return onlyLast(entries);
 }
 
-// readQuoted reads a text that begins with a quote: what it holds, how many line breaks
-// that has, and what follows on its last line. Undefined: it does not end.
+// readQuoted reads a text that begins with a quote. It returns the quoted value, its number
+// of line breaks, and the rest of its last line; undefined if the quote is not closed.
 function readQuoted(text, quote) {
   let value = "";
   for (let i = 1; i < text.length; i++) {
@@ -57,19 +57,19 @@ function readQuoted(text, quote) {
   return undefined;
 }
 
-// checked says what the API would refuse, before it is asked.
+// checked adds the problem for which the API would refuse the entry.
 function checked(entry) {
   if (!/^[A-Za-z0-9._-]{1,255}$/.test(entry.key)) {
     entry.problem = "A key has 1 to 255 letters, digits, dots, underscores and hyphens.";
   } else if (entry.value === "") {
-    entry.problem = "There is no value.";
+    entry.problem = "The value is empty.";
   } else if (bytes(entry.value) > 65536) {
     entry.problem = "The value is longer than 64 KiB.";
   }
   return entry;
 }
 
-// onlyLast leaves of several entries for a key the last one, as a shell would.
+// onlyLast keeps the last of several entries for a key, as a shell would.
 function onlyLast(entries) {
   const last = new Map(entries.filter((e) => !e.problem).map((e) => [e.key, e]));
   for (const e of entries) {

@@ -1,11 +1,11 @@
-// Importing a .env file: first what would be done, then doing it, line by line.
+// Importing a .env file: a preview, then one request per line.
 
 function ImportDialog({ secret, items, onItem, onClose, done }) {
   const [text, setText] = useState("");
-  const [results, setResults] = useState(new Map()); // by entry: "" is done, anything else what is wrong
+  const [results, setResults] = useState(new Map()); // by entry: "" is done, else the error
   const [running, setRunning] = useState(false);
   const entries = useMemo(() => parseDotenv(text), [text]);
-  // What is there when it is looked at, before this import adds to it.
+  // The items of the secret before this import adds to them.
   const known = useRef(new Map());
   if (results.size === 0) known.current = new Map(items.map((item) => [item.key, item]));
   const good = entries.filter((e) => !e.problem);
@@ -27,7 +27,7 @@ function ImportDialog({ secret, items, onItem, onClose, done }) {
         const failure = asFailure(error);
         outcome.set(entry, wrong(failure));
         setResults(new Map(outcome));
-        // The rest would fare no better.
+        // The remaining entries would fail in the same way.
         if (failure.kind === "session" || failure.kind === "broken") break;
       }
       setResults(new Map(outcome));
@@ -41,11 +41,11 @@ function ImportDialog({ secret, items, onItem, onClose, done }) {
   };
 
   const finished = !running && good.length > 0 && left.length === 0;
-  const button = failed > 0 ? `Try the ${left.length} that are left` : `Import ${count(left.length, "item")}`;
+  const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
   return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? undefined : onClose}>
     <form onSubmit=${start}>
       <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change} readOnly=${running} focus
-        hint="KEY=value, one on a line. Quotes, comments, export and quoted values of several lines are understood; nothing is substituted." />
+        hint=${envHint} />
       ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results} />`}
       ${(running || results.size > 0) && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
@@ -59,13 +59,16 @@ function ImportDialog({ secret, items, onItem, onClose, done }) {
   <//>`;
 }
 
+const envHint = "One KEY=value per line. Quotes, comments, export and quoted values of several lines are supported. " +
+  "Variables are not substituted.";
+
 const importEntry = (secret, { key, value }, item) =>
   item ? call("PATCH", itemPath(item), { value }) : call("POST", `secrets/${secret}/items/`, { key, value });
 
-// wrong is what a line says of its failure.
+// wrong is the error text of a line.
 const wrong = (failure) => (failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message);
 
-// Preview tells of each entry what will become of it, or has. No value is in it.
+// Preview shows the planned or the actual result of each entry. It contains no value.
 function Preview({ entries, known, results }) {
   const adds = entries.filter((e) => !e.problem && !known.has(e.key)).length;
   const changes = entries.filter((e) => !e.problem && known.has(e.key)).length;

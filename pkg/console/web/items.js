@@ -8,12 +8,13 @@ function ItemRow({ item, open, onItem }) {
   return html`<li class="row item">
     <div class="grow">
       <h3 class="key">${item.key}</h3>
-      <p class="quiet"><${LastRead} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
+      <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
     </div>
     ${reveal.value === undefined
       ? html`<div class="masked">
           <span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
-          <button onClick=${reveal.show} disabled=${reveal.busy || spent} aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Asking …" : "Show"}</button>
+          <button onClick=${reveal.show} disabled=${reveal.busy || spent}
+            aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>
         </div>`
       : html`<${Shown} item=${item} reveal=${reveal} />`}
     ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
@@ -25,12 +26,13 @@ function ItemRow({ item, open, onItem }) {
   </li>`;
 }
 
-// LastRead tells who has read an item last. The API has ids of users, not names.
-function LastRead({ item }) {
+// LastReveal shows the user that revealed an item last. The API has ids of users, not names.
+function LastReveal({ item }) {
   const { user } = session.use();
-  if (!item.last_accessed_at) return html`<span>Last read: never</span>`;
+  if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
   const by = item.last_accessed_by;
-  return html`<span>Last read <${Time} at=${item.last_accessed_at} /> by ${by === user ? html`<span title=${by}>you</span>` : html`<code title=${by}>…${by.slice(-6)}</code>`}</span>`;
+  const who = by === user ? html`<span title=${by}>you</span>` : html`<code title=${by}>…${by.slice(-6)}</code>`;
+  return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
 }
 
 const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
@@ -46,18 +48,21 @@ function AddItem({ secret, onClose, done }) {
   <//>`;
 }
 
-const ValueField = (props) => html`<${Field} label="Value" name="value" hint="Kept as it is, with every space and line break; up to 64 KiB." lines="4" ...${props} />`;
+const valueHint = "Stored exactly as entered, with every space and line break. Up to 64 KiB.";
+const ValueField = (props) => html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" ...${props} />`;
 
-// EditItem gives an item another value. It begins with the one that is shown, if one is.
+// EditItem replaces an item's value. The field starts with the value that the page shows,
+// if any.
 function EditItem({ item, value: shown = "", onClose, done }) {
-  // A text area would turn its carriage returns into other line breaks.
+  // A text area would replace carriage returns with line feeds.
   const fits = !shown.includes("\r");
   const [value, setValue] = useState(fits ? shown : "");
   const action = useAction();
   const act = async () => done(await call("PATCH", itemPath(item), { value }));
   return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}>
-    <p>A new value of <strong class="key">${item.key}</strong>. The one before will be gone.</p>
-    ${!fits && html`<p class="hint">The present value has carriage returns, which can’t be edited here.</p>`}
+    <p>Enter a new value for <strong class="key">${item.key}</strong>. It replaces the current value permanently.</p>
+    ${!fits && html`<p class="hint">The current value has carriage returns, which can’t be edited here.
+      Enter the whole new value.</p>`}
     <${ValueField} value=${value} onInput=${setValue} failure=${action.failure} focus />
   <//>`;
 }
@@ -77,7 +82,8 @@ function DeleteItem({ item, onClose, done }) {
     await call("DELETE", itemPath(item));
     done();
   };
-  return html`<${FormDialog} title="Delete item" submit="Delete for good" danger action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="key">${item.key}</strong> and its value, for good.</p>
+  return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
+    onClose=${onClose}>
+    <p>This deletes <strong class="key">${item.key}</strong> and its value permanently.</p>
   <//>`;
 }

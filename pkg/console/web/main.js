@@ -1,8 +1,8 @@
-// The page as a whole: which view an address leads to, and what is around the views.
+// The page as a whole: the routes to the views, the header and the notices.
 
 const home = new URL(document.baseURI).pathname;
 
-// place is what comes after the console's own path: "" or "secrets/<id>".
+// place is the path relative to the console's own path: "" or "secrets/<id>".
 const here = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
 const place = store({ path: here() });
 
@@ -13,7 +13,7 @@ function navigate(path) {
 
 function arrive() {
   place.set({ path: here() });
-  // As after the load of a page: what is read out begins with its heading.
+  // As after a page load, screen readers start with the heading.
   requestAnimationFrame(() => {
     scrollTo(0, 0);
     document.querySelector("h1")?.focus();
@@ -25,7 +25,7 @@ function App() {
   const { path } = place.use();
   const signedIn = key !== null;
   const id = /^secrets\/([^/]+)$/.exec(path)?.[1];
-  // While the key is asked for again, the views stay as they are, unseen.
+  // While the page asks for the key again, the views stay mounted but hidden.
   return html`
     ${signedIn && html`<${Header} />`}
     ${!signedIn && html`<${SignIn} />`}
@@ -44,7 +44,7 @@ function Header() {
   </header>`;
 }
 
-// Budget tells what is left, and when there will be more.
+// Budget shows the reveals that are left, and the time until the next one comes back.
 function Budget() {
   const { budget } = session.use();
   useTick(1000);
@@ -64,7 +64,7 @@ function Budget() {
   </p>`;
 }
 
-// "/" leads to the search, unless it is typed into something.
+// "/" focuses the search, unless the user is typing in a field or a dialog.
 function shortcuts(event) {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest?.("input, textarea, dialog")) return;
@@ -74,14 +74,14 @@ function shortcuts(event) {
   search.focus();
 }
 
-// A stylesheet that a script makes is no inline style, and saves a request.
+// A stylesheet made by a script does not count as inline style, and saves a request.
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(style);
 document.adoptedStyleSheets = [sheet];
 
 addEventListener("popstate", arrive);
 document.addEventListener("keydown", shortcuts);
-// A notice has been read after a while; the next one begins its time anew.
+// A notice disappears after 8 s. Each new notice restarts the timer.
 let noticeTimer;
 let lastNotice = "";
 function expireNotice() {

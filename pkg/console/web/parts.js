@@ -1,6 +1,6 @@
-// The parts that views are made of.
+// Components and hooks that the views share.
 
-// useTick draws a view anew every so many milliseconds; 0: never.
+// useTick redraws a component every interval milliseconds; 0 means never.
 function useTick(interval) {
   const [, redraw] = useState(0);
   useEffect(() => {
@@ -10,7 +10,7 @@ function useTick(interval) {
   }, [interval]);
 }
 
-// useReturn does something each time the tab is looked at again: others have worked meanwhile.
+// useReturn calls act each time the tab becomes visible: other clients may have made changes.
 function useReturn(act) {
   const latest = useRef(act);
   latest.current = act;
@@ -21,8 +21,8 @@ function useReturn(act) {
   }, []);
 }
 
-// useAction runs something that can fail, one at a time: {busy, failure, run, clear}. run
-// returns whether it has succeeded.
+// useAction runs functions that can fail, one at a time: {busy, failure, run, clear}. run
+// returns whether the function succeeded.
 function useAction() {
   const [state, setState] = useState({ busy: false, failure: null });
   const running = useRef(false);
@@ -44,21 +44,21 @@ function useAction() {
 }
 
 const asFailure = (error) =>
-  error instanceof Failure ? error : new Failure("broken", `This page has a fault (${error.message}). Reload it and try again.`);
+  error instanceof Failure ? error : new Failure("broken", `This page failed (${error.message}). Reload it and try again.`);
 
-// useLoad keeps what a path of the API answers, and loads it anew when asked, after a
-// sign-in, and when the tab is looked at again. What there is stays until there is more,
-// but not for another key: it may be another account's.
+// useLoad keeps the answer for a path of the API. It reloads on request, after a sign-in,
+// and when the tab becomes visible. The old data stays until new data arrives, except
+// after a change of the key, which may belong to another account.
 function useLoad(path, load, empty) {
   const { key, signIns } = session.use();
   const [state, setState] = useState({ data: empty, done: false, failure: null });
   const run = useRef({ number: 0, busy: false, done: false });
   const reload = async () => {
-    const mine = ++run.current.number; // what an earlier run still brings is out of date
+    const mine = ++run.current.number; // answers to earlier runs are stale
     run.current.busy = true;
     try {
       await load((data, done) => {
-        // What was there whole is not replaced by a part.
+        // A partial list never replaces a complete one.
         if (mine === run.current.number && (done || !run.current.done)) setState({ data, done, failure: null });
         if (mine === run.current.number && done) run.current.done = true;
       });
@@ -75,7 +75,7 @@ function useLoad(path, load, empty) {
     };
   }, [path, signIns]);
   useReturn(() => session.get().key && reload());
-  // What was changed is shown at once. A run that began before may not know of it.
+  // Show changes at once. A run that started earlier may miss them, so start another one.
   const change = (by) => {
     setState((s) => ({ ...s, data: by(s.data) }));
     if (run.current.busy) reload();
@@ -86,21 +86,21 @@ function useLoad(path, load, empty) {
 const useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
 const useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
 
-// Changes of a list of things with ids.
+// put and drop return changes of a list of objects with ids.
 const put = (thing) => (rows) => (rows.some((r) => r.id === thing.id) ? rows.map((r) => (r.id === thing.id ? thing : r)) : [...rows, thing]);
 const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
 
 // Link leads to a place in the console: "" is the list of secrets.
 function Link({ to, children, ...more }) {
   const follow = (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a tab of its own
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // the browser opens another tab
     event.preventDefault();
     navigate(to);
   };
   return html`<a href=${new URL(to, document.baseURI).pathname} onClick=${follow} ...${more}>${children}</a>`;
 }
 
-// Problem tells of a failure, and offers to try again where that is of use.
+// Problem shows a failure. If retry is given, it offers to try again.
 function Problem({ failure, retry }) {
   if (!failure || failure.kind === "session") return null;
   const others = Object.entries(failure.fields).filter(([name]) => !shownFields.includes(name));
@@ -111,13 +111,13 @@ function Problem({ failure, retry }) {
   </div>`;
 }
 
-const shownFields = ["name", "key", "value"]; // they have a Field, which tells what is wrong with it
+const shownFields = ["name", "key", "value"]; // a Field shows their errors
 
 let ids = 0;
 const useId = () => useMemo(() => `f${++ids}`, []);
 
-// Field is a labelled input, or a text area for what may have lines, with the API's
-// messages about it. No text in it goes to a spelling service, or is kept by the browser.
+// Field is a labelled input, or a text area if lines is set, with the API's error messages.
+// The browser neither stores its text nor sends it to a spelling service.
 function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
   const id = useId();
   const ref = useRef(null);
@@ -142,8 +142,8 @@ function Field({ label, hint, name, value, onInput, failure, lines, type = "text
   </div>`;
 }
 
-// Dialog asks for something, in front of everything else. It ends with Esc, unless
-// onClose is missing. While the key is asked for it steps back, as it is.
+// Dialog is a modal dialog. Esc closes it, unless onClose is missing. While the page asks
+// for the key again, the dialog is hidden and keeps its state.
 function Dialog({ title, onClose, wide, children }) {
   const ref = useRef(null);
   const gone = useRef(false);
@@ -153,7 +153,7 @@ function Dialog({ title, onClose, wide, children }) {
     if (refused) ref.current.close();
     else if (!ref.current.open) ref.current.showModal();
   }, [refused]);
-  // Closing gives the focus back to what has opened it; being removed does not.
+  // Closing returns the focus to the element that opened the dialog; removal does not.
   useLayoutEffect(() => () => {
     gone.current = true;
     ref.current.close();
@@ -162,7 +162,7 @@ function Dialog({ title, onClose, wide, children }) {
     event.preventDefault();
     onClose?.();
   };
-  // Browsers close a dialog for a second Esc without asking.
+  // Browsers close a dialog on a second Esc without a cancel event.
   const closed = () => {
     if (gone.current || session.get().refused) return;
     if (onClose) onClose();
@@ -174,7 +174,7 @@ function Dialog({ title, onClose, wide, children }) {
   </dialog>`;
 }
 
-// FormDialog is a dialog with fields, whose button does something and then closes it.
+// FormDialog is a dialog with fields. Its submit button runs act and closes it on success.
 function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
   const onSubmit = async (event) => {
     event.preventDefault();
@@ -192,29 +192,29 @@ function FormDialog({ title, submit, danger, ready = true, action, act, onClose,
   <//>`;
 }
 
-// Time is a time of the API, as one speaks of it; exactly when pointed at.
+// Time shows a time of the API relative to now. Its tooltip shows the exact time.
 function Time({ at }) {
   useTick(30000);
   return html`<time datetime=${at} title=${exactly(at)}>${since(at)}</time>`;
 }
 
 const statuses = {
-  pending: ["Pending", "Services use it, and it has not been delivered to them yet."],
-  deploying: ["Deploying", "Services still take it as it was before the last changes."],
-  failed: ["Failed", "The last delivery to its services failed. It is tried again by itself; those who run this can see why."],
-  ready: ["Ready", "Services take it as it is, or none uses it."],
+  pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
+  deploying: ["Deploying", "Services still use this secret as it was before the last changes."],
+  failed: ["Failed", "The last delivery to the services failed. It is retried automatically. Ask your administrator for the reason."],
+  ready: ["Ready", "Services have this secret as it is now, or no service uses it."],
 };
 
-// Status tells whether services have a secret as it is.
+// Status shows whether services have the current state of a secret.
 function Status({ secret }) {
   const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
   return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
 }
 
-// settled: nothing is under way that would change a secret's status within seconds.
+// settled reports whether a secret's status is unlikely to change within seconds.
 const settled = (secret) => secret.status !== "pending" && secret.status !== "deploying";
 
-// useStatus asks for secrets that are being deployed until they are not, less and less often.
+// useStatus polls secrets that are being deployed until they are settled, with backoff.
 function useStatus(secrets, onSecret) {
   const waiting = secrets.filter((s) => !settled(s)).map((s) => s.id).join(" ");
   const latest = useRef(onSecret);
@@ -228,7 +228,7 @@ function useStatus(secrets, onSecret) {
           try {
             latest.current(await call("GET", `secrets/${id}/`));
           } catch {
-            // it is asked for again
+            // the next poll asks again
           }
         }
       }
@@ -239,8 +239,8 @@ function useStatus(secrets, onSecret) {
   }, [waiting]);
 }
 
-// Search filters a list. "/" leads to it from anywhere, Enter takes the first that is
-// found, and Esc clears it.
+// Search filters a list. "/" focuses it from anywhere, Enter opens the first match, and
+// Esc clears it.
 function Search({ label, value, onInput, onEnter }) {
   const submit = (event) => {
     event.preventDefault();

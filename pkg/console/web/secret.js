@@ -1,4 +1,4 @@
-// One secret: its items, and who uses it.
+// One secret: its items and the services that use it.
 
 function SecretView({ id }) {
   const path = `secrets/${id}/`;
@@ -13,7 +13,7 @@ function SecretView({ id }) {
   }, []);
 
   const close = () => setDialog(null);
-  // What changes an item can change what services are still to get.
+  // A change of an item can change the delivery status of the secret.
   const onItem = (item) => items.change(put(item));
   const changed = (notice) => (item) => {
     onItem(item);
@@ -21,10 +21,14 @@ function SecretView({ id }) {
     secret.reload();
   };
   const found = items.data.filter((item) => matches(item.key, search));
-  // Whatever becomes of the secret, what was typed into a dialog stays.
+  // An open dialog keeps its input even if the secret disappears.
   const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id} onItem=${onItem} changed=${changed} onClose=${close} />`;
   if (secret.failure?.kind === "missing") {
-    return html`<main key="missing"><h1 tabindex="-1">No such secret</h1><${Problem} failure=${secret.failure} /><p><${Link} to="">All secrets<//></p></main>${open}`;
+    return html`<main key="missing">
+      <h1 tabindex="-1">Secret not found</h1>
+      <${Problem} failure=${secret.failure} />
+      <p><${Link} to="">All secrets<//></p>
+    </main>${open}`;
   }
   return html`<main key="secret">
     <p><${Link} to="">← All secrets<//></p>
@@ -47,17 +51,20 @@ function SecretView({ id }) {
       </div>
       <${Problem} failure=${items.failure} retry=${items.reload} />
       ${!items.done && !items.failure && items.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-      ${items.done && items.data.length === 0 && html`<p class="empty">There is nothing in it yet. Add a key and its value with “Add item”, or many at once with “Paste .env”.</p>`}
-      ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key has “<bdi>${search.trim()}</bdi>” in it. Press Esc in the search to see all of them.</p>`}
+      ${items.done && items.data.length === 0 && html`<p class="empty">This secret has no items yet.
+        Add a key and its value with “Add item”, or many at once with “Paste .env”.</p>`}
+      ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key contains
+        “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all items.</p>`}
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
         ${found.map((item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItem} />`)}
       </ul>`}
-      ${items.data.length > 0 && html`<p class="quiet">${count(items.data.length, "item")}${items.done ? "" : ", loading more …"}. Each “Show” is logged, with who, when and from where.</p>`}
+      ${items.data.length > 0 && html`<p class="quiet">${count(items.data.length, "item")}${items.done ? "" : loadingMore}. Each
+        “Show” is logged with the user, the time and the source address.</p>`}
     </section>
   </main>${open}`;
 }
 
-// SecretDialog is the dialog that is open, of all those of a secret and of its items.
+// SecretDialog is the open dialog of a secret or of one of its items.
 function SecretDialog({ dialog, secret, items, id, onItem, changed, onClose }) {
   const { kind, item } = dialog;
   switch (item ? `${kind} item` : kind) {
@@ -83,8 +90,9 @@ function Users({ users }) {
   return html`<section aria-labelledby="users">
     <h2 id="users">Used by</h2>
     <${Problem} failure=${users.failure} retry=${users.reload} />
-    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>` /* so that nothing moves when it is known */}
-    ${users.done && users.data.length === 0 && html`<p class="quiet">No service uses it, so it is delivered nowhere.</p>`}
+    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>` /* it keeps the layout stable */}
+    ${users.done && users.data.length === 0 &&
+      html`<p class="quiet">No service uses this secret, so it is not delivered.</p>`}
     ${users.data.length > 0 && html`<ul class="users">
       ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong> <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
     </ul>`}

@@ -1,10 +1,10 @@
-// What all views share: who is signed in, and what is left of the budget.
+// State that all views share: the session and the budget.
 
 const { h, render } = preact;
 const { useState, useEffect, useLayoutEffect, useMemo, useRef } = preactHooks;
 const html = htm.bind(h);
 
-// store keeps a state that is drawn anew wherever it is used when it changes.
+// store keeps a state. A change redraws every component that uses it.
 function store(state) {
   const listeners = new Set();
   return {
@@ -26,15 +26,16 @@ function store(state) {
   };
 }
 
-// The key is in memory. If asked, it is in the tab's session storage too, which ends with
-// the tab; it is never in an address, a cookie, or what outlives the tab.
+// The key is in memory. At the user's request it is also in the tab's session storage,
+// which ends with the tab. It is never in an address, a cookie, or storage that outlives
+// the tab.
 const remembered = {
   name: "goblins-secrets.key",
   read() {
     try {
       return sessionStorage.getItem(this.name);
     } catch {
-      return null; // the browser keeps nothing
+      return null; // the browser has no session storage
     }
   },
   write(key) {
@@ -42,21 +43,21 @@ const remembered = {
       if (key) sessionStorage.setItem(this.name, key);
       else sessionStorage.removeItem(this.name);
     } catch {
-      // then it is not remembered
+      // the key is not remembered
     }
   },
 };
 
-const nobody = {
+const signedOut = {
   key: null,
-  refused: "", // why the key is asked for again while its user's work is still there
-  signIns: 0, // whatever was loaded with another key is loaded anew
+  refused: "", // the reason to ask for the key again, while the views keep their state
+  signIns: 0, // a change reloads all data that was loaded with another key
   user: null, // the key's user, known from the first reveal on
   budget: null, // {limit, window, left, until}: until is when the next reveal comes back, in ms
-  notice: "", // what was done last
+  notice: "", // the result of the last action
   search: "", // in the list of secrets
 };
-const session = store({ ...nobody, key: remembered.read() });
+const session = store({ ...signedOut, key: remembered.read() });
 
 function signIn(key, remember) {
   remembered.write(remember ? key : null);
@@ -65,10 +66,10 @@ function signIn(key, remember) {
 
 function signOut() {
   remembered.write(null);
-  session.set({ ...nobody, signIns: session.get().signIns + 1 });
+  session.set({ ...signedOut, signIns: session.get().signIns + 1 });
 }
 
-// refuse asks for a key again. All views stay as they are, with what was typed in them.
+// refuse asks for a key again. All views keep their state and their input.
 function refuse(why) {
   remembered.write(null);
   session.set({ key: null, refused: why });

@@ -1,6 +1,6 @@
 // Signing in.
 
-// SignIn asks for a key, at first and whenever the API does not accept it any more.
+// SignIn asks for a key, at first and each time the API no longer accepts it.
 function SignIn() {
   const { refused } = session.use();
   const [key, setKey] = useState("");
@@ -11,14 +11,18 @@ function SignIn() {
     await action.run(async () => {
       const typed = key.trim();
       if (!/^gob_[0-9A-Za-z]+$/.test(typed)) {
-        throw new Failure("invalid", "", { fields: { api_key: ["This is no API key: one begins with gob_ and has letters and digits only."] } });
+        throw new Failure("invalid", "", {
+          fields: { api_key: ["This is not an API key: a key is gob_ followed by letters and digits. Copy all of it."] },
+        });
       }
       try {
         setBudget(await call("GET", "budget/", undefined, typed));
       } catch (error) {
         if (error.kind !== "session") throw error;
         throw new Failure("invalid", "", {
-          fields: { api_key: ["The API does not accept this key. Check that all of it was copied, or ask those who run this for another."] },
+          fields: {
+            api_key: ["The API does not accept this key. Check that you copied all of it, or ask your administrator for another key."],
+          },
         });
       }
       signIn(typed, remember);
@@ -29,15 +33,15 @@ function SignIn() {
     <h1>Sign in to Goblins Secrets</h1>
     ${refused && html`<p class="problem" role="alert">${refused}</p>`}
     <form onSubmit=${submit}>
-      <${Field} label="API key" name="api_key" type="password" hint="Paste the key that you got when your account was made. It stays in this tab."
+      <${Field} label="API key" name="api_key" type="password" hint="Paste the key that you got when your account was created. It stays in this tab."
         value=${key} onInput=${setKey} failure=${fieldFailure} focus />
       <label class="check">
         <input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} />
-        <span>Remember it until this tab is closed, also when the page is reloaded</span>
+        <span>Remember the key until this tab is closed, even if the page is reloaded</span>
       </label>
       ${!fieldFailure && html`<${Problem} failure=${action.failure} />`}
       <div class="buttons">
-        ${refused && html`<button type="button" onClick=${signOut}>Drop everything and sign out</button>`}
+        ${refused && html`<button type="button" onClick=${signOut}>Discard changes and sign out</button>`}
         <button type="submit" class="primary" disabled=${action.busy}>${action.busy ? "Signing in …" : "Sign in"}</button>
       </div>
     </form>

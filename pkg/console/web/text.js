@@ -1,8 +1,9 @@
-// Texts for people: numbers, times, and what an eye can't see of a text.
+// Texts for people: numbers, times and invisible characters.
 
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+const loadingMore = ", loading more …";
 
-// duration says how long something takes, as roughly as one would: 45 s, 12 min, 3 h.
+// duration is a time span, rounded up to one unit: 45 s, 12 min, 3 h.
 function duration(seconds) {
   if (seconds < 60) return `${Math.max(0, Math.ceil(seconds))} s`;
   if (seconds < 5400) return `${Math.ceil(seconds / 60)} min`;
@@ -20,7 +21,7 @@ function clock(seconds) {
 const sinceUnits = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-// since says how long ago a time of the API was.
+// since is the age of a time of the API, in words.
 function since(time) {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
   const unit = sinceUnits.find(([, length]) => seconds >= length);
@@ -29,8 +30,8 @@ function since(time) {
 
 const exactly = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
 
-// unseen names the characters that do something to a text without being seen in it, such
-// as those that turn its direction. Tabs and line breaks are not meant.
+// unseen lists up to five invisible characters of a text, such as those that change its
+// direction. Tabs and line feeds do not count.
 function unseen(text) {
   const found = new Set();
   for (const [character] of text.matchAll(/[\p{Cf}\p{Zl}\p{Zp}]|(?![\t\n])\p{Cc}/gu)) {

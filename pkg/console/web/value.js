@@ -1,10 +1,10 @@
-// One value: masked, until it is shown. Showing it is a reveal, which the API records and
-// charges; this page forgets it again soon.
+// One value, masked until the user shows it. To show it is a reveal, which the API records
+// and charges. The page forgets the value after 30 s.
 
 const shownFor = 30; // seconds
 
-// useReveal is a value that can be shown for a while: it is hidden again when its time is
-// over, when the tab is left, and when the key is not accepted any more.
+// useReveal shows a value for a limited time. It hides the value when the time is over, when
+// the user leaves the tab, and when the API no longer accepts the key.
 function useReveal(item, onItem) {
   const [shown, setShown] = useState(null); // {value, until}
   const action = useAction();
@@ -28,7 +28,7 @@ function useReveal(item, onItem) {
       document.removeEventListener("keydown", escape);
     };
   }, [shown]);
-  // An item that has another value by now must not show the one before.
+  // Never show an old value of an item that has changed.
   useEffect(hide, [item.updated_at]);
   const show = () =>
     action.run(async () => {
@@ -40,14 +40,14 @@ function useReveal(item, onItem) {
   return { value: shown?.value, until: shown?.until, busy: action.busy, failure: action.failure, show, hide, clear: action.clear };
 }
 
-// Shown is a value in clear, and says what that has cost.
+// Shown is a value in clear, with its effect on the budget.
 function Shown({ item, reveal }) {
   useTick(1000);
   const { budget } = session.use();
   const odd = unseen(reveal.value);
   return html`<div class="shown">
     <pre class="value" tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
-    ${odd.length > 0 && html`<p class="hint">It has characters that can’t be seen: ${odd.join(", ")}.</p>`}
+    ${odd.length > 0 && html`<p class="hint">This value has invisible characters: ${odd.join(", ")}.</p>`}
     <p class="hint" role="status">This was logged as your reveal${budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
     <p class="hint">Hidden again in ${duration((reveal.until - Date.now()) / 1000)}, or when you leave this tab.</p>
     <div class="buttons">
@@ -66,17 +66,17 @@ function Spent({ reveal }) {
     const timer = setTimeout(reveal.clear, Math.max(0, until - Date.now()));
     return () => clearTimeout(timer);
   }, [until]);
-  return html`<p class="spent">Nothing was revealed: your budget is spent. The next reveal is possible in <strong role="timer">${clock(seconds)}</strong>.</p>`;
+  return html`<p class="spent">The value was not revealed: your budget is spent.
+    The next reveal is possible in <strong role="timer">${clock(seconds)}</strong>.</p>`;
 }
 
-// CopyButton copies a value, and takes it from the clipboard again after a while, where the
-// browser lets a page do that.
+// CopyButton copies a value, and clears the clipboard after 30 s if the browser allows it.
 function CopyButton({ item, value }) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(value);
     } catch {
-      notify("The browser did not let this page copy. Select the value and copy it by hand.");
+      notify("The browser did not allow the copy. Select the value and copy it yourself.");
       return;
     }
     notify(`Copied. The clipboard is cleared in ${shownFor} s, if the browser allows it.`);
@@ -86,17 +86,17 @@ function CopyButton({ item, value }) {
 }
 
 async function clearClipboard(value) {
-  if (!document.hasFocus()) { // without it no browser lets a page near the clipboard
+  if (!document.hasFocus()) { // browsers require the focus for access to the clipboard
     window.addEventListener("focus", () => clearClipboard(value), { once: true });
     return;
   }
   try {
-    // Where it may be read without asking, what was copied since then stays.
+    // If the page may read the clipboard without a prompt, keep text that was copied later.
     const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
     if (reading?.state === "granted" && (await navigator.clipboard.readText()) !== value) return;
     await navigator.clipboard.writeText("");
     notify("The clipboard was cleared.");
   } catch {
-    notify("The value is still in the clipboard: the browser does not let this page clear it. Copy something else.");
+    notify("The value is still in the clipboard: the browser did not allow this page to clear it. Copy something else.");
   }
 }

@@ -1,5 +1,5 @@
-// Package templatetest reads CloudFormation templates as documents, for tests that hold
-// their text to what the product promises.
+// Package templatetest reads CloudFormation templates as plain documents, for tests of
+// their content.
 package templatetest
 
 import (
@@ -12,11 +12,11 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// Value is a part of a template: a map[string]Value, a []Value or a scalar's text. An
-// intrinsic function's short form is its text with the tag in front: "!Ref Table".
+// Value is a part of a template: a map[string]Value, a []Value or a scalar as a string.
+// The short form of an intrinsic function includes its tag: "!Ref Table".
 type Value any
 
-// Read reads the template at this path of the checkout.
+// Read reads the template at this path in the checkout.
 func Read(t *testing.T, path ...string) Value {
 	t.Helper()
 	file, err := checkout.Path(path...)
@@ -55,7 +55,7 @@ func parse(n *yaml.Node) Value {
 	return n.Value
 }
 
-// At follows keys down from v; nil where one is missing.
+// At returns the value at a path of keys below v, or nil if a key is missing.
 func At(v Value, keys ...string) Value {
 	for _, k := range keys {
 		m, ok := v.(map[string]Value)
@@ -67,7 +67,7 @@ func At(v Value, keys ...string) Value {
 	return v
 }
 
-// List is a list's elements; a scalar counts as a list of one, as in a policy.
+// List returns the elements of a list. A scalar counts as a list of one, as in a policy.
 func List(v Value) []Value {
 	if s, ok := v.([]Value); ok {
 		return s
@@ -78,7 +78,7 @@ func List(v Value) []Value {
 	return []Value{v}
 }
 
-// Resources are a template's resources of one type, by logical id.
+// Resources returns a template's resources of one type, by logical id.
 func Resources(doc Value, kind string) map[string]Value {
 	found := map[string]Value{}
 	for name, r := range At(doc, "Resources").(map[string]Value) {
@@ -89,7 +89,7 @@ func Resources(doc Value, kind string) map[string]Value {
 	return found
 }
 
-// Check compares what stands at keys with a scalar.
+// Check compares the value at a path of keys with a scalar.
 func Check(t *testing.T, v Value, want string, keys ...string) {
 	t.Helper()
 	if got := At(v, keys...); got != want {

@@ -1,0 +1,306 @@
+package secrets_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// reveal tries once and says whether a value came out. An outage counts as a try
+// that got nothing: it may have been charged.
+func reveal(t *testing.T, svc *secrets.Manager, w world) (granted bool, wait time.Duration) {
+	t.Helper()
+	_, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+	var throttled secrets.Throttled
+	switch {
+	case err == nil:
+		return true, 0
+	case errors.As(err, &throttled):
+		return false, throttled.Wait
+	default:
+		t.Errorf("reveal: %v", err)
+		return false, 0
+	}
+}
+
+// Many callers ask at one moment of a clock that stands still: exactly the limit is
+// granted, at each moment that a window allows it, and the waits are exact.
+func TestBudgetAtOneMoment(t *testing.T) {
+	t.Parallel()
+	const limit, callers, tries = 100, 16, 10
+	w := newWorld(t, secretstest.NewTable(t))
+	start := time.Now()
+	var moment atomic.Int64 // since start
+	svc := w.table.Manager(t)
+	svc.Now = func() time.Time { return start.Add(time.Duration(moment.Load())) }
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+		wait  time.Duration // of the refused, where all have the same
+	}{
+		{0, limit, time.Hour},
+		{0, 0, time.Hour},
+		{30 * time.Minute, 0, 30 * time.Minute},
+		{30*time.Minute - time.Second, 0, time.Second},
+		{time.Second - time.Millisecond, 0, time.Second},
+		{time.Millisecond, limit, time.Hour},
+		{time.Hour, limit, time.Hour},
+	} {
+		moment.Add(int64(step.after))
+		var granted atomic.Int64
+		var wg sync.WaitGroup
+		for range callers {
+			wg.Go(func() {
+				for range tries {
+					ok, wait := reveal(t, svc, w)
+					if ok {
+						granted.Add(1)
+					} else if wait != step.wait {
+						t.Errorf("at %v: wait = %v, want %v", time.Duration(moment.Load()), wait, step.wait)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := int(granted.Load()); n != step.want {
+			t.Errorf("at %v: %d of %d reveals granted, want %d", time.Duration(moment.Load()), n, callers*tries, step.want)
+		}
+	}
+	w.table.Check(t)
+}
+
+// Many callers, whose clocks differ, ask without pause in a small window: in no
+// rolling window are there more than the limit, and never fewer when enough ask.
+func TestBudgetInRollingWindows(t *testing.T) {
+	t.Parallel()
+	const limit, window, callers, tries = 20, 700 * time.Millisecond, 24, 450
+	w := newWorld(t, secretstest.NewTable(t))
+	var mu sync.Mutex
+	var charged []time.Time // as the table has them
+	refused := 0
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range callers {
+		skew := time.Duration(rand.IntN(5)) * time.Millisecond
+		svc := w.table.Manager(t)
+		wg.Go(func() {
+			for range tries {
+				now := time.Now().Add(skew)
+				reads, ok, err := svc.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
+				if err != nil {
+					t.Errorf("charge: %v", err)
+					continue
+				}
+				mu.Lock()
+				if ok {
+					charged = append(charged, now.Truncate(time.Millisecond))
+				} else {
+					refused++
+				}
+				mu.Unlock()
+				if len(reads) > 2*limit {
+					_ = svc.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(reads))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	slices.SortFunc(charged, time.Time.Compare)
+	for i := limit; i < len(charged); i++ {
+		if between := charged[i].Sub(charged[i-limit]); between < window {
+			t.Fatalf("%d reveals within %v, want at most %d in any %v", limit+1, between, limit, window)
+		}
+	}
+	// Each window that passed was used up, but for the time that one round of all callers takes.
+	round := took / tries
+	if least := limit * int(took/(window+4*round)); len(charged) < least {
+		t.Errorf("%d reveals in %v, want at least %d", len(charged), took, least)
+	}
+	if refused == 0 {
+		t.Error("nobody was refused: the limit was not tried")
+	}
+	t.Logf("%d tries in %v: %d granted, %d refused", callers*tries, took, len(charged), refused)
+}
+
+// Whole reveals keep the limit too, and each value that came out has its charge
+// and its event.
+func TestRevealsWithinBudget(t *testing.T) {
+	t.Parallel()
+	const limit, callers, tries = 30, 16, 12
+	w := newWorld(t, secretstest.NewTable(t))
+	var granted atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		svc := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		svc.RevealLimit = limit
+		wg.Go(func() {
+			for range tries {
+				if ok, _ := reveal(t, svc, w); ok {
+					granted.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	charges, events := recorded(t, w)
+	if n := int(granted.Load()); n != limit || charges != limit || events != limit {
+		t.Errorf("%d values with %d charges and %d events, want %d of each", n, charges, events, limit)
+	}
+}
+
+// The counter stays small: however many reveals there were, a full counter of 100
+// is under 1 KB, one write unit.
+func TestCounterStaysSmall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	svc := w.table.Manager(t)
+	now := time.Now()
+	svc.Now = func() time.Time { return now }
+	longest := 0
+	for range 250 {
+		now = now.Add(svc.RevealWindow / 100)
+		if ok, wait := reveal(t, svc, w); !ok {
+			t.Fatalf("refused for %v", wait)
+		}
+		longest = max(longest, counterLength(t, w))
+	}
+	if longest < svc.RevealLimit || longest > svc.RevealLimit+11 {
+		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, svc.RevealLimit, svc.RevealLimit+11)
+	}
+	// DynamoDB counts a number as one byte for two digits and one more, and one for
+	// its place in a list; the times have 11 or 12 digits, until 2056.
+	key := len("PK") + len("SK") + len(fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)) + len("READS")
+	if size := key + len("r") + 3 + longest*(1+6+1); size > 1024 {
+		t.Errorf("a full counter takes %d bytes, want at most 1024", size)
+	}
+}
+
+// A limit that was lowered leaves a counter far too long: it is trimmed, in a few
+// reveals, to what the new limit needs.
+func TestLoweredLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	svc := w.table.Manager(t)
+	now := time.Now()
+	svc.Now = func() time.Time { return now }
+	since2025 := now.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
+	row := counterKey(w)
+	row["r"] = &types.AttributeValueMemberL{Value: slices.Repeat([]types.AttributeValue{
+		&types.AttributeValueMemberN{Value: fmt.Sprint(since2025)},
+	}, 1000)}
+	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, wait := reveal(t, svc, w); ok || wait != time.Hour {
+		t.Errorf("reveal = %v, wait %v, want refused for an hour", ok, wait)
+	}
+	now = now.Add(time.Hour)
+	for range 10 {
+		if ok, _ := reveal(t, svc, w); !ok {
+			t.Error("refused after an hour")
+		}
+	}
+	if n := counterLength(t, w); n > svc.RevealLimit+11 {
+		t.Errorf("the counter holds %d reads after 10 reveals, want at most %d", n, svc.RevealLimit+11)
+	}
+}
+
+// Reads are charged in one order and timed in another where clocks differ. A refusal
+// is still one, with nothing left and a wait of a second at least.
+func TestBudgetOfSkewedClocks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	svc := w.table.Manager(t)
+	svc.RevealLimit, svc.RevealWindow = 2, 10*time.Second
+	start := time.Now()
+	for i, step := range []struct {
+		at      time.Duration
+		granted bool
+		left    int
+		wait    time.Duration
+	}{
+		{3 * time.Millisecond, true, 1, 10 * time.Second},
+		{0, true, 0, 10 * time.Second},
+		{10*time.Second + time.Millisecond, false, 0, time.Second},
+		{10*time.Second + 3*time.Millisecond, true, 1, 10 * time.Second},
+	} {
+		svc.Now = func() time.Time { return start.Add(step.at) }
+		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		var throttled secrets.Throttled
+		if granted := err == nil; granted != step.granted || r.Budget.Left != step.left || r.Budget.Reset != step.wait ||
+			!granted && (!errors.As(err, &throttled) || throttled.Wait != step.wait) {
+			t.Errorf("reveal %d: %+v, %v, want granted = %v, %d left, %v", i, r.Budget, err, step.granted, step.left, step.wait)
+		}
+	}
+}
+
+// counterKey is the key of the world's read counter.
+func counterKey(w world) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)},
+		"SK": &types.AttributeValueMemberS{Value: "READS"},
+	}
+}
+
+// counterLength is the number of reads in the world's read counter.
+func counterLength(t *testing.T, w world) int {
+	t.Helper()
+	out, err := w.table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: &w.table.Name, ConsistentRead: aws.Bool(true),
+		Key: counterKey(w),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(out.Item["r"].(*types.AttributeValueMemberL).Value)
+}
+
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	svc := w.table.Manager(t)
+	svc.RevealLimit, svc.RevealWindow = 3, 100*time.Second
+	now := time.Now()
+	svc.Now = func() time.Time { return now }
+	for _, step := range []struct {
+		after time.Duration
+		left  int
+		reset time.Duration
+	}{
+		{0, 2, 100 * time.Second},
+		{10 * time.Second, 1, 90 * time.Second},
+		{500 * time.Millisecond, 0, 90 * time.Second}, // 89.5, rounded up
+		{89500 * time.Millisecond, 0, 10 * time.Second},
+	} {
+		now = now.Add(step.after)
+		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		want := secrets.Budget{Limit: 3, Window: 100 * time.Second, Left: step.left, Reset: step.reset}
+		if err != nil || r.Budget != want {
+			t.Errorf("reveal %v later: budget = %+v, %v, want %+v", step.after, r.Budget, err, want)
+		}
+	}
+	// What is missing is charged too: ids can't be guessed for nothing.
+	now = now.Add(time.Hour)
+	for i, item := range []string{w.secret.ID.String(), "no-uuid", w.caller.UserID.String()} {
+		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), item)
+		if !errors.Is(err, secrets.ErrNotFound) || r.Budget.Left != 2-i {
+			t.Errorf("reveal of %s: %d left, %v, want %d and ErrNotFound", item, r.Budget.Left, err, 2-i)
+		}
+	}
+	if ok, wait := reveal(t, svc, w); ok || wait != 100*time.Second {
+		t.Errorf("reveal after guesses = %v, wait %v, want refused for 100s", ok, wait)
+	}
+}

@@ -1,0 +1,516 @@
+package secrets_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// model is what an account should hold: secrets by id, with items by id.
+type model map[string]*modelSecret
+
+type modelSecret struct {
+	name  string
+	items map[string]*modelItem
+}
+
+type modelItem struct{ key, value string }
+
+// modelService is a service; it uses the secret of this id.
+type modelService struct{ name, image, secret string }
+
+// player does random operations on one account and keeps the model of it.
+type player struct {
+	t     *testing.T
+	rand  *rand.Rand
+	svc   *secrets.Manager
+	c     secrets.Caller
+	model model
+	def   string
+
+	services map[string]*modelService // by id
+
+	full int // times that something was refused for its size
+}
+
+// Several accounts do random operations at once, with conflicts in every second
+// write. At the end each holds exactly what its model says, through the API and in
+// the table.
+func TestRandomOperations(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	table := secretstest.NewTable(t)
+	var wg sync.WaitGroup
+	var players []*player
+	for i := range 4 {
+		made, c := table.Account(t, fmt.Sprintf("player %d", i))
+		p := &player{
+			t: t, rand: rand.New(rand.NewPCG(seed, uint64(i))), c: c, def: made.Account.DefaultSecretID.String(),
+			svc: table.Manager(t, secretstest.Inject(secretstest.Conflicts)),
+		}
+		p.svc.RevealLimit = 1000
+		p.model = model{p.def: {name: "Default", items: map[string]*modelItem{}}}
+		p.services = map[string]*modelService{}
+		players = append(players, p)
+		wg.Go(func() {
+			for range 250 {
+				p.step()
+			}
+		})
+	}
+	wg.Wait()
+	full := 0
+	for _, p := range players {
+		p.svc = table.Manager(t)
+		p.svc.RevealLimit = 1000
+		p.compare()
+		full += p.full
+	}
+	if full == 0 {
+		t.Error("nothing was refused for its size: the limit was not tried")
+	}
+	t.Logf("%d were refused for their size", full)
+	table.Check(t)
+}
+
+// few makes collisions of names and keys likely.
+func (p *player) few(prefix string) string { return fmt.Sprintf("%s-%d", prefix, p.rand.IntN(6)) }
+
+// pick chooses a key of a map, in a way that depends on the seed only.
+func pick[T any](p *player, m map[string]T) (string, bool) {
+	if len(m) == 0 {
+		return "", false
+	}
+	return slices.Sorted(maps.Keys(m))[p.rand.IntN(len(m))], true
+}
+
+// outcome holds an operation's error against what the model expects: the field that is
+// refused, if one is.
+func (p *player) outcome(doing string, err error, fields ...string) (done bool) {
+	p.t.Helper()
+	field := cmp.Or(fields...)
+	if field == "value" || field == "secret" {
+		p.full++
+	}
+	if field != "" && !refused(err, field) || field == "" && err != nil {
+		p.t.Errorf("%s: %v, want refused for %q", doing, err, field)
+	}
+	return err == nil
+}
+
+// when is a field that is refused on a condition.
+func when(refused bool, field string) string {
+	if refused {
+		return field
+	}
+	return ""
+}
+
+// users are the services that use a secret, in the order of their creation.
+func (p *player) users(sid string) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(p.services)) {
+		if p.services[id].secret == sid {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (p *player) serviceTaken(name, except string) bool {
+	for id, s := range p.services {
+		if id != except && s.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// size is how many bytes a secret takes as a JSON object, once an item is another.
+func (s *modelSecret) size(iid string, changed *modelItem) int {
+	object := map[string]string{}
+	for id, it := range s.items {
+		if id != iid {
+			object[it.key] = it.value
+		}
+	}
+	if changed != nil {
+		object[changed.key] = changed.value
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(object); err != nil {
+		panic(err) // unreachable: any texts can be encoded
+	}
+	return b.Len() - len("\n")
+}
+
+// tooLarge tells whether a change is more than services could take: it is refused if
+// they use the secret, and if it grows.
+func (p *player) tooLarge(sid, iid string, changed modelItem) bool {
+	secret := p.model[sid]
+	was := secret.size("", nil)
+	now := secret.size(iid, &changed)
+	return len(p.users(sid)) > 0 && now > 65536 && now > was
+}
+
+// value is one to write; some are so large that two or three of them fill a bundle.
+func (p *player) value() string {
+	if p.rand.IntN(3) > 0 {
+		return uuid.NewString()
+	}
+	return strings.Repeat([]string{"v", "\"", "é", "\u2028"}[p.rand.IntN(4)], 8000+p.rand.IntN(8000))
+}
+
+func (p *player) nameTaken(name, except string) bool {
+	for id, s := range p.model {
+		if id != except && s.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *modelSecret) keyTaken(key, except string) bool {
+	for id, it := range s.items {
+		if id != except && it.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *player) step() {
+	ctx := p.t.Context()
+	sid, _ := pick(p, p.model)
+	secret := p.model[sid]
+	iid, hasItem := pick(p, secret.items)
+	switch n := p.rand.IntN(30); {
+	case n < 3:
+		name := p.few("secret")
+		made, err := p.svc.CreateSecret(ctx, p.c, secretInput(name))
+		if p.outcome("create secret", err, when(p.nameTaken(name, ""), "name")) {
+			p.model[made.ID.String()] = &modelSecret{name, map[string]*modelItem{}}
+		}
+	case n < 5:
+		name := p.few("secret")
+		_, err := p.svc.UpdateSecret(ctx, p.c, sid, secretInput(name))
+		if p.outcome("rename secret", err, when(p.nameTaken(name, sid), "name")) {
+			secret.name = name
+		}
+	case n < 7:
+		p.deleteSecret(sid)
+	case n < 16:
+		p.stepService(n, sid)
+	case n < 21 || !hasItem:
+		it := modelItem{p.few("KEY"), p.value()}
+		made, err := p.svc.CreateItem(ctx, p.c, sid, itemInput(it.key, it.value))
+		taken := secret.keyTaken(it.key, "")
+		if taken { // what it adds is told first, as if the key were free
+			it.key = strings.ToLower(it.key)
+		}
+		if p.outcome("create item", err, when(p.tooLarge(sid, "", it), "value"), when(taken, "key")) {
+			secret.items[made.ID.String()] = &it
+		}
+	case n < 24:
+		it := modelItem{secret.items[iid].key, p.value()}
+		_, err := p.svc.UpdateItem(ctx, p.c, sid, iid, valueInput(it.value))
+		if p.outcome("update value", err, when(p.tooLarge(sid, iid, it), "value")) {
+			secret.items[iid] = &it
+		}
+	case n < 25:
+		it := modelItem{p.few("LONGER_KEY"), secret.items[iid].value}
+		_, err := p.svc.UpdateItem(ctx, p.c, sid, iid, secrets.ItemInput{Key: secrets.Text(it.key)})
+		if p.outcome("rename item", err, when(p.tooLarge(sid, iid, it), "key"), when(secret.keyTaken(it.key, iid), "key")) {
+			secret.items[iid] = &it
+		}
+	case n < 26:
+		it := modelItem{p.few("KEY"), p.value()}
+		_, err := p.svc.UpdateItem(ctx, p.c, sid, iid, itemInput(it.key, it.value))
+		taken := secret.keyTaken(it.key, iid)
+		if taken {
+			it.key = strings.ToLower(it.key)
+		}
+		if p.outcome("update item", err, when(p.tooLarge(sid, iid, it), "value"), when(taken, "key")) {
+			secret.items[iid] = &it
+		}
+	case n < 28:
+		r, err := p.svc.RevealItem(ctx, p.c, sid, iid)
+		if p.outcome("reveal", err) && r.Value.Reveal() != secret.items[iid].value {
+			p.t.Errorf("reveal gave another value than was written")
+		}
+	default:
+		if p.outcome("delete item", p.svc.DeleteItem(ctx, p.c, sid, iid)) {
+			delete(secret.items, iid)
+		}
+	}
+}
+
+func (p *player) deleteSecret(sid string) {
+	err := p.svc.DeleteSecret(p.t.Context(), p.c, sid)
+	users := p.users(sid)
+	switch {
+	case sid == p.def:
+		if !errors.Is(err, secrets.ErrDefaultSecret) {
+			p.t.Errorf("delete default secret: %v, want ErrDefaultSecret", err)
+		}
+	case len(users) > 0:
+		want := secrets.InUse{Services: len(users)}
+		for _, id := range users[:min(5, len(users))] {
+			want.Names = append(want.Names, p.services[id].name)
+		}
+		var got secrets.InUse
+		if !errors.As(err, &got) || got.Services != want.Services || !slices.Equal(got.Names, want.Names) {
+			p.t.Errorf("delete a used secret: %v, want %v", err, want)
+		}
+	case p.outcome("delete secret", err):
+		delete(p.model, sid)
+	}
+}
+
+// stepService does something to a service, and the secret that it may come to.
+func (p *player) stepService(n int, sid string) {
+	ctx := p.t.Context()
+	id, has := pick(p, p.services)
+	// A secret takes its first service only when it is no larger than a bundle may be.
+	full := func() string {
+		return when(len(p.users(sid)) == 0 && p.model[sid].size("", nil) > 65536, "secret")
+	}
+	switch {
+	case n < 10 || !has:
+		name := p.few("service")
+		in := workloadInput(name, uuid.MustParse(sid))
+		if p.rand.IntN(4) == 0 {
+			sid = p.def
+			in = secrets.ServiceInput{Name: secrets.Text(name), Image: secrets.Text("app:v1"), Port: secrets.Text("80")}
+		}
+		made, err := p.svc.CreateService(ctx, p.c, in)
+		if p.outcome("create service", err, full(), when(p.serviceTaken(name, ""), "name")) {
+			p.services[made.ID.String()] = &modelService{name, "app:v1", sid}
+		}
+	case n < 12:
+		s := p.services[id]
+		name, image := p.few("service"), p.few("image")
+		_, err := p.svc.UpdateService(ctx, p.c, id, secrets.ServiceInput{Name: secrets.Text(name), Image: secrets.Text(image)})
+		if p.outcome("update service", err, when(p.serviceTaken(name, id), "name")) {
+			s.name, s.image = name, image
+		}
+	case n < 14:
+		s := p.services[id]
+		refused := ""
+		if sid != s.secret {
+			refused = full()
+		}
+		_, err := p.svc.UpdateService(ctx, p.c, id, secrets.ServiceInput{Secret: secrets.Text(sid)})
+		if p.outcome("move service", err, refused) {
+			s.secret = sid
+		}
+	default:
+		if p.outcome("delete service", p.svc.DeleteService(ctx, p.c, id)) {
+			delete(p.services, id)
+		}
+	}
+}
+
+// compare reads the account back, page by page and value by value.
+func (p *player) compare() {
+	p.t.Helper()
+	ctx := p.t.Context()
+	found := 0
+	for from := (&secrets.Cursor{}); from != nil; {
+		page, err := p.svc.ListSecrets(ctx, p.c, *from, 2)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if page.Count != len(p.model) {
+			p.t.Errorf("count of secrets = %d, want %d", page.Count, len(p.model))
+		}
+		for _, s := range page.Results {
+			found++
+			if want := p.model[s.ID.String()]; want == nil || want.name != s.Name {
+				p.t.Errorf("secret %s is named %q, want %+v", s.ID, s.Name, want)
+				continue
+			}
+			p.compareItems(s.ID.String())
+		}
+		from = page.Next
+	}
+	if found != len(p.model) {
+		p.t.Errorf("%d secrets, want %d", found, len(p.model))
+	}
+	p.compareServices("", slices.Sorted(maps.Keys(p.services)))
+	for sid := range p.model {
+		p.compareServices(sid, p.users(sid))
+	}
+}
+
+// compareServices reads a list of services, of all or of a secret's, page by page.
+func (p *player) compareServices(sid string, want []string) {
+	p.t.Helper()
+	var got []string
+	for from := (&secrets.Cursor{}); from != nil; {
+		page, err := p.svc.ListServices(p.t.Context(), p.c, sid, *from, 2)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if page.Count != len(want) {
+			p.t.Errorf("count of services of %q = %d, want %d", sid, page.Count, len(want))
+		}
+		for _, w := range page.Results {
+			got = append(got, w.ID.String())
+			if s := p.services[w.ID.String()]; s == nil || *s != (modelService{w.Name, w.Image, w.SecretID.String()}) {
+				p.t.Errorf("service %+v is not what the model has, %+v", w, s)
+			}
+		}
+		from = page.Next
+	}
+	if !slices.Equal(got, want) {
+		p.t.Errorf("services of %q = %v, want %v", sid, got, want)
+	}
+}
+
+func (p *player) compareItems(sid string) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	want := p.model[sid].items
+	secret, err := p.svc.Secret(ctx, p.c, sid)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if size := p.model[sid].size("", nil); len(want) > 0 && secret.Size+1 != size { // of n commas n-1 are there, and two braces
+		p.t.Errorf("secret %s has the size %d, want what makes a bundle of %d", sid, secret.Size, size)
+	}
+	page, err := p.svc.ListItems(ctx, p.c, sid, secrets.Cursor{}, 1000)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if page.Count != len(want) || len(page.Results) != len(want) {
+		p.t.Errorf("secret %s: %d items, count %d, want %d", sid, len(page.Results), page.Count, len(want))
+	}
+	for _, it := range page.Results {
+		r, err := p.svc.RevealItem(ctx, p.c, sid, it.ID.String())
+		if err != nil {
+			p.t.Errorf("reveal: %v", err)
+			continue
+		}
+		if w := want[it.ID.String()]; w == nil || *w != (modelItem{it.Key, r.Value.Reveal()}) {
+			p.t.Errorf("item %s of secret %s is not what the model has", it.ID, sid)
+		}
+	}
+}
+
+// 32 clients create items in one secret at once, against conflicts in every second
+// attempt: all succeed, and the count is exact. In one that services use too.
+func TestConcurrentCreates(t *testing.T) {
+	t.Parallel()
+	const clients = 32
+	for _, used := range []bool{false, true} {
+		t.Run(fmt.Sprintf("used=%v", used), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, secretstest.NewTable(t))
+			if used {
+				attach(t, &w)
+			}
+			before, err := w.table.Manager(t).Secret(t.Context(), w.caller, w.secret.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			for i := range clients {
+				svc := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+				wg.Go(func() {
+					if _, err := svc.CreateItem(t.Context(), w.caller, w.secret.ID.String(), itemInput(fmt.Sprintf("KEY_%d", i), "value")); err != nil {
+						t.Errorf("create %d: %v", i, err)
+					}
+				})
+			}
+			wg.Wait()
+			svc := w.table.Manager(t)
+			if keys := itemKeys(t, svc, w); len(keys) != clients+2 {
+				t.Errorf("%d items, want %d", len(keys), clients+2)
+			}
+			after, err := svc.Secret(t.Context(), w.caller, w.secret.ID.String())
+			if err != nil || after.Revision != before.Revision+clients {
+				t.Errorf("revision %d after %d, %v, want one for each of %d writes", after.Revision, before.Revision, err, clients)
+			}
+			w.table.Check(t)
+		})
+	}
+}
+
+// Everybody changes, renames, reveals and deletes one item at once. Whatever the
+// interleaving, each operation is whole: a revealed value is one that was written,
+// and the table holds together.
+func TestRivals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	var written sync.Map
+	written.Store("value of API_KEY", true)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		svc := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		svc.RevealLimit = 1000
+		wg.Go(func() {
+			for j := range 8 {
+				var err error
+				switch (i + j) % 4 {
+				case 0:
+					value := uuid.NewString()
+					written.Store(value, true)
+					_, err = svc.UpdateItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput(value))
+				case 1:
+					_, err = svc.UpdateItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String(),
+						secrets.ItemInput{Key: secrets.Text(fmt.Sprintf("KEY_%d", i))})
+				case 2, 3:
+					var r secrets.Revealed
+					r, err = svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+					if _, ok := written.Load(r.Value.Reveal()); err == nil && !ok {
+						t.Error("a value was revealed that nobody wrote")
+					}
+				}
+				if err != nil && !errors.Is(err, secrets.ErrUnavailable) { // changed twice within one reveal
+					t.Errorf("rival %d: %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	w.table.Check(t)
+
+	// And the race to delete the secret under writers: nothing is left behind.
+	for i := range 6 {
+		svc := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		wg.Go(func() {
+			var err error
+			if i == 0 {
+				err = svc.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+			} else {
+				_, err = svc.CreateItem(t.Context(), w.caller, w.secret.ID.String(), itemInput(fmt.Sprintf("LATE_%d", i), "value"))
+			}
+			if err != nil && !errors.Is(err, secrets.ErrNotFound) {
+				t.Errorf("racer %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	w.table.Check(t)
+	for _, row := range w.table.Rows(t) {
+		if row["PK"] == fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID) {
+			t.Errorf("%v is left of a deleted secret", row["SK"])
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// RevealItem returns one value. No value leaves before its reveal is charged to the
+// caller's budget and recorded on the item and in the audit trail:
+//
+//  1. in parallel: charge the budget, read the sealed value, read the secret;
+//  2. the budget refuses: Throttled, with the exact wait. An object is missing:
+//     ErrNotFound, charged, so that guessing ids is limited too;
+//  3. in parallel: open the value, stamp the item, append the event;
+//  4. all three succeeded: return the value. Otherwise: an error, and no value.
+//
+// A crash between the steps can record a reveal that did not happen, but never lets a
+// value out unrecorded. Budget is set whenever the reveal was charged, also with an error.
+func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID string) (Revealed, error) {
+	on, missing := m.gate(ctx, c, Reveal, ofItem(secretID, itemID))
+	if missing != nil && !errors.Is(missing, ErrNotFound) {
+		return Revealed{}, missing
+	}
+	ctx = m.Monitor.Revealing(ctx)
+	now := m.now()
+	var (
+		wg                             sync.WaitGroup
+		log                            []time.Time
+		charged                        bool
+		sealed                         SealedValue
+		chargeErr, secretErr, valueErr error
+	)
+	wg.Go(func() {
+		ctx := withPhase(ctx, PhaseCharge)
+		log, charged, chargeErr = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+	})
+	if missing == nil {
+		ctx := withPhase(ctx, PhaseRead)
+		wg.Go(func() { sealed, valueErr = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item) })
+		wg.Go(func() { _, secretErr = m.Store.Secret(ctx, c.AccountID, on.secret) })
+	}
+	wg.Wait()
+	if chargeErr != nil {
+		return Revealed{}, fmt.Errorf("charge reveal: %w", chargeErr)
+	}
+	budget := m.budget(log, now)
+	if !charged {
+		m.Monitor.Throttled(ctx)
+		budget.Left, budget.Reset = 0, m.wait(log[m.RevealLimit-1], now)
+		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
+	}
+	for _, err := range []error{missing, secretErr, valueErr} {
+		if err != nil {
+			return Revealed{Budget: budget}, fmt.Errorf("read value: %w", err)
+		}
+	}
+	if len(log) > m.RevealLimit+trimAfter {
+		wg.Go(func() { m.trimReveals(ctx, c, len(log)) })
+		defer wg.Wait()
+	}
+	item, value, err := m.openRecorded(ctx, c, now, on, sealed)
+	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
+		if sealed, err = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item); err == nil {
+			item, value, err = m.openRecorded(ctx, c, now, on, sealed)
+		}
+		if errors.Is(err, ErrChanged) {
+			err = errors.Join(ErrUnavailable, err)
+		}
+	}
+	if err != nil {
+		return Revealed{Budget: budget}, fmt.Errorf("reveal item: %w", err)
+	}
+	m.Monitor.Revealed(ctx)
+	return Revealed{Item: item, Value: value, Budget: budget}, nil
+}
+
+// openRecorded opens a value and records its reveal in parallel. It returns the value
+// only when both succeeded and the item still has this version; else ErrChanged.
+func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on scope, sealed SealedValue) (Item, Value, error) {
+	revealed := Item{AccountID: c.AccountID, SecretID: on.secret, ID: on.item, Version: sealed.Version}
+	var (
+		wg                          sync.WaitGroup
+		plaintext                   []byte
+		stamped                     Item
+		openErr, stampErr, eventErr error
+	)
+	record := withPhase(ctx, PhaseRecord)
+	wg.Go(func() {
+		plaintext, openErr = m.Sealer.Open(withPhase(ctx, PhaseOpen), revealed.AssociatedData(), sealed.Blob)
+	})
+	wg.Go(func() {
+		stamped, stampErr = m.Store.StampReveal(record, c.AccountID, on.secret, on.item, now, c.UserID)
+	})
+	wg.Go(func() { eventErr = m.Store.AppendEvent(record, m.itemEvent(c, now, ItemRevealed, revealed)) })
+	wg.Wait()
+	defer clear(plaintext)
+	for _, err := range []error{stampErr, eventErr, openErr} {
+		if err != nil {
+			return Item{}, Value{}, err
+		}
+	}
+	if stamped.Version != sealed.Version {
+		return Item{}, Value{}, ErrChanged
+	}
+	return stamped, NewValue(string(plaintext)), nil
+}
+
+// trimAfter is how many entries beyond the limit a log may hold: enough to make trimming
+// rare, and few enough to keep a log of 100 under 1 KB, which is one write unit.
+const trimAfter = 10
+
+// trimReveals drops the entries that no longer count. A failure does no harm: the next
+// reveal tries again.
+func (m *Manager) trimReveals(ctx context.Context, c Caller, have int) {
+	if err := m.Store.TrimReveals(ctx, c.AccountID, c.UserID, m.RevealLimit, have); err != nil {
+		m.Log.WarnContext(ctx, "reveal log not trimmed", "error", err)
+	}
+}
+
+// Budget returns the caller's remaining budget. It charges nothing.
+func (m *Manager) Budget(ctx context.Context, c Caller) (Budget, error) {
+	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
+		return Budget{}, err
+	}
+	log, err := m.Store.RevealTimes(ctx, c.AccountID, c.UserID)
+	if err != nil {
+		return Budget{}, fmt.Errorf("read budget: %w", err)
+	}
+	return m.budget(log, m.now()), nil
+}
+
+// budget computes what is left at now from the newest entries of the log. The log is
+// in the order of charging. Clocks of functions differ, so of two entries the one that
+// was charged first may have the later time.
+func (m *Manager) budget(log []time.Time, now time.Time) Budget {
+	b := Budget{Limit: m.RevealLimit, Window: m.RevealWindow, Left: m.RevealLimit}
+	for _, at := range log[:min(len(log), m.RevealLimit)] {
+		if at.Add(m.RevealWindow).After(now) {
+			b.Left--
+			b.Reset = m.wait(at, now)
+		}
+	}
+	return b
+}
+
+// wait is how long a reveal still counts, in whole seconds from 1 to the window.
+func (m *Manager) wait(at, now time.Time) time.Duration {
+	left := at.Add(m.RevealWindow).Sub(now)
+	seconds := (left + time.Second - 1).Truncate(time.Second)
+	return min(max(seconds, time.Second), m.RevealWindow)
+}

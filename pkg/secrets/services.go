@@ -1,0 +1,217 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+const msgServiceExists = "service with this name already exists."
+
+// ListServices returns a page of the caller's services, oldest first. If a secret is
+// named, the page holds only the services that use it.
+func (m *Manager) ListServices(ctx context.Context, c Caller, secretID string, from Cursor, size int) (Page[Service], error) {
+	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
+		return Page[Service]{}, err
+	}
+	list := m.Store.Services
+	if secretID != "" {
+		id, err := parseID(secretID)
+		if err != nil {
+			return Page[Service]{}, fault("secret", msgNoSecret(secretID))
+		}
+		list = func(ctx context.Context, account uuid.UUID, from Cursor, limit int) ([]Service, int, error) {
+			return m.Store.ServicesUsing(ctx, account, id, from, limit)
+		}
+	}
+	found, count, err := list(ctx, c.AccountID, from, size+1)
+	if errors.Is(err, ErrNotFound) && secretID != "" {
+		return Page[Service]{}, fault("secret", msgNoSecret(secretID))
+	}
+	if err != nil {
+		return Page[Service]{}, fmt.Errorf("list services: %w", err)
+	}
+	return newPage(found, count, from, size, func(x Service) uuid.UUID { return x.ID }), nil
+}
+
+// Service returns one of the caller's services.
+func (m *Manager) Service(ctx context.Context, c Caller, serviceID string) (Service, error) {
+	on, err := m.gate(ctx, c, List, ofService(serviceID))
+	if err != nil {
+		return Service{}, err
+	}
+	return m.readService(ctx, c, on.service)
+}
+
+func (m *Manager) readService(ctx context.Context, c Caller, id uuid.UUID) (Service, error) {
+	s, err := m.Store.Service(ctx, c.AccountID, id)
+	if err != nil {
+		return Service{}, fmt.Errorf("read service: %w", err)
+	}
+	return s, nil
+}
+
+// CreateService adds a service that uses a secret. The default is the account's
+// default secret. Its name is unique in the account.
+func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) (created Service, err error) {
+	if _, err := m.gate(ctx, c, Write, ofAccount()); err != nil {
+		return Service{}, err
+	}
+	if in.Err != nil {
+		return Service{}, in.Err
+	}
+	err = retryChanged(ctx, func() error {
+		now := m.now()
+		created = Service{AccountID: c.AccountID, ID: m.NewID(), Version: 1, CreatedAt: now, UpdatedAt: now}
+		in := in
+		if !in.Secret.given {
+			account, err := m.Store.Account(ctx, c.AccountID)
+			if err != nil {
+				return fmt.Errorf("read account: %w", err)
+			}
+			in.Secret = Text(account.DefaultSecretID.String())
+		}
+		attach, err := m.apply(ctx, in, &created)
+		if err != nil {
+			return err
+		}
+		err = m.Store.CreateService(ctx, attach, created, m.serviceEvent(c, now, ServiceCreated, created))
+		if errors.Is(err, ErrExists) {
+			return fault("name", msgServiceExists)
+		}
+		if err != nil {
+			return fmt.Errorf("create service: %w", err)
+		}
+		return nil
+	})
+	return created, err
+}
+
+// UpdateService changes a service, and moves it to another secret if one is named. A
+// missing service is reported before invalid input. Fields that are not given keep
+// their values, and an update that changes nothing writes nothing.
+func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string, in ServiceInput) (updated Service, err error) {
+	on, err := m.gate(ctx, c, Write, ofService(serviceID))
+	if err != nil {
+		return Service{}, err
+	}
+	err = retryChanged(ctx, func() error {
+		old, err := m.readService(ctx, c, on.service)
+		if err != nil {
+			return err
+		}
+		if in.Err != nil {
+			return in.Err
+		}
+		updated = old
+		attach, err := m.apply(ctx, in.or(old), &updated)
+		if err != nil {
+			return err
+		}
+		if updated == old {
+			return nil
+		}
+		var changes []Change
+		if updated.SecretID != old.SecretID {
+			left, err := m.Store.Secret(ctx, c.AccountID, old.SecretID)
+			if errors.Is(err, ErrNotFound) {
+				return ErrChanged // a secret cannot be deleted before its services leave it
+			}
+			if err != nil {
+				return fmt.Errorf("read secret: %w", err)
+			}
+			changes = []Change{m.detach(left), attach}
+		}
+		updated.Version++
+		updated.UpdatedAt = m.now()
+		err = m.Store.UpdateService(ctx, changes, old, updated, m.serviceEvent(c, updated.UpdatedAt, ServiceUpdated, updated))
+		if errors.Is(err, ErrExists) {
+			return fault("name", msgServiceExists)
+		}
+		if err != nil {
+			return fmt.Errorf("update service: %w", err)
+		}
+		return nil
+	})
+	return updated, err
+}
+
+// DeleteService deletes a service, which no longer uses its secret.
+func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string) error {
+	on, err := m.gate(ctx, c, Write, ofService(serviceID))
+	if err != nil {
+		return err
+	}
+	return retryChanged(ctx, func() error {
+		old, err := m.readService(ctx, c, on.service)
+		if err != nil {
+			return err
+		}
+		secret, err := m.Store.Secret(ctx, c.AccountID, old.SecretID)
+		if errors.Is(err, ErrNotFound) {
+			return ErrChanged // a secret cannot be deleted before its services leave it
+		}
+		if err != nil {
+			return fmt.Errorf("read secret: %w", err)
+		}
+		if err := m.Store.DeleteService(ctx, m.detach(secret), old, m.serviceEvent(c, m.now(), ServiceDeleted, old)); err != nil {
+			return fmt.Errorf("delete service: %w", err)
+		}
+		return nil
+	})
+}
+
+// or fills the fields that an input lacks with those of a service.
+func (in ServiceInput) or(s Service) ServiceInput {
+	for field, has := range map[*Field]Field{
+		&in.Name: Text(s.Name), &in.Image: Text(s.Image), &in.Port: Text(fmt.Sprint(s.Port)), &in.Secret: Text(s.SecretID.String()),
+	} {
+		if !field.given {
+			*field = has
+		}
+	}
+	if !in.Config.given && s.Config != "" {
+		in.Config = Text(s.Config)
+	}
+	return in
+}
+
+// apply checks a complete input and sets its fields in s. If the input names another
+// secret than the one that s uses, apply returns the change that attaches s to it.
+func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attach Change, err error) {
+	var f faults
+	var messages []string
+	s.Name, messages = in.Name.label()
+	f.add("name", messages)
+	s.Image, messages = in.Image.image()
+	f.add("image", messages)
+	s.Port, messages = in.Port.port()
+	f.add("port", messages)
+	s.Config, messages = in.Config.optional()
+	f.add("config", messages)
+
+	had := s.SecretID
+	if in.Secret.fault != "" {
+		f.add("secret", []string{in.Secret.fault})
+		return Change{}, f.err()
+	}
+	if s.SecretID, err = parseID(in.Secret.text); err == nil && s.SecretID != had {
+		var secret Secret
+		if secret, err = m.Store.Secret(ctx, s.AccountID, s.SecretID); err == nil {
+			if attach = m.attach(secret); !attach.fits() {
+				f.add("secret", []string{m.bundleTooLarge()})
+			}
+		}
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		f.add("secret", []string{msgNoSecret(in.Secret.text)})
+	case err != nil:
+		return Change{}, fmt.Errorf("read secret: %s", err)
+	}
+	return attach, f.err()
+}
+
+func msgNoSecret(id string) string { return `Invalid pk "` + id + `" - object does not exist.` }

@@ -1,0 +1,287 @@
+package secretstest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// Row is a row of the table, read without the product's code.
+type Row map[string]any
+
+func (r Row) text(name string) string { s, _ := r[name].(string); return s }
+
+func (r Row) number(name string) int { n, _ := r[name].(float64); return int(n) }
+
+// Rows reads the whole table.
+func (tb *Table) Rows(t testing.TB) []Row {
+	t.Helper()
+	var rows []Row
+	pages := dynamodb.NewScanPaginator(tb.Client, &dynamodb.ScanInput{TableName: &tb.Name, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range out.Items {
+			var row Row
+			if err := attributevalue.UnmarshalMap(item, &row); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// Check walks the table and reports every broken invariant: a wrong counter, a name or key
+// without its owner or an owner without its marker, an item without its value or a value
+// without its item, a version without an event, an orphan. A purge excuses only the
+// children that it names.
+func (tb *Table) Check(t testing.TB) {
+	t.Helper()
+	for _, contradiction := range Contradictions(tb.Rows(t)) {
+		t.Error(contradiction)
+	}
+}
+
+// Contradictions returns the broken invariants of rows.
+func Contradictions(rows []Row) (found []string) {
+	c := &checker{rows: make(map[string]Row), children: make(map[string][]Row)}
+	for _, row := range rows {
+		pk, sk := row.text("PK"), row.text("SK")
+		c.rows[pk+"|"+sk] = row
+		c.children[pk] = append(c.children[pk], row)
+	}
+	for _, row := range rows {
+		c.check(row.text("PK"), row.text("SK"), row)
+	}
+	return c.found
+}
+
+// bySystem are events without a user: only IAM knows the operator who creates an account,
+// and the system makes deliveries.
+var bySystem = map[string]bool{"account.created": true, "secret.deployed": true, "secret.undeployed": true}
+
+type checker struct {
+	rows     map[string]Row   // by PK|SK
+	children map[string][]Row // by PK
+	found    []string
+}
+
+func (c *checker) report(row Row, format string, args ...any) {
+	c.found = append(c.found, fmt.Sprintf("%s | %s: ", row.text("PK"), row.text("SK"))+fmt.Sprintf(format, args...))
+}
+
+// must returns a row, and reports it if it is missing.
+func (c *checker) must(row Row, pk, sk string) Row {
+	other, ok := c.rows[pk+"|"+sk]
+	if !ok {
+		c.report(row, "there is no %s | %s", pk, sk)
+	}
+	return other
+}
+
+func (c *checker) count(pk, prefix string) (n int) {
+	for _, row := range c.children[pk] {
+		if strings.HasPrefix(row.text("SK"), prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *checker) check(pk, sk string, row Row) {
+	kind, rest, _ := strings.Cut(pk, "#")
+	switch kind {
+	case "ACCOUNT":
+		c.checkAccount(pk, sk, rest, row)
+	case "SECRET":
+		account, secret, _ := strings.Cut(rest, "#")
+		if _, purged := c.rows["PURGE|"+rest]; !purged {
+			c.checkChild(pk, sk, account, secret, row)
+		}
+	case "DELIVERY":
+		account, secret, _ := strings.Cut(rest, "#")
+		if _, purged := c.rows["PURGE|"+rest]; !purged {
+			c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
+		}
+	case "ACCOUNTS":
+		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
+		if row.number("format") != 1 {
+			c.report(row, "has format %d", row.number("format"))
+		}
+	case "ACCOUNTNAME":
+		if account := c.must(row, "ACCOUNT#"+row.text("owner"), "ACCOUNT"); hash(account.text("name")) != rest {
+			c.report(row, "its account has another name")
+		}
+	case "APIKEY":
+		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
+	case "PURGE":
+		account, secret, _ := strings.Cut(sk, "#")
+		if _, exists := c.rows["ACCOUNT#"+account+"|SECRET#"+secret]; exists {
+			c.report(row, "its secret is there")
+		}
+	case "EVENTS":
+		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
+		for _, name := range []string{"at", "type"} {
+			if row.text(name) == "" {
+				c.report(row, "has no %s", name)
+			}
+		}
+		for _, name := range []string{"user_id", "key_id", "source_ip", "request_id"} {
+			if row.text(name) == "" && !bySystem[row.text("type")] {
+				c.report(row, "has no %s", name)
+			}
+		}
+	case "OUTBOX":
+		if sk != row.text("account_id")+"#"+row.text("secret_id") {
+			c.report(row, "has other ids than its key")
+		}
+		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
+	case "USER":
+		account, _, _ := strings.Cut(rest, "#")
+		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+func (c *checker) checkAccount(pk, sk, account string, row Row) {
+	kind, rest, _ := strings.Cut(sk, "#")
+	switch kind {
+	case "ACCOUNT":
+		if n := c.count(pk, "SECRET#"); n != row.number("secrets") {
+			c.report(row, "counts %d secrets, there are %d", row.number("secrets"), n)
+		}
+		if n := c.count(pk, "SERVICE#"); n != row.number("services") {
+			c.report(row, "counts %d services, there are %d", row.number("services"), n)
+		}
+		if def := c.must(row, pk, "SECRET#"+row.text("default_secret_id")); def["is_default"] != true {
+			c.report(row, "its default secret is not marked as default")
+		}
+		c.must(row, "ACCOUNTS", account)
+		if name := c.must(row, "ACCOUNTNAME#"+hash(row.text("name")), "ACCOUNTNAME"); name.text("owner") != account {
+			c.report(row, "its name belongs to another")
+		}
+	case "SECRET":
+		parent := c.must(row, pk, "ACCOUNT")
+		if isDefault := row["is_default"] == true; isDefault != (parent.text("default_secret_id") == rest) {
+			c.report(row, "is_default is %v", isDefault)
+		}
+		if n := c.count("SECRET#"+account+"#"+rest, "ITEM#"); n != row.number("items") {
+			c.report(row, "counts %d items, there are %d", row.number("items"), n)
+		}
+		if name := c.must(row, pk, "NAME#"+hash(row.text("name"))); name.text("owner") != rest {
+			c.report(row, "its name belongs to another")
+		}
+		c.checkUse(account, rest, row)
+	case "SERVICE":
+		if name := c.must(row, pk, "SERVICENAME#"+row.text("name")); name.text("owner") != rest {
+			c.report(row, "its name belongs to another")
+		}
+		c.same(row, c.must(row, "SECRET#"+account+"#"+row.text("secret_id"), "USE#"+rest))
+	case "SERVICENAME":
+		if service := c.must(row, pk, "SERVICE#"+row.text("owner")); service.text("name") != rest {
+			c.report(row, "its service has another name")
+		}
+	case "NAME":
+		if secret := c.must(row, pk, "SECRET#"+row.text("owner")); hash(secret.text("name")) != rest {
+			c.report(row, "its secret has another name")
+		}
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
+	c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
+	kind, rest, _ := strings.Cut(sk, "#")
+	switch kind {
+	case "ITEM":
+		if key := c.must(row, pk, "KEY#"+row.text("key")); key.text("owner") != rest {
+			c.report(row, "its key belongs to another")
+		}
+		if value := c.must(row, pk, "VALUE#"+rest); value.number("version") != row.number("version") {
+			c.report(row, "is at version %d, its value at %d", row.number("version"), value.number("version"))
+		}
+		c.checkWritten(account, rest, row)
+	case "KEY":
+		if item := c.must(row, pk, "ITEM#"+row.text("owner")); item.text("key") != rest {
+			c.report(row, "its item has another key")
+		}
+	case "VALUE":
+		c.must(row, pk, "ITEM#"+rest)
+	case "USE":
+		if service := c.must(row, "ACCOUNT#"+account, "SERVICE#"+rest); service.text("secret_id") != secret {
+			c.report(row, "its service uses another secret")
+		}
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+// checkUse compares a secret's counters with the rows of its services and items. A secret
+// whose current bundle differs from the table has an outbox entry.
+func (c *checker) checkUse(account, secret string, row Row) {
+	children := "SECRET#" + account + "#" + secret
+	if n := c.count(children, "USE#"); n != row.number("services") {
+		c.report(row, "counts %d services, %d use it", row.number("services"), n)
+	}
+	size := 0
+	for _, child := range c.children[children] {
+		if strings.HasPrefix(child.text("SK"), "ITEM#") {
+			size += child.number("size")
+		}
+	}
+	if size != row.number("size") {
+		c.report(row, "its size is %d, that of its items %d", row.number("size"), size)
+	}
+	delivered := row.number("delivered")
+	if delivered > row.number("revision") {
+		c.report(row, "revision %d is delivered, and it is at %d", delivered, row.number("revision"))
+	}
+	_, queued := c.rows["OUTBOX|"+account+"#"+secret]
+	if used := row.number("services") > 0; !queued && (used && delivered != row.number("revision") || !used && delivered != 0) {
+		c.report(row, "it is not in the outbox, but of revision %d, used by %d services, %d is delivered", row.number("revision"), row.number("services"), delivered)
+	}
+}
+
+// same reports the differences of two rows, except their keys.
+func (c *checker) same(row, other Row) {
+	names := maps.Clone(row)
+	maps.Copy(names, other)
+	for name := range names {
+		if name != "PK" && name != "SK" && !reflect.DeepEqual(row[name], other[name]) {
+			c.report(row, "%s | %s has another %s", other.text("PK"), other.text("SK"), name)
+		}
+	}
+}
+
+// checkWritten finds the event of each version of an item.
+func (c *checker) checkWritten(account, item string, row Row) {
+	written := make(map[int]bool)
+	for _, ev := range c.children["EVENTS#"+account] {
+		if kind := ev.text("type"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
+			written[ev.number("version")] = true
+		}
+	}
+	for version := 1; version <= row.number("version"); version++ {
+		if !written[version] {
+			c.report(row, "version %d has no event", version)
+		}
+	}
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}

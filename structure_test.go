@@ -1,0 +1,317 @@
+package goblins_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/httpapi"
+)
+
+const module = "goblins-secrets/"
+
+// mayImport lists the product packages that each part of the product may import. A new
+// part must be added here.
+var mayImport = map[string][]string{
+	"functions":        {"pkg/app", "pkg/gateway", "pkg/httpapi", "pkg/console"},
+	"pkg/app":          {"pkg/dynamo", "pkg/awskms", "pkg/awssm/limits", "pkg/envelope", "pkg/metrics", "pkg/delivery", "pkg/secrets"},
+	"pkg/gateway":      {"pkg/httpapi", "pkg/delivery", "pkg/secrets"},
+	"pkg/httpapi":      {"pkg/secrets"},
+	"pkg/console":      {}, // a client of the API
+	"pkg/dynamo":       {"pkg/awserr", "pkg/delivery", "pkg/secrets"},
+	"pkg/delivery":     {"pkg/secrets"},
+	"pkg/secrets":      {},
+	"pkg/envelope":     {},
+	"pkg/awserr":       {},
+	"pkg/awskms":       {"pkg/awserr"},
+	"pkg/awssm":        {"pkg/awserr", "pkg/delivery", "pkg/secrets"},
+	"pkg/awssm/limits": {"pkg/delivery"},
+	"pkg/metrics":      {"pkg/delivery", "pkg/secrets"},
+}
+
+// delivering are the functions that may also import the target's client.
+var delivering = []string{"functions/deploy-secret"}
+
+// testSupport is imported by tests only, and may import infra.
+const testSupport = "pkg/secretstest"
+
+// importers lists the parts of the product that may import a module.
+var importers = map[string][]string{
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb":        {"pkg/dynamo", "pkg/app"}, // app makes the clients
+	"github.com/aws/aws-sdk-go-v2/service/kms":             {"pkg/awskms", "pkg/app"},
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager":  {"pkg/awssm"},
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb":        {"pkg/dynamo"},
+	"github.com/aws/aws-lambda-go":                         {"pkg/gateway"},
+	"github.com/awslabs/aws-lambda-go-api-proxy":           {"pkg/gateway"},
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams": {},
+	"github.com/aws/aws-sdk-go-v2/config":                  {}, // its search of files slows down cold starts
+}
+
+type goPackage struct {
+	ImportPath string
+	Name       string
+	Dir        string
+	GoFiles    []string
+	Imports    []string
+	Deps       []string // all packages that it links
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// packages lists all packages of the checkout.
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Dir,GoFiles,Imports,Deps", "./...")
+	command.Dir = root(t)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var found []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, p)
+	}
+	if len(found) < 10 {
+		t.Fatalf("go list found %d packages", len(found))
+	}
+	return found
+}
+
+// part is a package's place in the product, such as "pkg/app" or "functions".
+func (p goPackage) part() string {
+	path := strings.TrimPrefix(p.ImportPath, module)
+	if strings.HasPrefix(path, "functions/") {
+		return "functions"
+	}
+	return path
+}
+
+// isProduct reports whether a package runs in the deployed product.
+func (p goPackage) isProduct() bool {
+	path := strings.TrimPrefix(p.ImportPath, module)
+	return strings.HasPrefix(path, "functions/") || strings.HasPrefix(path, "pkg/") && path != testSupport
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		for _, imported := range p.Imports {
+			if imported == module+testSupport {
+				t.Errorf("%s imports %s, which only tests may", p.ImportPath, imported)
+			}
+		}
+		if !p.isProduct() {
+			continue
+		}
+		allowed, known := mayImport[p.part()]
+		if !known {
+			t.Errorf("package %s is not in mayImport: say what it may import", p.ImportPath)
+			continue
+		}
+		if slices.Contains(delivering, path) {
+			allowed = append(slices.Clone(allowed), "pkg/awssm")
+		}
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, may import %v of the product", p.ImportPath, imported, allowed)
+			}
+			for theirs, by := range importers {
+				if (imported == theirs || strings.HasPrefix(imported, theirs+"/")) && !slices.Contains(by, p.part()) {
+					t.Errorf("%s imports %s, which only %v may", p.ImportPath, imported, by)
+				}
+			}
+		}
+	}
+}
+
+// Only functions that deliver link the SDK of Secrets Manager: it would slow down the
+// cold starts of the others.
+func TestOnlyDeliveringFunctionsLinkTheTarget(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	linked := map[string]bool{}
+	for _, p := range packages(t) {
+		if p.part() == "functions" {
+			linked[strings.TrimPrefix(p.ImportPath, module)] = slices.Contains(p.Deps, sdk)
+		}
+	}
+	if _, found := linked["functions/get-item"]; !found {
+		t.Error("there is no functions/get-item")
+	}
+	for function, links := range linked {
+		if links != slices.Contains(delivering, function) {
+			t.Errorf("%s links %s = %v, want %v", function, sdk, links, !links)
+		}
+	}
+}
+
+// A function is a folder, a resource of the template and a handler of the local stack, or
+// none of these. Allow headers list exactly the routed methods.
+func TestEachRouteIsInAllPlaces(t *testing.T) {
+	tmpl, err := template.Read(filepath.Join(root(t), "template.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(root(t), "functions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders, declared []string
+	for _, e := range entries {
+		folders = append(folders, e.Name())
+	}
+	for _, f := range tmpl.Functions {
+		declared = append(declared, f.Folder)
+	}
+	slices.Sort(declared)
+	if diff := cmp.Diff(folders, declared); diff != "" {
+		t.Errorf("folders under functions/ (-) and functions of the template (+) differ:\n%s", diff)
+	}
+
+	nowhere := stack.Endpoints{DynamoDB: "http://127.0.0.1:1", KMS: "http://127.0.0.1:1", Table: "t", MasterKey: "k"}
+	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
+		return nowhere.Environment(tmpl, function)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := map[string][]string{}
+	routed := map[string]bool{}
+	for _, r := range tmpl.Routes {
+		if functions[r.Function] == nil {
+			t.Errorf("%s %s leads to %s, which the local stack does not have", r.Method, r.Path, r.Function)
+		}
+		routed[r.Function] = true
+		if r.Method != "ANY" {
+			methods[r.Path] = append(methods[r.Path], r.Method)
+		}
+	}
+	for name := range functions {
+		if !routed[name] {
+			t.Errorf("the local stack has %s behind the API, and the template has no route to it", name)
+		}
+	}
+
+	getenv, err := nowhere.Environment(tmpl, "Fallback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allow, err := httpapi.ParseRoutes(getenv("ROUTES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(methods)), slices.Sorted(maps.Keys(allow))); diff != "" {
+		t.Errorf("paths with a function (-) and paths in ROUTES (+) differ:\n%s", diff)
+	}
+	for path, found := range methods {
+		listed := strings.Split(strings.TrimSuffix(allow[path], ", OPTIONS"), ", ")
+		slices.Sort(listed)
+		slices.Sort(found)
+		if diff := cmp.Diff(found, listed); diff != "" {
+			t.Errorf("%s: methods with a function (-) and in ROUTES (+) differ:\n%s", path, diff)
+		}
+		for _, caught := range []string{path, "/{proxy+}"} {
+			if !slices.Contains(tmpl.Routes, template.Route{Method: "ANY", Path: caught, Function: "Fallback"}) {
+				t.Errorf("ANY %s does not lead to Fallback", caught)
+			}
+		}
+	}
+}
+
+func TestMainsOnlyWire(t *testing.T) {
+	const most = 25
+	mains, err := filepath.Glob(filepath.Join(root(t), "functions", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range mains {
+		if filepath.Base(path) != "main.go" {
+			t.Errorf("%s: a function's folder holds only its main.go", path)
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(content, []byte("\n")); lines > most {
+			t.Errorf("%s has %d lines, want at most %d", path, lines, most)
+		}
+		// A function is what its folder says: get-item serves GetItem, console that package.
+		name := `(?i:` + strings.ReplaceAll(filepath.Base(filepath.Dir(path)), "-", "") + `)`
+		constructor := regexp.MustCompile(`(httpapi\.|gateway\.Start)` + name + `\(|` + name + `\.Handler\(`)
+		if !constructor.Match(content) {
+			t.Errorf("%s has no %s", path, constructor)
+		}
+	}
+	if len(mains) == 0 {
+		t.Error("there are no functions")
+	}
+}
+
+func TestFolderNamesSayWhatTheyProvide(t *testing.T) {
+	empty := []string{"util", "utils", "common", "types", "models", "helpers", "misc", "shared"}
+	err := filepath.WalkDir(root(t), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if path != root(t) && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		if slices.Contains(empty, d.Name()) {
+			t.Errorf("folder %s: its name does not say what it provides", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPackagesHaveNoHiddenEffects(t *testing.T) {
+	initializer := regexp.MustCompile(`(?m)^func init\(`)
+	fatal := regexp.MustCompile(`\blog\.(Fatal|Panic)|\bos\.Exit\(`)
+	for _, p := range packages(t) {
+		for _, name := range p.GoFiles {
+			path := filepath.Join(p.Dir, name)
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if initializer.Match(content) {
+				t.Errorf("%s has an init function: move its effect into a constructor", path)
+			}
+			if found := fatal.Find(content); found != nil && p.Name != "main" {
+				t.Errorf("%s calls %s: only a main may end the process", path, found)
+			}
+		}
+	}
+}
