@@ -32,7 +32,7 @@ SAM_LOCAL = .tools/bin/sam-local
 # The address of sam-local's server.
 SAM_ADDR ?= 127.0.0.1:3000
 # Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
-SLOW = Test(Deploy|Ministack|Containers)
+SLOW = Test(TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
 
 .PHONY: run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
@@ -84,7 +84,7 @@ vulncheck:
 # Runs the store and the proofs on it again on Amazon's own emulator, the strictest one. It skips the
 # two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.
 test-dynamodb-local:
-	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(RaceForSecret|DeliveryEndToEnd)$$' ./pkg/dynamo ./pkg/app
+	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing)$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
 
 deploy: $(SAM)
 	@infra/sam/deploy.sh '$(ENV)'
@@ -97,7 +97,7 @@ test-deploy: $(SAM)
 
 # Runs the end-to-end suite, and every event of events/, on the functions in containers.
 test-sam-local: $(SAM)
-	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestContainers$$' ./infra/sam/local
+	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestFunctionsWorkInContainers$$' ./infra/sam/local
 
 bench:
 	go run ./infra/bench

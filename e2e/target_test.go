@@ -26,8 +26,8 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/apigw"
-	"goblins-secrets/pkg/secretstest"
 	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // target is one way to run the product.

@@ -203,7 +203,8 @@ func dashboardMetrics(t *testing.T, doc value) [][3]string {
 func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
 	t.Helper()
 	pattern := text(at(read(t, "infra/operations.yaml"), "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
-	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", reveals, "${DeploySecretRoleArn}", delivers).Replace(pattern)
+	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", reveals,
+		"${DeploySecretRoleArn}", delivers).Replace(pattern)
 	if strings.Contains(pattern, "${") {
 		t.Fatalf("unknown reference in %s", pattern)
 	}
@@ -249,7 +250,8 @@ func TestForeignDecryptsAreCounted(t *testing.T) {
 	// Without deliveries the role does not exist, and no other role may take its place.
 	check(t, at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters"), "!GetAtt GetItemRole.Arn", "GetItemRoleArn")
 	want := []value{"IsDelivered", "!GetAtt DeploySecretRole.Arn", "!GetAtt GetItemRole.Arn"}
-	if diff := cmp.Diff(value(want), at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters", "DeploySecretRoleArn")); diff != "" {
+	got := at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters", "DeploySecretRoleArn")
+	if diff := cmp.Diff(value(want), got); diff != "" {
 		t.Errorf("DeploySecretRoleArn (-want +got):\n%s", diff)
 	}
 	alone := foreignDecrypts(t, key, role, role)
@@ -265,7 +267,8 @@ func TestForeignDecryptsPatternFits(t *testing.T) {
 	role := func(id string) string {
 		return "arn:aws-us-gov:iam::123456789012:role/" + stack + "/" + stack + "-" + id + "Role-0123456789AB"
 	}
-	pattern := foreignDecrypts(t, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef", role("GetItem"), role("DeploySecret"))
+	pattern := foreignDecrypts(t, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
+		role("GetItem"), role("DeploySecret"))
 	if len(pattern) > 1024 {
 		t.Errorf("the pattern has %d characters: %s", len(pattern), pattern)
 	}
@@ -332,7 +335,9 @@ func field(event any, path string) (any, bool) {
 // AWS documents for these groups.
 func TestFirewallBlocksNoBody(t *testing.T) {
 	onBodies := map[string][]string{
-		"AWSManagedRulesCommonRuleSet":          {"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"},
+		"AWSManagedRulesCommonRuleSet": {
+			"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY",
+		},
 		"AWSManagedRulesKnownBadInputsRuleSet":  {"JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"},
 		"AWSManagedRulesAmazonIpReputationList": nil,
 	}
@@ -453,7 +458,8 @@ func TestGitHubMayDeployEveryResource(t *testing.T) {
 			may[service] = true
 			may[text(action)] = true
 			if strings.HasSuffix(text(action), "EventSourceMapping") && action != value("lambda:GetEventSourceMapping") {
-				check(t, s, "!Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${StackName}-*", "Condition", "ArnLike", "lambda:FunctionArn")
+				const functions = "!Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${StackName}-*"
+				check(t, s, functions, "Condition", "ArnLike", "lambda:FunctionArn")
 			}
 		}
 	}

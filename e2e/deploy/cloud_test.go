@@ -22,8 +22,8 @@ import (
 	"goblins-secrets/infra/sam/ministack"
 )
 
-// cloud is where everything is deployed. What the SDK modules in go.mod do not cover is
-// asked of it by plain signed requests.
+// cloud is the emulator that the stack is deployed to. Plain signed requests call the
+// services that have no SDK module in go.mod.
 type cloud struct{ *ministack.Ministack }
 
 var root = aws.Credentials{AccessKeyID: ministack.AccessKey, SecretAccessKey: ministack.SecretKey}
@@ -31,21 +31,23 @@ var root = aws.Credentials{AccessKeyID: ministack.AccessKey, SecretAccessKey: mi
 func rootCredentials(context.Context) (aws.Credentials, error) { return root, nil }
 
 func (c cloud) dynamodb() *dynamodb.Client {
-	return dynamodb.New(dynamodb.Options{Region: ministack.Region, BaseEndpoint: &c.URL, Credentials: aws.CredentialsProviderFunc(rootCredentials)})
+	return dynamodb.New(dynamodb.Options{
+		Region: ministack.Region, BaseEndpoint: &c.URL, Credentials: aws.CredentialsProviderFunc(rootCredentials),
+	})
 }
 
 func (c cloud) kms() *kms.Client {
 	return kms.New(kms.Options{Region: ministack.Region, BaseEndpoint: &c.URL, Credentials: aws.CredentialsProviderFunc(rootCredentials)})
 }
 
-// rest calls an API that speaks JSON over HTTP, such as Lambda's and API Gateway's. The
-// answer is decoded into out, unless that is nil.
+// rest calls an API that speaks JSON over HTTP, such as Lambda's and API Gateway's. It
+// decodes the answer into out, unless out is nil.
 func (c cloud) rest(t *testing.T, service, method, path string, in, out any) {
 	t.Helper()
 	c.json(t, service, method, path, http.Header{"Content-Type": {"application/json"}}, in, out)
 }
 
-// target calls an API whose operations stand in a header, such as CloudWatch Logs'.
+// target calls an API whose operation is in a header, such as CloudWatch Logs'.
 func (c cloud) target(t *testing.T, service, operation string, in, out any) {
 	t.Helper()
 	c.json(t, service, http.MethodPost, "/", http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {operation}}, in, out)
@@ -93,13 +95,13 @@ func (c cloud) query(t *testing.T, service, action string, parameters map[string
 	}
 }
 
-// try sends a signed request; an answer that is no success is an error.
+// try sends a signed request. A status other than 2xx is an error.
 func (c cloud) try(t *testing.T, service, method, path string, header http.Header, body []byte) ([]byte, error) {
 	t.Helper()
 	return c.as(t, root, service, method, path, header, body)
 }
 
-// as is try as somebody.
+// as is try with other credentials.
 func (c cloud) as(t *testing.T, who aws.Credentials, service, method, path string, header http.Header, body []byte) ([]byte, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, bytes.NewReader(body))
@@ -108,7 +110,8 @@ func (c cloud) as(t *testing.T, who aws.Credentials, service, method, path strin
 	}
 	request.Header = header.Clone()
 	hash := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(t.Context(), who, request, hex.EncodeToString(hash[:]), service, ministack.Region, time.Now()); err != nil {
+	err = v4.NewSigner().SignHTTP(t.Context(), who, request, hex.EncodeToString(hash[:]), service, ministack.Region, time.Now())
+	if err != nil {
 		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)

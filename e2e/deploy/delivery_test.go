@@ -18,12 +18,12 @@ import (
 	"goblins-secrets/infra/sam/ministack"
 )
 
-// bundle is what Secrets Manager holds for services, as far as it counts here.
+// bundle is the relevant part of a bundle in Secrets Manager.
 type bundle struct {
 	arn     string
-	content string // "": none, or to be deleted
-	name    string // of the secret, which is a tag
-	doomed  bool   // it is to be deleted
+	content string // "": there is none, or it is scheduled for deletion
+	name    string // of the secret; a tag
+	doomed  bool   // scheduled for deletion
 }
 
 func bundleName(account, secret string) string { return "goblins/" + account + "/" + secret }
@@ -60,7 +60,7 @@ func (c cloud) bundle(t *testing.T, account, secret string) (found bundle) {
 	return found
 }
 
-// secretsManager calls it as somebody.
+// secretsManager calls Secrets Manager with credentials.
 func (c cloud) secretsManager(t *testing.T, who aws.Credentials, operation string, in, out any) error {
 	t.Helper()
 	body, err := json.Marshal(in)
@@ -75,7 +75,7 @@ func (c cloud) secretsManager(t *testing.T, who aws.Credentials, operation strin
 	return json.Unmarshal(answer, out)
 }
 
-// used is a secret with an item that a service uses, both of the same name.
+// used is a secret with an item, and a service of the same name that uses the secret.
 type used struct {
 	api             api
 	account         string
@@ -131,8 +131,8 @@ func (u *used) status(t *testing.T) string {
 	return shown.Status
 }
 
-// awaitBundle waits until the secret is ready, its bundle is as it should be and nothing
-// waits any more. It says what is wrong when time is up, or it is given up.
+// awaitBundle waits until the secret is ready, its bundle is the wanted one and its outbox
+// entry is gone. It returns the difference when time is up or giveUp reports true.
 func (u *used) awaitBundle(t *testing.T, c cloud, want bundle, giveUp func() bool) (failure string) {
 	t.Helper()
 	table := c.stack(t).outputs["TableName"]
@@ -145,7 +145,7 @@ func (u *used) awaitBundle(t *testing.T, c cloud, want bundle, giveUp func() boo
 			return ""
 		}
 		if time.Now().After(deadline) || giveUp() {
-			return fmt.Sprintf("the bundle is %+v, the status %s, a change waits: %v, want %+v, ready and none", got, status, waits, want)
+			return fmt.Sprintf("bundle %+v, status %s, outbox entry %v, want %+v, ready, false", got, status, waits, want)
 		}
 	}
 }
@@ -158,9 +158,9 @@ func (u *used) mustHave(t *testing.T, c cloud, want bundle) {
 }
 
 // delivery is the story of a secret that a service uses, through the deployed stream and
-// functions: what changes is delivered; whoever has the policy of docs/services.md reads
-// that bundle and nothing else; without a target nothing is delivered and all is ready;
-// and what changed meanwhile is delivered afterwards, when an operator asks for it.
+// functions. Each change is delivered. A principal with the policy of docs/services.md reads
+// that bundle and nothing else. Without a target nothing is delivered and every secret is
+// ready. Changes from that time are delivered afterwards, when an operator requests it.
 func delivery(t *testing.T, c cloud, sam samCLI, kept keptData) *used {
 	t.Helper()
 	u := newUsed(t, api{url: c.url(c.stack(t)), key: kept.account.APIKey}, kept.account.AccountID, "used")
@@ -179,12 +179,14 @@ func delivery(t *testing.T, c cloud, sam samCLI, kept keptData) *used {
 		}
 	}
 	if diff := cmp.Diff(map[string]string{
-		"DeploySecret": "AWS::Lambda::Function", "DeploySecretAliaslive": "AWS::Lambda::Alias", "DeploySecretRole": "AWS::IAM::Role", "DeploySecretLogs": "AWS::Logs::LogGroup",
+		"DeploySecret": "AWS::Lambda::Function", "DeploySecretAliaslive": "AWS::Lambda::Alias",
+		"DeploySecretRole": "AWS::IAM::Role", "DeploySecretLogs": "AWS::Logs::LogGroup",
 		"DeploySecretChanges": "AWS::Lambda::EventSourceMapping", "DeployFailures": "AWS::SQS::Queue",
-		"RedeploySecrets": "AWS::Lambda::Function", "RedeploySecretsAliaslive": "AWS::Lambda::Alias", "RedeploySecretsRole": "AWS::IAM::Role", "RedeploySecretsLogs": "AWS::Logs::LogGroup",
+		"RedeploySecrets": "AWS::Lambda::Function", "RedeploySecretsAliaslive": "AWS::Lambda::Alias",
+		"RedeploySecretsRole": "AWS::IAM::Role", "RedeploySecretsLogs": "AWS::Logs::LogGroup",
 		"RedeploySecretsSweep": "AWS::Events::Rule", "RedeploySecretsSweepPermission": "AWS::Lambda::Permission",
 	}, gone); diff != "" {
-		t.Errorf("what goes with DeployTarget=none (-want +got):\n%s", diff)
+		t.Errorf("resources removed with DeployTarget=none (-want +got):\n%s", diff)
 	}
 	u.setValue(t, "third")
 	if status := u.status(t); status != "ready" {
@@ -196,14 +198,14 @@ func delivery(t *testing.T, c cloud, sam samCLI, kept keptData) *used {
 
 	retarget(t, c, sam, "secrets-manager")
 	if got := c.bundle(t, u.account, u.secret); got.content != `{"KEY":"second"}` {
-		t.Errorf("before anybody asks for it the bundle is %+v, want it as it was", got)
+		t.Errorf("before RedeploySecrets the bundle is %+v, want it as it was", got)
 	}
 	redeployAll(t, sam)
 	u.mustHave(t, c, bundle{content: `{"KEY":"third"}`, name: "used"})
 	return u
 }
 
-// redeployAll is what docs/deploy.md says to do.
+// redeployAll runs the command of docs/deploy.md.
 func redeployAll(t *testing.T, sam samCLI) {
 	t.Helper()
 	out := sam.run(t, "remote", "invoke", "RedeploySecrets", "--stack-name", stackName, "--event", `{"all": true}`)
@@ -224,19 +226,20 @@ func retarget(t *testing.T, c cloud, sam samCLI, target string) {
 	}
 	for function, version := range c.live(t) {
 		if version == before[function] {
-			t.Errorf("alias live of %s leads to version %s, as with another target", function, version)
+			t.Errorf("alias live of %s points to version %s, as with the previous target", function, version)
 		}
 	}
 }
 
-// reads gives somebody the policy of docs/services.md for a bundle, and nothing else.
+// reads tests a principal that has only the policy of docs/services.md for one bundle.
 func reads(t *testing.T, c cloud, u *used) {
 	t.Helper()
 	own := c.bundle(t, u.account, u.secret)
 	who := c.user(t, "service", u.policy(t, own))
 	var value struct{ SecretString string }
 	for _, id := range []string{bundleName(u.account, u.secret), own.arn} {
-		if err := c.secretsManager(t, who, "GetSecretValue", map[string]string{"SecretId": id}, &value); err != nil || value.SecretString != own.content {
+		err := c.secretsManager(t, who, "GetSecretValue", map[string]string{"SecretId": id}, &value)
+		if err != nil || value.SecretString != own.content {
 			t.Errorf("a service reads %s: %q, %v, want %q", id, value.SecretString, err, own.content)
 		}
 	}
@@ -254,7 +257,7 @@ func reads(t *testing.T, c cloud, u *used) {
 	}
 }
 
-// policy is the one that docs/services.md shows, for a bundle.
+// policy returns the policy that docs/services.md shows, for a bundle.
 func (u *used) policy(t *testing.T, b bundle) string {
 	t.Helper()
 	path, err := checkout.Path("docs", "services.md")
@@ -267,13 +270,13 @@ func (u *used) policy(t *testing.T, b bundle) string {
 	}
 	shown := regexp.MustCompile("(?s)## The policy\n.*?```json\n(.*?)```").FindSubmatch(page)
 	if shown == nil {
-		t.Fatalf("%s shows no policy", path)
+		t.Fatalf("%s has no policy", path)
 	}
 	return strings.NewReplacer("<region>", ministack.Region, "<aws account>", strings.Split(b.arn, ":")[4],
 		"<account>", u.account, "<secret>", u.secret).Replace(string(shown[1]))
 }
 
-// user makes an IAM user with a policy.
+// user creates an IAM user with a policy.
 func (c cloud) user(t *testing.T, name, policy string) aws.Credentials {
 	t.Helper()
 	c.query(t, "iam", "CreateUser", map[string]string{"UserName": name}, nil)

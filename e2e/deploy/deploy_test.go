@@ -1,8 +1,7 @@
-// Package deploy tests the deployment itself: the SAM CLI builds template.yaml and
-// deploys it, as it is, to ministack, an emulator of AWS, where the end-to-end suite is
-// played through HTTP against what is deployed; where parameters are changed, each
-// permission is taken away once, and all is deleted. See deviations for what this can't
-// show.
+// Package deploy tests the deployment itself. The SAM CLI builds template.yaml and deploys
+// it, unchanged, to ministack, an emulator of AWS. The end-to-end suite then runs against
+// the deployment through HTTP. The tests change parameters, withhold each permission once,
+// and delete the stack. See deviations for the limits of this proof.
 package deploy
 
 import (
@@ -25,15 +24,15 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-// TestDeploy is one story: each part finds what the one before it left.
-func TestDeploy(t *testing.T) {
+// It is one story: each part continues with the state that the previous one left.
+func TestTemplateDeploysAndUpdates(t *testing.T) {
 	m, err := ministack.Start(t.Context(), t.TempDir(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("ministack's last words:\n%s", m.Output())
+			t.Logf("ministack's last output:\n%s", m.Output())
 		}
 		if err := m.Close(); err != nil {
 			t.Error(err)
@@ -46,7 +45,7 @@ func TestDeploy(t *testing.T) {
 		t.Helper()
 		fmt.Fprintf(os.Stderr, "deploy, %3.0f s: %s …\n", time.Since(began).Seconds(), name)
 		if !t.Run(name, play) {
-			t.FailNow() // the next would find something else
+			t.FailNow() // the next part needs this one's state
 		}
 	}
 
@@ -80,30 +79,32 @@ func TestDeploy(t *testing.T) {
 	part("delete", func(t *testing.T) { table, key = deleteStack(t, c, kept) })
 	part("a new stack takes over", func(t *testing.T) {
 		// The restored table, not the first one: see deviations.
-		sam.deploy(t, []string{"RestoredTable=" + restoredName(table), "RestoredTableStream=" + c.streamOf(t, restoredName(table)), "RetainedKey=" + key})
+		restored := restoredName(table)
+		sam.deploy(t, []string{"RestoredTable=" + restored, "RestoredTableStream=" + c.streamOf(t, restored), "RetainedKey=" + key})
 		c.completeAPI(t)
 		if got := c.stack(t); got.outputs["MasterKeyArn"] != key || got.resources["MasterKey"].Physical != "" {
-			t.Errorf("the new stack's key is %s, and its own %q, want the old one and none", got.outputs["MasterKeyArn"], got.resources["MasterKey"].Physical)
+			t.Errorf("the new stack uses key %s and has created %q, want %s and none",
+				got.outputs["MasterKeyArn"], got.resources["MasterKey"].Physical, key)
 		}
 		kept.mustBeThere(t, c)
 	})
 	fmt.Fprintf(os.Stderr, "deploy, %3.0f s: done\n", time.Since(began).Seconds())
 }
 
-// keptData is written before everything else, and is there until the end.
+// keptData is written first, and must exist until the end.
 type keptData struct {
 	account gateway.CreateAccountResponse
 	item    string // its path
 }
 
-// firstAccount does what a new operator does: makes an account with the command that the
-// stack's output gives, and uses its key.
+// firstAccount follows a new operator's steps: it creates an account with the command in the
+// stack's outputs, and uses its key.
 func firstAccount(t *testing.T, c cloud, sam samCLI) keptData {
 	t.Helper()
 	s := c.stack(t)
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", s.outputs["FirstAccount"])
 	cmd.Env = append(sam.env, "PATH="+filepath.Dir(sam.program)+":"+os.Getenv("PATH"))
-	cmd.Dir = t.TempDir() // no checkout is needed
+	cmd.Dir = t.TempDir() // the command needs no checkout
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -125,17 +126,17 @@ func (k keptData) mustBeThere(t *testing.T, c cloud) {
 	t.Helper()
 	a := api{url: c.url(c.stack(t)), key: k.account.APIKey}
 	if status, body := a.call(t, http.MethodGet, k.item, ""); status != http.StatusOK || !strings.Contains(body, `"value":"kept value"`) {
-		t.Errorf("GET %s = %d %s, want the value that was written at first", k.item, status, body)
+		t.Errorf("GET %s = %d %s, want the first value", k.item, status, body)
 	}
 }
 
-// deployAgain deploys what is deployed.
+// deployAgain deploys the same template again.
 func deployAgain(t *testing.T, c cloud, sam samCLI) {
 	t.Helper()
 	before, versions := c.stack(t), c.live(t)
 	out := sam.deploy(t, nil)
 	if !strings.Contains(out, "No changes to deploy") {
-		t.Errorf("sam deploy says %s, want that nothing has changed", out)
+		t.Errorf("sam deploy = %s, want No changes to deploy", out)
 	}
 	if diff := cmp.Diff(before, c.stack(t), cmp.AllowUnexported(stack{})); diff != "" {
 		t.Errorf("the stack has changed (-before +after):\n%s", diff)
@@ -145,10 +146,9 @@ func deployAgain(t *testing.T, c cloud, sam samCLI) {
 	}
 }
 
-// update sets parameters of the stack and changes nothing else. It looks first at what
-// CloudFormation would do: table and master key must stay what they are. Then every
-// function must have got a new version, and alias live must lead to it: the old version
-// keeps the old setting.
+// update sets parameters of the stack and changes nothing else. It first inspects the change
+// set: table and master key must not be replaced. Afterwards every function must have a new
+// version, and alias live must point to it, because the old version keeps the old setting.
 func update(t *testing.T, c cloud, sam samCLI, parameters ...string) {
 	t.Helper()
 	before := c.live(t)
@@ -160,7 +160,7 @@ func update(t *testing.T, c cloud, sam samCLI, parameters ...string) {
 	for _, change := range changes {
 		keeps := slices.Contains([]string{"Table", "MasterKey", "MasterKeyAlias"}, change.Logical)
 		if change.Action != "Modify" || keeps && change.Replacement != "False" {
-			t.Errorf("%+v: want nothing added or removed, and data and key to stay", change)
+			t.Errorf("%+v: want only modifications, which keep table and key", change)
 		}
 	}
 	if t.Failed() {
@@ -173,13 +173,13 @@ func update(t *testing.T, c cloud, sam samCLI, parameters ...string) {
 	s, after := c.stack(t), c.live(t)
 	for _, parameter := range parameters {
 		name, want, _ := strings.Cut(parameter, "=")
-		if got := s.parameters[name]; got != strings.Trim(want, `"`) { // SAM wants an empty value as ""
+		if got := s.parameters[name]; got != strings.Trim(want, `"`) { // SAM needs "" for an empty value
 			t.Errorf("parameter %s = %s, want %s", name, got, want)
 		}
 	}
 	for function, version := range after {
 		if version == before[function] || version != c.newestVersion(t, s.resources[function].Physical) {
-			t.Errorf("alias live of %s leads to version %s, as before, or not to the newest one", function, version)
+			t.Errorf("alias live of %s points to version %s, want a new and the newest one", function, version)
 		}
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); diff != "" || len(after) == 0 {
@@ -187,25 +187,25 @@ func update(t *testing.T, c cloud, sam samCLI, parameters ...string) {
 	}
 }
 
-// deleteStack deletes the stack. Table and master key stay, with all that is in them.
+// deleteStack deletes the stack. Table and master key stay, with all their data.
 func deleteStack(t *testing.T, c cloud, kept keptData) (table, key string) {
 	t.Helper()
 	s := c.stack(t)
 	table, key = s.outputs["TableName"], s.outputs["MasterKeyArn"]
 	items := itemsPartition(kept.account.AccountID, kept.account.DefaultSecretID)
 	before := c.rows(t, table, items)
-	// And not by sam delete: see deviations.
+	// It does not use sam delete: see deviations.
 	c.query(t, "cloudformation", "DeleteStack", map[string]string{"StackName": stackName}, nil)
 	c.awaitGone(t)
 	if status, body := (api{url: c.url(s)}).call(t, http.MethodGet, "/api/secrets/", ""); status == http.StatusOK {
-		t.Errorf("the API answers after the stack is gone: %d %s", status, body)
+		t.Errorf("GET after the stack's deletion = %d %s, want a failure", status, body)
 	}
 	if after := c.rows(t, table, items); len(after) == 0 || !slices.Equal(after, before) {
-		t.Errorf("rows of an account's items after the stack is gone: %q, want those from before: %q", after, before)
+		t.Errorf("item rows after the stack's deletion = %q, want %q", after, before)
 	}
 	out, err := c.kms().DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &key})
 	if err != nil || !out.KeyMetadata.Enabled {
-		t.Errorf("the master key after the stack is gone: %+v, %v, want it enabled", out, err)
+		t.Errorf("the master key after the stack's deletion = %+v, %v, want it enabled", out, err)
 	}
 	return table, key
 }

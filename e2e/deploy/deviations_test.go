@@ -10,51 +10,70 @@ import (
 	"goblins-secrets/infra/sam/ministack"
 )
 
-// deviations are all cases in which ministack 1.5.33 is not AWS, as far as they matter
-// here, with what is done instead, and the end-to-end tests that are not played for it.
+// deviations lists the relevant differences between ministack 1.5.33 and AWS, with the
+// replacement for each and the end-to-end tests that are skipped for it.
 var deviations = []struct{ what, instead, skip string }{
-	{what: "of the API's definition it does not read x-amazon-apigateway-gateway-responses", instead: "completeAPI sets them by API"},
-	{what: "nor x-amazon-apigateway-any-method", instead: "completeAPI sets the methods by API"},
-	{what: "and takes BinaryMediaTypes as they are spelled for CloudFormation, *~1*", instead: "completeAPI sets */* by API"},
-	{what: "it tells functions no domain, so that links are made of the Host header", instead: "the suite is told what links begin with"},
+	{what: "it ignores x-amazon-apigateway-gateway-responses in the API's definition", instead: "completeAPI sets them by API"},
+	{what: "it ignores x-amazon-apigateway-any-method", instead: "completeAPI sets the methods by API"},
+	{what: "it keeps BinaryMediaTypes in CloudFormation's spelling, *~1*", instead: "completeAPI sets */* by API"},
+	{what: "it passes functions no domain, so that links use the Host header", instead: "the suite gets the prefix of links as a setting"},
 	{
 		what:    "it decodes a slash in a path before it splits the path",
-		instead: "e2e plays it on two gateways of our own; what AWS does is not known here",
+		instead: "e2e tests it on our two gateways; AWS's behaviour is not known here",
 		skip:    "TestSlashInIDs",
 	},
 	{
 		what:    "it drops empty parts of a path",
-		instead: "e2e plays it on two gateways of our own; what AWS does is not known here",
+		instead: "e2e tests it on our two gateways; AWS's behaviour is not known here",
 		skip:    "TestEmptyParts",
 	},
 	{
-		what:    "its S3 has an address that SAM does not take for one of S3, so that sam delete fails on the nested templates in SAM's bucket",
-		instead: "the stack is deleted through CloudFormation, which is what sam delete does once it has emptied the bucket",
+		what:    "SAM does not recognise its S3 addresses, so that sam delete fails on the nested templates in SAM's bucket",
+		instead: "the test deletes the stack through CloudFormation, as sam delete does once it has emptied the bucket",
 	},
-	{what: "a new stack of the same name gives its table the old one's name, and so takes it", instead: "the one that takes over is given the table that was restored"},
-	{what: "it is one slow process: calls of many functions at once take longer than these wait", instead: "the suite sends a few requests at once"},
-	{what: "and hundreds of requests that are refused take it a minute", instead: "e2e plays them on two gateways of our own", skip: "TestServiceFields"},
-	{what: "its DynamoDB goes through a whole partition for each query", instead: "the suite's long list is shorter than elsewhere"},
-	{what: "IAM: conditions on dynamodb:LeadingKeys allow all", instead: "infra/local/template holds the policies against all calls"},
-	{what: "IAM: actions on logs, on X-Ray, on the stream and on its queue are not asked for", instead: "infra/local/template reads the policies"},
 	{
-		what:    "of an event source mapping it knows stream, filters and batch size: no window, no records that failed, no retry, and so no queue",
-		instead: "what fails waits for redeploy-secrets; infra/local/template reads the mapping, and infra/local/stream does what it says",
+		what:    "a new stack of the same name gives its table the old one's name, and so adopts it",
+		instead: "the new stack takes over the restored table",
 	},
-	{what: "its CreateSecret draws the id of the first version itself", instead: "package ministack mends that"},
+	{
+		what:    "it is one slow process: parallel calls of many functions exceed the tests' timeouts",
+		instead: "the suite sends a few requests at once",
+	},
+	{
+		what:    "hundreds of refused requests take it a minute",
+		instead: "e2e sends them to our two gateways",
+		skip:    "TestServiceFields",
+	},
+	{what: "its DynamoDB reads a whole partition for each query", instead: "the suite's long list is shorter than elsewhere"},
+	{what: "IAM: conditions on dynamodb:LeadingKeys allow all", instead: "infra/local/template checks the policies against all calls"},
+	{
+		what:    "IAM: it does not check actions on logs, on X-Ray, on the stream and on its queue",
+		instead: "infra/local/template reads the policies",
+	},
+	{
+		what:    "of an event source mapping it supports stream, filters and batch size: no window, no failed records, no retry, and so no queue",
+		instead: "redeploy-secrets requeues failures; infra/local/template reads the mapping, and infra/local/stream implements it",
+	},
+	{what: "its CreateSecret draws the id of the first version itself", instead: "package ministack fixes that"},
 	{
 		what:    "its Secrets Manager has no quota of versions, no limit of size, no delay, and uses no key",
 		instead: "pkg/awssm is tested on a strict one; BundleKeyArn is read as text",
 	},
-	{what: "the table's ResourcePolicy, TTL and point-in-time recovery are not read, nor tracing and memory", instead: "infra/local/template reads them"},
-	{what: "its DynamoDB and its KMS take what the real ones refuse", instead: "pkg/dynamo is tested on two emulators, pkg/awskms on a strict one"},
+	{
+		what:    "it ignores the table's ResourcePolicy, TTL and point-in-time recovery, and tracing and memory",
+		instead: "infra/local/template reads them",
+	},
+	{
+		what:    "its DynamoDB and its KMS accept requests that the real ones refuse",
+		instead: "pkg/dynamo is tested on two emulators, pkg/awskms on a strict one",
+	},
 }
 
-// skipped are the tests of the suite that are not played against what is deployed with
-// the template's own settings.
+// skipped matches the tests of the suite that do not run against a deployment with the
+// template's own settings.
 func skipped() string {
 	names := []string{
-		"TestBudget", "TestWaitIsOver", // want other settings: played after the updates
+		"TestBudget", "TestWaitIsOver", // need other settings: they run after the updates
 		"TestImports", "TestRouteIsInAllPlaces", "TestMainsAreWiring", "TestFolderNames", "TestNoHiddenEffects", // send no requests
 	}
 	for _, d := range deviations {
@@ -83,9 +102,9 @@ type definition struct {
 	} `json:"paths"`
 }
 
-// completeAPI sets what ministack does not read of the API's definition. It takes it from
-// the definition that CloudFormation was given, so that nothing is tested but what the
-// template says. AWS reads all of it: there, nothing of the kind is to be done.
+// completeAPI sets those parts of the API's definition that ministack ignores. It reads them
+// from the definition that CloudFormation got, so the tests see only the template's values.
+// AWS reads the whole definition and needs no such step.
 func (c cloud) completeAPI(t *testing.T) {
 	t.Helper()
 	s := c.stack(t)
@@ -133,10 +152,11 @@ func (c cloud) completeAPI(t *testing.T) {
 		at := api + "/resources/" + node.ID + "/methods/ANY"
 		c.rest(t, "apigateway", http.MethodPut, at, method, nil)
 		c.rest(t, "apigateway", http.MethodPut, at+"/integration", map[string]string{
-			"type": strings.ToUpper(operation.Integration.Type), "httpMethod": operation.Integration.Method, "uri": s.substitute(t, operation.Integration.URI.Sub),
+			"type": strings.ToUpper(operation.Integration.Type), "httpMethod": operation.Integration.Method,
+			"uri": s.substitute(t, operation.Integration.URI.Sub),
 		}, nil)
 	}
-	// All of it counts from a deployment on.
+	// The changes take effect with a deployment.
 	c.rest(t, "apigateway", http.MethodPost, api+"/deployments", map[string]string{"stageName": s.parameters["StageName"]}, nil)
 }
 

@@ -17,8 +17,8 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-// slash is the scenario that goes through all routes, in one of its two forms. The others are
-// steps of stories, no more than it takes: each is played often.
+// slash is the scenario that covers all routes, in one of its two forms. The others are the
+// fewest steps of stories that suffice, because each of them runs often.
 const (
 	slash          = "TestSlash$//^with$"
 	deletedSecret  = "TestDocumentedExamples$//^(create secret|delete secret)$"
@@ -31,9 +31,9 @@ const (
 	deletedService = "TestServices$//^(create without secret.*|delete)$"
 )
 
-// without lists, for each function and each action that it is allowed, the test of e2e
-// that fails without; or, in brackets, a test of this package, where an answer shows
-// nothing: a deletion that is left to purge-secrets is a 204 all the same.
+// without lists, for each function and each of its allowed actions, the test of e2e that
+// fails without the action. A name in brackets is a test of this package, for failures that
+// no answer shows: a deletion that is left to purge-secrets is a 204 too.
 var without = map[string]map[string]string{
 	"Authorizer":    {"dynamodb:GetItem": "TestHostOfLinks"},
 	"CreateAccount": {"dynamodb:PutItem": "TestHostOfLinks"},
@@ -46,16 +46,19 @@ var without = map[string]map[string]string{
 		"dynamodb:GetItem": deletedItem, "dynamodb:UpdateItem": deletedItem, "dynamodb:DeleteItem": deletedItem, "dynamodb:PutItem": deletedItem,
 	},
 	"DeleteSecret": {
-		"dynamodb:GetItem": deletedSecret, "dynamodb:UpdateItem": deletedSecret, "dynamodb:DeleteItem": deletedSecret, "dynamodb:PutItem": deletedSecret,
+		"dynamodb:GetItem": deletedSecret, "dynamodb:UpdateItem": deletedSecret,
+		"dynamodb:DeleteItem": deletedSecret, "dynamodb:PutItem": deletedSecret,
 		"dynamodb:Query": "(deletion)", "dynamodb:BatchWriteItem": "(deletion)",
 	},
 	"CreateService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": gottenService, "dynamodb:PutItem": gottenService},
 	"DeleteService": {
-		"dynamodb:GetItem": deletedService, "dynamodb:UpdateItem": deletedService, "dynamodb:DeleteItem": deletedService, "dynamodb:PutItem": deletedService,
+		"dynamodb:GetItem": deletedService, "dynamodb:UpdateItem": deletedService,
+		"dynamodb:DeleteItem": deletedService, "dynamodb:PutItem": deletedService,
 	},
 	"DeploySecret": {
-		"dynamodb:GetItem": "(delivery)", "dynamodb:Query": "(delivery)", "dynamodb:UpdateItem": "(delivery)", "dynamodb:ConditionCheckItem": "(delivery)",
-		"dynamodb:DeleteItem": "(delivery)", "dynamodb:PutItem": "(delivery)", "kms:Decrypt": "(delivery)",
+		"dynamodb:GetItem": "(delivery)", "dynamodb:Query": "(delivery)", "dynamodb:UpdateItem": "(delivery)",
+		"dynamodb:ConditionCheckItem": "(delivery)",
+		"dynamodb:DeleteItem":         "(delivery)", "dynamodb:PutItem": "(delivery)", "kms:Decrypt": "(delivery)",
 		"secretsmanager:CreateSecret": "(delivery)", "secretsmanager:DescribeSecret": "(delivery)", "secretsmanager:PutSecretValue": "(delivery)",
 		"secretsmanager:UpdateSecretVersionStage": "(delivery)", "secretsmanager:TagResource": "(delivery)",
 		"secretsmanager:DeleteSecret": "(delivery)", "secretsmanager:RestoreSecret": "(delivery)",
@@ -73,7 +76,8 @@ var without = map[string]map[string]string{
 		"dynamodb:Query": "(purge)", "dynamodb:BatchWriteItem": "(purge)", "dynamodb:DeleteItem": "(purge)",
 	},
 	"RedeploySecrets": {
-		"dynamodb:Query": "(redelivery)", "dynamodb:GetItem": "(redelivery)", "dynamodb:UpdateItem": "(redelivery)", "dynamodb:PutItem": "(redelivery)",
+		"dynamodb:Query": "(redelivery)", "dynamodb:GetItem": "(redelivery)",
+		"dynamodb:UpdateItem": "(redelivery)", "dynamodb:PutItem": "(redelivery)",
 	},
 	"UpdateItem": {
 		"dynamodb:GetItem": updatedItem, "dynamodb:UpdateItem": updatedItem, "dynamodb:PutItem": updatedItem, "kms:GenerateDataKey": updatedItem,
@@ -83,19 +87,20 @@ var without = map[string]map[string]string{
 		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
 	},
 	"UpdateService": {
-		"dynamodb:GetItem": movedService, "dynamodb:UpdateItem": movedService, "dynamodb:DeleteItem": movedService, "dynamodb:PutItem": movedService,
+		"dynamodb:GetItem": movedService, "dynamodb:UpdateItem": movedService,
+		"dynamodb:DeleteItem": movedService, "dynamodb:PutItem": movedService,
 	},
 }
 
-// unasked are actions that ministack asks no policy for: see deviations.
+// unasked lists actions that ministack does not check: see deviations.
 var unasked = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents",
 	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams", "sqs:SendMessage",
 }
 
-// permissions takes each action from each function's role, once: a test must then fail,
-// and IAM must have refused that very action. So no function is allowed what it does not
-// need, on the whole way through gateway, function and role.
+// permissions withholds each action from each function's role, once. A test must then fail,
+// and IAM must have refused that very action. So no function may do more than it needs,
+// through gateway, function and role.
 func permissions(t *testing.T, c cloud, tests suite) {
 	p := permitted{cloud: c, stack: c.stack(t), suite: tests}
 	allowed := map[string]map[string]string{}
@@ -111,7 +116,7 @@ func permissions(t *testing.T, c cloud, tests suite) {
 		}
 	}
 	if diff := cmp.Diff(allowed, without); diff != "" {
-		t.Fatalf("actions that are allowed (-) and those with a test (+):\n%s", diff)
+		t.Fatalf("allowed actions (-) and those with a test (+):\n%s", diff)
 	}
 	for name, test := range p.tests() {
 		began := time.Now()
@@ -123,7 +128,7 @@ func permissions(t *testing.T, c cloud, tests suite) {
 		all := map[string]bool{}
 		for _, tests := range without {
 			for _, test := range tests {
-				all[test] = strings.Contains(test, "//") // a part: the others have been played
+				all[test] = strings.Contains(test, "//") // a part of a test: whole tests have run already
 			}
 		}
 		for test := range all {
@@ -146,8 +151,8 @@ type permitted struct {
 	suite suite
 }
 
-// tests are those of this package, by name. Each says what is wrong, and waits for nothing
-// once it is given up.
+// tests returns the tests of this package by name. Each returns what is wrong, and stops
+// waiting once giveUp reports true.
 func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (failure string) {
 	return map[string]func(*testing.T, func() bool) string{
 		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
@@ -159,13 +164,13 @@ func (p permitted) mustNeed(t *testing.T, function, action, test string) {
 	began := time.Now()
 	var failure string
 	refused := func() bool {
-		// In the function's words, or in IAM's.
+		// The log has the function's message or IAM's.
 		log := p.log(t, function, began)
 		return strings.Contains(log, "is not authorized to perform: "+action+" ") ||
 			strings.Contains(log, strings.TrimPrefix(action, "secretsmanager:")+": AccessDeniedException")
 	}
 	p.withhold(t, function, action, func() {
-		// Once, unless this machine is so busy that ministack misses what the function says.
+		// One try, unless this machine is so busy that ministack misses the function's log.
 		for tries := 0; tries < 3 && (tries == 0 || !soon(refused)); tries++ {
 			failure = ""
 			if own := p.tests()[test]; own != nil {
@@ -174,16 +179,16 @@ func (p permitted) mustNeed(t *testing.T, function, action, test string) {
 				failure = out
 			}
 			if failure == "" {
-				t.Fatalf("%s passes all the same", test)
+				t.Fatalf("%s passes without %s", test, action)
 			}
 		}
 	})
 	if !soon(refused) {
-		t.Fatalf("the function's log does not say that it is not authorized to perform %s\n%s", action, failure)
+		t.Fatalf("the function's log has no refusal of %s\n%s", action, failure)
 	}
 }
 
-// soon reports whether something comes true within two seconds.
+// soon reports whether a condition becomes true within two seconds.
 func soon(is func() bool) bool {
 	for deadline := time.Now().Add(2 * time.Second); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -193,14 +198,14 @@ func soon(is func() bool) bool {
 	return true
 }
 
-// deletion deletes a secret with an item, and says what is left of it.
+// deletion deletes a secret with an item and returns the rows that are left.
 func (p permitted) deletion(t *testing.T, _ func() bool) (failure string) {
 	t.Helper()
 	account, secret := p.deleted(t)
 	return p.leftOf(t, account, secret)
 }
 
-// purge leaves a deletion to purge-secrets and has it finished, and says what is left.
+// purge leaves a deletion to purge-secrets, invokes it and returns the rows that are left.
 func (p permitted) purge(t *testing.T, _ func() bool) (failure string) {
 	t.Helper()
 	var account, secret string
@@ -212,7 +217,7 @@ func (p permitted) purge(t *testing.T, _ func() bool) (failure string) {
 	return p.leftOf(t, account, secret)
 }
 
-// delivery has a secret delivered, renamed, left by its service and used again, and says
+// delivery has a secret delivered, renamed, left by its service and used again. It returns
 // what is wrong with its bundle.
 func (p permitted) delivery(t *testing.T, giveUp func() bool) (failure string) {
 	t.Helper()
@@ -235,8 +240,8 @@ func (p permitted) delivery(t *testing.T, giveUp func() bool) (failure string) {
 	return ""
 }
 
-// redelivery has a delivery fail and tried again, then a bundle that is lost made again,
-// and says what is wrong with it.
+// redelivery retries a failed delivery, then delivers a lost bundle again. It returns what
+// is wrong with the bundle.
 func (p permitted) redelivery(t *testing.T, giveUp func() bool) (failure string) {
 	t.Helper()
 	var u *used
@@ -261,17 +266,18 @@ func (p permitted) redelivery(t *testing.T, giveUp func() bool) (failure string)
 	return u.awaitBundle(t, p.cloud, want, giveUp)
 }
 
-// newUsed is a used secret of a new account.
+// newUsed creates a used secret in a new account.
 func (p permitted) newUsed(t *testing.T) *used {
 	t.Helper()
 	made := p.account(t)
 	return newUsed(t, api{url: p.cloud.url(p.stack), key: made.APIKey}, made.AccountID, "used")
 }
 
-// invoke calls a function. What it answers does not matter: it may be that it failed.
+// invoke calls a function and ignores its answer, which may be a failure.
 func (p permitted) invoke(t *testing.T, function, event string) {
 	t.Helper()
-	_, err := p.cloud.try(t, "lambda", http.MethodPost, "/2015-03-31/functions/"+p.stack.resources[function].Physical+":live/invocations", http.Header{}, []byte(event))
+	path := "/2015-03-31/functions/" + p.stack.resources[function].Physical + ":live/invocations"
+	_, err := p.cloud.try(t, "lambda", http.MethodPost, path, http.Header{}, []byte(event))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +290,7 @@ func (p permitted) account(t *testing.T) (made gateway.CreateAccountResponse) {
 	return made
 }
 
-// deleted makes an account and a secret with an item, and deletes the secret.
+// deleted creates an account and a secret with an item, and deletes the secret.
 func (p permitted) deleted(t *testing.T) (account, secret string) {
 	t.Helper()
 	made := p.account(t)
@@ -297,7 +303,7 @@ func (p permitted) deleted(t *testing.T) (account, secret string) {
 	return made.AccountID, secret
 }
 
-// leftOf says what is left in the table of a secret that was deleted, or of its purge.
+// leftOf returns the rows that are left of a deleted secret, or of its purge.
 func (p permitted) leftOf(t *testing.T, account, secret string) string {
 	t.Helper()
 	table := p.stack.outputs["TableName"]
@@ -324,7 +330,7 @@ type policy struct {
 	Statement []map[string]any
 }
 
-// actions are all that it allows.
+// actions returns all allowed actions.
 func (p policy) actions() (found []string) {
 	for _, s := range p.Statement {
 		found = append(found, list(s["Action"])...)
@@ -332,7 +338,7 @@ func (p policy) actions() (found []string) {
 	return found
 }
 
-// list reads what may be a text or a list of texts.
+// list reads a string or a list of strings.
 func list(value any) (texts []string) {
 	if text, ok := value.(string); ok {
 		return []string{text}
@@ -343,7 +349,7 @@ func list(value any) (texts []string) {
 	return texts
 }
 
-// without is the policy without an action.
+// without returns the policy without an action.
 func (p policy) without(action string) policy {
 	q := policy{Version: p.Version}
 	for _, s := range p.Statement {
@@ -382,7 +388,7 @@ func (p permitted) role(t *testing.T, function string) role {
 	return r
 }
 
-// withhold does something while a function is not allowed an action.
+// withhold calls do while a function may not perform an action.
 func (p permitted) withhold(t *testing.T, function, action string, do func()) {
 	t.Helper()
 	r := p.role(t, function)
@@ -397,10 +403,12 @@ func (p permitted) put(t *testing.T, r role, content policy) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cloud.query(t, "iam", "PutRolePolicy", map[string]string{"RoleName": r.name, "PolicyName": r.policyName, "PolicyDocument": string(document)}, nil)
+	p.cloud.query(t, "iam", "PutRolePolicy", map[string]string{
+		"RoleName": r.name, "PolicyName": r.policyName, "PolicyDocument": string(document),
+	}, nil)
 }
 
-// log is what a function has said since.
+// log returns a function's log since a time.
 func (p permitted) log(t *testing.T, function string, since time.Time) string {
 	t.Helper()
 	var got struct {

@@ -11,13 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// restoredName is what the drill calls the table that it restores another to.
+// restoredName is the name of the table that a table is restored to.
 func restoredName(table string) string { return table + "-restored" }
 
-// restore is the drill of docs/deploy.md: the table is restored to a new one, and the
-// stack is switched over to it; the returned function switches it back, beside changing
-// other parameters. Values open in both, each table has what it had, and the functions
-// may do there what they may.
+// restore is the drill of docs/deploy.md: it restores the table to a new one and switches the
+// stack to that. The returned function switches it back and can change other parameters too.
+// Values open in both tables, each table keeps its rows, and the functions have the same
+// permissions on both.
 func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back func(t *testing.T, parameters ...string)) {
 	t.Helper()
 	own := c.stack(t).outputs["TableName"]
@@ -32,11 +32,15 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dynamodb.NewTableExistsWaiter(db).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &restored}, time.Minute); err != nil {
+	exists := dynamodb.NewTableExistsWaiter(db)
+	if err := exists.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &restored}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
-		TableName: &restored, StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
+		TableName: &restored,
+		StreamSpecification: &types.StreamSpecification{
+			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +50,9 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back fu
 	u.setValue(t, "late")
 	u.mustHave(t, c, bundle{content: `{"KEY":"late"}`, name: "used"})
 
-	if out, err := sam.try(t, sam.deployment([]string{"RestoredTable=" + restored})...); err == nil || !strings.Contains(out, "RestoredTable needs RestoredTableStream") {
-		t.Errorf("a table without its stream is taken: %v\n%s", err, out)
+	out, err := sam.try(t, sam.deployment([]string{"RestoredTable=" + restored})...)
+	if err == nil || !strings.Contains(out, "RestoredTable needs RestoredTableStream") {
+		t.Errorf("a deployment without RestoredTableStream = %v, want an error that names it\n%s", err, out)
 	}
 	update(t, c, sam, "RestoredTable="+restored, "RestoredTableStream="+c.streamOf(t, restored))
 	if name := c.stack(t).outputs["TableName"]; name != restored {
@@ -55,13 +60,14 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back fu
 	}
 	kept.mustBeThere(t, c)
 	if status, body := here(t).call(t, http.MethodGet, late, ""); status != http.StatusNotFound {
-		t.Errorf("GET what came after the restore = %d %s, want 404", status, body)
+		t.Errorf("GET of an item created after the restore = %d %s, want 404", status, body)
 	}
 	since := items + here(t).create(t, items, `{"key":"SINCE","value":"value since"}`) + "/"
-	if status, body := here(t).call(t, http.MethodGet, since, ""); status != http.StatusOK || !strings.Contains(body, `"value":"value since"`) {
-		t.Errorf("GET what was written to the restored table = %d %s, want its value", status, body)
+	status, body := here(t).call(t, http.MethodGet, since, "")
+	if status != http.StatusOK || !strings.Contains(body, `"value":"value since"`) {
+		t.Errorf("GET of an item in the restored table = %d %s, want its value", status, body)
 	}
-	// What services take follows, though it has come further than the table that is used now.
+	// The bundle follows, though it is ahead of the restored table.
 	redeployAll(t, sam)
 	u.mustHave(t, c, bundle{content: `{"KEY":"third"}`, name: "used"})
 	u.setValue(t, "since")
@@ -74,15 +80,15 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back fu
 		redeployAll(t, sam)
 		u.mustHave(t, c, bundle{content: `{"KEY":"late"}`, name: "used"})
 		if status, body := here(t).call(t, http.MethodGet, late, ""); status != http.StatusOK || !strings.Contains(body, `"value":"late value"`) {
-			t.Errorf("GET of the stack's own table = %d %s, want its value", status, body)
+			t.Errorf("GET of an item in the stack's own table = %d %s, want its value", status, body)
 		}
 		if status, _ := here(t).call(t, http.MethodGet, since, ""); status != http.StatusNotFound {
-			t.Errorf("GET what is in the restored table only = %d, want 404", status)
+			t.Errorf("GET of an item only in the restored table = %d, want 404", status)
 		}
 	}
 }
 
-// streamOf is the ARN of a table's stream.
+// streamOf returns the ARN of a table's stream.
 func (c cloud) streamOf(t *testing.T, table string) string {
 	t.Helper()
 	out, err := c.dynamodb().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})

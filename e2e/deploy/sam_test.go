@@ -17,13 +17,12 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// samCLI is the SAM CLI, led to the cloud and away from whatever AWS account the one who
-// runs the tests may have.
+// samCLI is the SAM CLI with the emulator as its only AWS account.
 type samCLI struct {
 	program  string
 	checkout string
-	build    string // the folder of what it built
-	template string // what it deploys
+	build    string // the folder of the built functions
+	template string // the template that it deploys
 	env      []string
 }
 
@@ -40,12 +39,12 @@ func newSAM(t *testing.T, c cloud) samCLI {
 	}
 	s.template = filepath.Join(s.build, "template.yaml")
 	if _, err := os.Stat(s.program); err != nil {
-		t.Fatalf("%v: make test-deploy installs it", err)
+		t.Fatalf("%v: run make test-deploy, which installs it", err)
 	}
 	return s
 }
 
-// withoutAWS is an environment that leads to no AWS account.
+// withoutAWS returns the environment without credentials of an AWS account.
 func withoutAWS(environment []string) []string {
 	left := slices.DeleteFunc(slices.Clone(environment), func(variable string) bool {
 		return strings.HasPrefix(variable, "AWS_") || strings.HasPrefix(variable, "SAM_")
@@ -53,7 +52,7 @@ func withoutAWS(environment []string) []string {
 	return append(left, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 }
 
-// run runs it at the checkout's root and returns what it printed; it may not fail.
+// run runs it at the checkout's root and returns its stdout. It must succeed.
 func (s samCLI) run(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
 	var all bytes.Buffer
@@ -64,7 +63,7 @@ func (s samCLI) run(t *testing.T, args ...string) (stdout string) {
 	return stdout
 }
 
-// try is run, but it may fail, and all that it printed is returned.
+// try is like run, but returns a failure, and stdout and stderr together.
 func (s samCLI) try(t *testing.T, args ...string) (output string, err error) {
 	t.Helper()
 	var all bytes.Buffer
@@ -82,15 +81,15 @@ func (s samCLI) start(t *testing.T, all *bytes.Buffer, args []string) (stdout st
 	return out.String(), err
 }
 
-// architecture is that of this machine, on which ministack runs the functions.
+// architecture is this machine's, because ministack runs the functions here.
 var architecture = map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 
 func (s samCLI) buildAll(t *testing.T) {
 	s.run(t, "build", "--build-dir", s.build, "--parameter-overrides", "Architecture="+architecture)
 }
 
-// deploy deploys what was built, as the README says and with samconfig.toml as it is, but
-// for what an emulator and a test need. A parameter that is not given keeps its value.
+// deploy deploys the built functions, as the README says and with samconfig.toml unchanged,
+// apart from options that an emulator and a test need. Other parameters keep their values.
 func (s samCLI) deploy(t *testing.T, parameters []string, options ...string) (stdout string) {
 	t.Helper()
 	return s.run(t, s.deployment(parameters, options...)...)
@@ -99,13 +98,13 @@ func (s samCLI) deploy(t *testing.T, parameters []string, options ...string) (st
 func (s samCLI) deployment(parameters []string, options ...string) (args []string) {
 	args = append([]string{"deploy",
 		"--template-file", s.template, "--config-file", filepath.Join(s.checkout, "samconfig.toml"),
-		"--no-confirm-changeset", "--no-progressbar", // nobody is there to confirm and to look
+		"--no-confirm-changeset", "--no-progressbar", // no operator confirms or watches
 	}, options...)
 	return append(append(args, "--parameter-overrides", "Architecture="+architecture), parameters...)
 }
 
-// packed is the same, but with the functions as they were uploaded: what takes the most
-// time of a deployment is to pack them, to find that all have been.
+// packed returns a samCLI that deploys the uploaded functions. Otherwise SAM would spend most
+// of a deployment on packing them, only to find that all have been uploaded.
 func (s samCLI) packed(t *testing.T, c cloud) samCLI {
 	t.Helper()
 	built, err := os.ReadFile(s.template)
@@ -122,7 +121,7 @@ func (s samCLI) packed(t *testing.T, c cloud) samCLI {
 	if err := yaml.Unmarshal([]byte(c.template(t, "Original")), &deployed); err != nil {
 		t.Fatal(err)
 	}
-	text := string(built) // else it is another definition of the API for SAM
+	text := string(built) // re-encoded YAML would be a changed definition of the API for SAM
 	for name, r := range deployed.Resources {
 		if r.Properties.CodeURI != "" {
 			text = strings.Replace(text, "CodeUri: "+name+"\n", "CodeUri: "+r.Properties.CodeURI+"\n", 1)
@@ -135,5 +134,5 @@ func (s samCLI) packed(t *testing.T, c cloud) samCLI {
 	return s
 }
 
-// changeSetARN is in what sam deploy says when it does not execute.
+// changeSetARN is in the output of sam deploy --no-execute-changeset.
 var changeSetARN = regexp.MustCompile(`arn:aws:cloudformation:\S+:changeSet/\S+`)

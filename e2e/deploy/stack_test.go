@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// stackName is what samconfig.toml says.
+// stackName is the one in samconfig.toml.
 const stackName = "goblins-secrets"
 
 // stack is a deployed stack, as CloudFormation describes it.
@@ -61,7 +61,7 @@ func (c cloud) stack(t *testing.T) stack {
 	return s
 }
 
-// await waits until CloudFormation has done what it was told, and it must have gone well.
+// await waits until CloudFormation has finished. The stack must then have the wanted status.
 func (c cloud) await(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -75,7 +75,7 @@ func (c cloud) await(t *testing.T, want string) {
 	}
 }
 
-// awaitGone waits until there is no stack.
+// awaitGone waits until the stack does not exist.
 func (c cloud) awaitGone(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -89,7 +89,7 @@ func (c cloud) awaitGone(t *testing.T) {
 	}
 }
 
-// template is the one that is deployed: Original, or Processed, with SAM's resources
+// template returns the deployed template: Original, or Processed, with SAM's resources
 // expanded.
 func (c cloud) template(t *testing.T, stage string) string {
 	t.Helper()
@@ -100,8 +100,8 @@ func (c cloud) template(t *testing.T, stage string) string {
 	return answer.Body
 }
 
-// change is what a change set does to a resource. Replacement is True, False or
-// Conditional, and empty for one that is added or removed.
+// change is a change set's action on a resource. Replacement is True, False or Conditional,
+// and empty for an added or removed resource.
 type change struct {
 	Action      string `xml:"ResourceChange>Action"`
 	Logical     string `xml:"ResourceChange>LogicalResourceId"`
@@ -118,7 +118,7 @@ func (c cloud) changes(t *testing.T, changeSet string) []change {
 	return described.Changes
 }
 
-// functions are the logical ids of the stack's functions, sorted.
+// functions returns the logical ids of the stack's functions, sorted.
 func (s stack) functions() []string {
 	var found []string
 	for name, r := range s.resources {
@@ -130,7 +130,7 @@ func (s stack) functions() []string {
 	return found
 }
 
-// live are the versions that the functions' aliases live lead to, by logical id.
+// live returns the versions that the functions' aliases live point to, by logical id.
 func (c cloud) live(t *testing.T) map[string]string {
 	t.Helper()
 	s := c.stack(t)
@@ -149,14 +149,14 @@ func (c cloud) newestVersion(t *testing.T, function string) string {
 	c.rest(t, "lambda", http.MethodGet, "/2015-03-31/functions/"+function+"/versions", nil, &listed)
 	newest := 0
 	for _, v := range listed.Versions {
-		if n, err := strconv.Atoi(v.Version); err == nil { // and not $LATEST
+		if n, err := strconv.Atoi(v.Version); err == nil { // not $LATEST
 			newest = max(newest, n)
 		}
 	}
 	return fmt.Sprint(newest)
 }
 
-// rows are the sort keys of the rows in a partition of the table.
+// rows returns the sort keys of the rows in a partition of the table.
 func (c cloud) rows(t *testing.T, table, partition string) (keys []string) {
 	t.Helper()
 	condition := "PK = :pk"

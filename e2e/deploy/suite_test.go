@@ -37,14 +37,16 @@ func newSuite(t *testing.T, c cloud) suite {
 	return s
 }
 
-// play plays the tests that match run and not skip against the deployed stack.
+// play runs the tests that match run and not skip, against the deployed stack.
 func (s suite) play(t *testing.T, deployed stack, run, skip string) (output string, err error) {
 	t.Helper()
-	// What e2e reads as E2E_TARGET: see there.
+	// The value of E2E_TARGET; see e2e/deployment_test.go.
 	description, err := json.Marshal(map[string]any{
 		"name": "ministack", "url": s.cloud.url(deployed),
-		"public":         "https://" + strings.TrimPrefix(s.cloud.URL, "http://") + "/" + deployed.parameters["StageName"],
-		"settings":       map[string]string{"READ_LIMIT": deployed.parameters["ReadLimit"], "READ_WINDOW_SECONDS": deployed.parameters["ReadWindowSeconds"]},
+		"public": "https://" + strings.TrimPrefix(s.cloud.URL, "http://") + "/" + deployed.parameters["StageName"],
+		"settings": map[string]string{
+			"READ_LIMIT": deployed.parameters["ReadLimit"], "READ_WINDOW_SECONDS": deployed.parameters["ReadWindowSeconds"],
+		},
 		"concurrency":    8,
 		"create_account": map[string]string{"endpoint": s.cloud.URL, "function": deployed.outputs["CreateAccountFunction"] + ":live"},
 		"table":          map[string]any{"endpoint": s.cloud.URL, "name": deployed.outputs["TableName"], "rows": 2500},
@@ -52,15 +54,16 @@ func (s suite) play(t *testing.T, deployed stack, run, skip string) (output stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	// More tests at once than there are processors: ministack waits 50 ms for a function's
-	// log after each of its answers.
-	cmd := exec.CommandContext(t.Context(), s.program, "-test.run", run, "-test.skip", skip, "-test.parallel", "12", "-test.timeout", "8m", "-test.v")
+	// More tests run in parallel than there are processors, because ministack waits 50 ms for a
+	// function's log after each of its answers.
+	cmd := exec.CommandContext(t.Context(), s.program, "-test.run", run, "-test.skip", skip,
+		"-test.parallel", "12", "-test.timeout", "8m", "-test.v")
 	cmd.Dir, cmd.Env = s.dir, append(s.env, "E2E_TARGET="+string(description))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// mustPass plays tests of which there must be some, and all must pass.
+// mustPass runs tests. At least one must match, and all must pass.
 func (s suite) mustPass(t *testing.T, deployed stack, run, skip string) {
 	t.Helper()
 	out, err := s.play(t, deployed, run, skip)
@@ -68,16 +71,16 @@ func (s suite) mustPass(t *testing.T, deployed stack, run, skip string) {
 		t.Errorf("e2e: %v\n%s", err, out)
 	}
 	if passed := strings.Count(out, "\n--- PASS: "); passed == 0 {
-		t.Errorf("e2e has no test that matches %s", run)
+		t.Errorf("no test of e2e that matches %s has passed", run)
 	}
 }
 
-// url is where the stack's API is asked.
+// url is the URL of the stack's API.
 func (c cloud) url(s stack) string {
 	return c.URL + "/restapis/" + s.outputs["ApiId"] + "/" + s.parameters["StageName"] + "/_user_request_"
 }
 
-// api is a client of the deployed API, for what e2e can't do from without.
+// api is a client of the deployed API, for requests that are not part of e2e.
 type api struct{ url, key string }
 
 func (a api) call(t *testing.T, method, path, body string) (status int, answer string) {
@@ -100,7 +103,7 @@ func (a api) call(t *testing.T, method, path, body string) (status int, answer s
 	return response.StatusCode, string(text)
 }
 
-// create makes a secret or an item and returns its id.
+// create creates a secret, an item or a service and returns its id.
 func (a api) create(t *testing.T, path, body string) (id string) {
 	t.Helper()
 	status, answer := a.call(t, http.MethodPost, path, body)

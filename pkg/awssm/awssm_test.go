@@ -47,7 +47,7 @@ var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credent
 type service struct {
 	*sm.Client // without retries
 	url        string
-	ahead      atomic.Int64 // how far its clock is ahead of ours
+	ahead      atomic.Int64 // offset of its clock
 	calls      atomic.Int64 // requests so far, of all operations
 
 	// intercept, if set, may answer a request itself.

@@ -151,8 +151,8 @@ func randomText(r *rand.Rand, length int) string {
 	return string(text)
 }
 
-// The sizes that are kept of items add up to what the bundle takes, whatever is in
-// them: it is the JSON object of them, in the order of the keys.
+// The sizes of items add up to the size of the bundle, whatever they hold. The bundle is
+// their JSON object, in the order of the keys.
 func TestItemSizesAddUpToTheBundle(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -192,8 +192,8 @@ func TestItemSizesAddUpToTheBundle(t *testing.T) {
 	}
 }
 
-// What a bundle is called tells of the items' ids, versions and times, and nothing of
-// values and keys.
+// A bundle's identity depends on the items' ids, versions and times, and not on values and
+// keys.
 func TestBundleIdentityDependsOnNoValue(t *testing.T) {
 	s := &memory{secret: secrets.Secret{Name: "n", Revision: 7}}
 	s.put("A", "a")
@@ -225,7 +225,7 @@ func TestBundleIdentityDependsOnNoValue(t *testing.T) {
 	}
 }
 
-// A bundle is one state of the secret: what was changed while it was read is read again.
+// A bundle is one state of the secret: a change during the read makes it read again.
 func TestBundleIsOneRevision(t *testing.T) {
 	s := &memory{secret: secrets.Secret{Revision: 1}}
 	s.put("A", "old")
@@ -261,7 +261,7 @@ func TestBundleIsOneRevision(t *testing.T) {
 	}
 }
 
-// What takes more than a bundle may have is none, and the error tells nothing of it.
+// Items over the limit make no bundle, and the error holds no value.
 func TestBundleOverTheLimitIsRefused(t *testing.T) {
 	const canary = "canary-"
 	s := &memory{secret: secrets.Secret{Revision: 1}}

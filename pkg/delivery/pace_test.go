@@ -16,7 +16,7 @@ import (
 
 const leaseTime = time.Minute // that a delivery may take
 
-// versions24 is a target that takes a number of versions in any 24 hours.
+// versions24 is a target that accepts a number of versions in any 24 hours.
 type versions24 struct {
 	delivery.Target
 	now    *time.Time
@@ -43,8 +43,7 @@ func (v *versions24) Stage(context.Context, delivery.Bundle) error {
 
 func (v *versions24) Promote(context.Context, delivery.Bundle) (int64, error) { return 0, nil }
 
-// newPaced is a service whose one secret is delivered to a target with a quota, on a
-// clock that its ledger has.
+// newPaced is a deliverer of one secret to a target with a quota, on the clock of the store.
 func newPaced(limit int) (*delivery.Deliverer, *memory, *versions24) {
 	l := &memory{now: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)}
 	l.secret.Services = 1
@@ -55,8 +54,8 @@ func newPaced(limit int) (*delivery.Deliverer, *memory, *versions24) {
 	}, l, target
 }
 
-// Changes come in different ways over days, and whoever delivers is called at each of
-// them and each minute. What is due is delivered at once, and nothing else: 20 in any
+// Changes come in different ways over days, and the deliverer is called at each of
+// them and each minute. A due change is delivered at once, and no other: 20 in any
 // 24 hours without a pause, more of them 15 minutes apart, and never more than 90.
 func TestPaceKeepsTheTargetsQuota(t *testing.T) {
 	t.Parallel()
@@ -119,8 +118,8 @@ func TestPaceKeepsTheTargetsQuota(t *testing.T) {
 	}
 }
 
-// A target that has had enough is left alone for a quarter of an hour, though others
-// have filled its quota.
+// A target whose quota is exceeded is not asked again for a quarter of an hour, even if other
+// writers filled the quota.
 func TestExceededQuotaPausesDeliveries(t *testing.T) {
 	t.Parallel()
 	d, l, target := newPaced(0)
@@ -154,7 +153,7 @@ func TestExceededQuotaPausesDeliveries(t *testing.T) {
 	}
 }
 
-// A turn that is taken is nobody else's until it has ended, or its time has.
+// A held lease blocks other deliverers until it is released or has expired.
 func TestOnlyAnExpiredLeaseIsTakenOver(t *testing.T) {
 	t.Parallel()
 	d, l, target := newPaced(100)

@@ -55,14 +55,14 @@ func TestOutboxKeepsTheNewestEntry(t *testing.T) {
 		return found
 	}
 	if _, err := store.Entry(ctx, f.account, f.secret.ID); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("Entry of what does not wait: %v, want ErrNotFound", err)
+		t.Errorf("Entry of a secret without an entry: %v, want ErrNotFound", err)
 	}
 	old := delivery.Entry{AccountID: f.account, SecretID: f.secret.ID, Change: newID(), At: now}
 	if err := store.Acknowledge(ctx, old); err != nil { // again, its first answer was lost
-		t.Errorf("Settle of what does not wait: %v, want no error", err)
+		t.Errorf("Acknowledge of a secret without an entry: %v, want no error", err)
 	}
 	if err := store.Requeue(ctx, old); err != nil || len(waiting()) != 0 {
-		t.Errorf("Remind of what does not wait: %v, then %v waits, want nothing", err, waiting())
+		t.Errorf("Requeue of a secret without an entry: %v, then %v waits, want nothing", err, waiting())
 	}
 	if err := store.PutEntry(ctx, old); err != nil {
 		t.Fatal(err)
@@ -73,15 +73,15 @@ func TestOutboxKeepsTheNewestEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := store.Entry(ctx, f.account, f.secret.ID); err != nil || got != newer {
-		t.Errorf("Undelivered = %+v, %v, want the newest, %+v", got, err, newer)
+		t.Errorf("Entry = %+v, %v, want the newest, %+v", got, err, newer)
 	}
-	// A reminder changes the row, which the stream tells of, and nothing that it says.
+	// Requeueing changes the row, which the stream emits, but not its content.
 	for n := range 2 {
 		if err := store.Requeue(ctx, newer); err != nil {
-			t.Errorf("Remind: %v", err)
+			t.Errorf("Requeue: %v", err)
 		}
 		if diff := cmp.Diff([]delivery.Entry{newer}, waiting()); diff != "" {
-			t.Errorf("AllUndelivered (-want +got):\n%s", diff)
+			t.Errorf("Entries (-want +got):\n%s", diff)
 		}
 		if row := f.entryRow(t); row["requeues"] != float64(n+1) {
 			t.Errorf("after %d requeues the row is %v", n+1, row)
@@ -92,7 +92,7 @@ func TestOutboxKeepsTheNewestEntry(t *testing.T) {
 		t.Errorf("the row is %v, want the account's and the secret's id in it", row)
 	}
 	if err := store.Acknowledge(ctx, old); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("Settle of an older change: %v, want ErrChanged", err)
+		t.Errorf("Acknowledge of an older change: %v, want ErrChanged", err)
 	}
 	other := delivery.Entry{AccountID: f.account, SecretID: newID(), Change: newID(), At: now}
 	if err := store.PutEntry(ctx, other); err != nil {
@@ -100,15 +100,15 @@ func TestOutboxKeepsTheNewestEntry(t *testing.T) {
 	}
 	bySecret := cmpopts.SortSlices(func(a, b delivery.Entry) bool { return a.SecretID.String() < b.SecretID.String() })
 	if diff := cmp.Diff([]delivery.Entry{newer, other}, waiting(), bySecret); diff != "" {
-		t.Errorf("AllUndelivered (-want +got):\n%s", diff)
+		t.Errorf("Entries (-want +got):\n%s", diff)
 	}
 	for range 2 {
 		if err := store.Acknowledge(ctx, newer); err != nil {
-			t.Errorf("Settle: %v", err)
+			t.Errorf("Acknowledge: %v", err)
 		}
 	}
 	if diff := cmp.Diff([]delivery.Entry{other}, waiting()); diff != "" {
-		t.Errorf("AllUndelivered (-want +got):\n%s", diff)
+		t.Errorf("Entries (-want +got):\n%s", diff)
 	}
 }
 
@@ -125,7 +125,7 @@ func (f fixture) entryRow(t *testing.T) secretstest.Row {
 }
 
 // The list is longer than a page of a query.
-func TestManyUndelivered(t *testing.T) {
+func TestManyEntry(t *testing.T) {
 	t.Parallel()
 	const many = 5000 // of about 270 bytes each: more than 1 MB
 	f := newFixture(t)
@@ -144,14 +144,14 @@ func TestManyUndelivered(t *testing.T) {
 	put(t, f.Table, rows...)
 	found, err := f.store.Entries(t.Context())
 	if err != nil || len(found) != many {
-		t.Errorf("AllUndelivered: %d, %v, want %d", len(found), err, many)
+		t.Errorf("Entries: %d, %v, want %d", len(found), err, many)
 	}
 	seen := map[uuid.UUID]bool{}
 	for _, u := range found {
 		seen[u.SecretID] = true
 	}
 	if len(seen) != many {
-		t.Errorf("AllUndelivered names %d secrets, want %d", len(seen), many)
+		t.Errorf("Entries names %d secrets, want %d", len(seen), many)
 	}
 }
 
@@ -180,36 +180,36 @@ func TestTurn(t *testing.T) {
 		return d, store.AcquireLease(ctx, d)
 	}
 	if _, err := begin(2); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("BeginDelivery of the second turn first: %v, want ErrChanged", err)
+		t.Errorf("AcquireLease with a token ahead: %v, want ErrChanged", err)
 	}
 	first, err := begin(1)
 	if diff := cmp.Diff(first, read()); err != nil || diff != "" {
-		t.Errorf("BeginDelivery: %v (-want +got):\n%s", err, diff)
+		t.Errorf("AcquireLease: %v (-want +got):\n%s", err, diff)
 	}
 	if _, err := begin(1); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("BeginDelivery of the same turn: %v, want ErrChanged", err)
+		t.Errorf("AcquireLease with the same token: %v, want ErrChanged", err)
 	}
 	if err := store.ReleaseLease(ctx, first, "what went wrong"); err != nil {
-		t.Errorf("EndDelivery: %v", err)
+		t.Errorf("ReleaseLease: %v", err)
 	}
 	ended := first
 	ended.Expires = time.Time{}
 	if diff := cmp.Diff(ended, read()); diff != "" {
-		t.Errorf("EndDelivery (-want +got):\n%s", diff)
+		t.Errorf("ReleaseLease (-want +got):\n%s", diff)
 	}
 	if got := f.leaseRow(t)["error"]; got != "what went wrong" {
 		t.Errorf("the row's error = %v", got)
 	}
 	second, err := begin(2)
 	if diff := cmp.Diff(second, read()); err != nil || diff != "" {
-		t.Errorf("BeginDelivery: %v (-want +got):\n%s", err, diff)
+		t.Errorf("AcquireLease: %v (-want +got):\n%s", err, diff)
 	}
-	// Whoever comes late gives nothing back.
+	// A late holder releases nothing.
 	if err := store.ReleaseLease(ctx, first, "late"); err != nil || !read().Expires.Equal(second.Expires) || f.leaseRow(t)["error"] != nil {
-		t.Errorf("EndDelivery of an old turn: %v, then %v, want the newer one untouched", err, f.leaseRow(t))
+		t.Errorf("ReleaseLease with an old token: %v, then %v, want the newer one untouched", err, f.leaseRow(t))
 	}
 	if err := store.ReleaseLease(ctx, second, ""); err != nil || f.leaseRow(t)["error"] != nil {
-		t.Errorf("EndDelivery: %v, then %v, want no error left", err, f.leaseRow(t))
+		t.Errorf("ReleaseLease: %v, then %v, want no error left", err, f.leaseRow(t))
 	}
 	f.Check(t)
 
@@ -218,13 +218,13 @@ func TestTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := begin(3); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("BeginDelivery of a deleted secret: %v, want ErrNotFound", err)
+		t.Errorf("AcquireLease of a deleted secret: %v, want ErrNotFound", err)
 	}
 	if err := store.Purge(ctx, secrets.Purge{AccountID: f.account, SecretID: f.secret.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.ReleaseLease(ctx, second, "late"); err != nil {
-		t.Errorf("EndDelivery of a deleted secret: %v, want no error", err)
+		t.Errorf("ReleaseLease of a deleted secret: %v, want no error", err)
 	}
 	if diff := cmp.Diff(nothing, read()); diff != "" {
 		t.Errorf("Delivery of a deleted secret (-want +got):\n%s", diff)

@@ -87,7 +87,7 @@ func TestServicesAreListedAndCounted(t *testing.T) {
 	}
 	waits := delivery.Entry{AccountID: f.account, SecretID: f.secret.ID, Change: created.ID, At: now}
 	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != waits {
-		t.Errorf("Undelivered = %+v, %v, want %+v", got, err, waits)
+		t.Errorf("Entry = %+v, %v, want %+v", got, err, waits)
 	}
 
 	second := f.newService(t, "second", f.secret.ID)
@@ -100,7 +100,7 @@ func TestServicesAreListedAndCounted(t *testing.T) {
 	second = updated
 	f.wantUses(t, []secrets.Service{first, second}, f.secret.ID, first, second)
 	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != waits || f.read(t, f.secret.ID).Revision != 1 {
-		t.Errorf("Undelivered after another service = %+v, %v, want that of the first one", got, err)
+		t.Errorf("Entry after another service = %+v, %v, want that of the first one", got, err)
 	}
 
 	for name, err := range map[string]error{
@@ -197,7 +197,7 @@ func TestMoveService(t *testing.T) {
 	}
 	for _, id := range []uuid.UUID{from.ID, came.ID} {
 		if _, err := f.store.Entry(ctx, f.account, id); err != nil {
-			t.Errorf("Undelivered of %s: %v, want it to wait", id, err)
+			t.Errorf("Entry of %s: %v, want it to wait", id, err)
 		}
 	}
 	if _, err := move(w, to, "app"); !errors.Is(err, secrets.ErrChanged) {

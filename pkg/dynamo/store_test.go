@@ -354,7 +354,7 @@ func TestChargeReveal(t *testing.T) {
 		t.Errorf("after TrimReveals(1, 3): %d reads, want 2", len(reads))
 	}
 	if err := f.store.TrimReveals(t.Context(), f.account, newID(), 1, 3); err == nil {
-		t.Error("TrimReveals of nobody's counter: no error, want one and no new row")
+		t.Error("TrimReveals of a missing counter: no error, want one and no new row")
 	}
 	f.Check(t)
 }
@@ -382,7 +382,7 @@ func TestAppendEvent(t *testing.T) {
 
 // Nothing is done twice though DynamoDB did it and its answer was lost, and nothing
 // trips over what the first attempt left, not even when the second meets a conflict
-// and the third is a retry of ours.
+// and the third is a retry of the store.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	lose := secretstest.Inject(func(c secretstest.Call) secretstest.Fault {

@@ -195,8 +195,8 @@ func failures(t *testing.T, d *delivery.Deliverer, event []byte) []string {
 	return numbers
 }
 
-// A batch of the stream is delivered secret by secret, each of them once, and what
-// fails is told by its number.
+// A batch of the stream is delivered secret by secret, each of them once. Failures are
+// reported by their sequence numbers.
 func TestDeploySecret(t *testing.T) {
 	table := secretstest.NewTable(t)
 	svc := table.Manager(t)

@@ -81,7 +81,7 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: logged %q, want one line with the route and the request", tt.name, logged)
 		}
 		if strings.Contains(logged, value) || strings.Contains(body, "injected") {
-			t.Errorf("%s: too much is told: %s, %s", tt.name, body, logged)
+			t.Errorf("%s: the response or the log says too much: %s, %s", tt.name, body, logged)
 		}
 	}
 }
@@ -94,8 +94,9 @@ func (broken) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, err
 // A panic is a 500 like any other; what it holds is not logged.
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
+	caller := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
 	svc := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
-	answer, body, logged := serve(t, httpapi.GetSecret(svc), secrets.Caller{}, map[string]string{"secret_id": uuid.NewString()}, &log)
+	answer, body, logged := serve(t, httpapi.GetSecret(svc), caller, map[string]string{"secret_id": uuid.NewString()}, &log)
 	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}` {
 		t.Errorf("a panic is %d %s", answer.StatusCode, body)
 	}

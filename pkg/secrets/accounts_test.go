@@ -18,12 +18,12 @@ import (
 func TestAccountBeginsWithDefaultSecret(t *testing.T) {
 	t.Parallel()
 	table := secretstest.NewTable(t)
-	svc := table.Manager(t)
+	m := table.Manager(t)
 	made, c := table.Account(t, "  first ")
 	if made.Account.Name != "first" {
 		t.Errorf("account is named %q, want it trimmed", made.Account.Name)
 	}
-	page, err := svc.ListSecrets(t.Context(), c, secrets.Cursor{}, 10)
+	page, err := m.ListSecrets(t.Context(), c, secrets.Cursor{}, 10)
 	if err != nil || page.Count != 1 || len(page.Results) != 1 || page.Results[0].Name != "Default" || !page.Results[0].IsDefault {
 		t.Errorf("a new account has %+v, %v, want its default secret", page, err)
 	}
@@ -32,7 +32,7 @@ func TestAccountBeginsWithDefaultSecret(t *testing.T) {
 		" ":                      {{Field: "name", Messages: []string{"This field may not be blank."}}},
 		strings.Repeat("n", 256): {{Field: "name", Messages: []string{"Ensure this field has no more than 255 characters."}}},
 	} {
-		_, err := svc.CreateAccount(t.Context(), secrets.Text(name))
+		_, err := m.CreateAccount(t.Context(), secrets.Text(name))
 		var invalid secrets.Invalid
 		errors.As(err, &invalid)
 		if diff := cmp.Diff(want, invalid); diff != "" {
@@ -55,11 +55,11 @@ func TestAccountBeginsWithDefaultSecret(t *testing.T) {
 func TestOnlyKnownKeysAuthenticate(t *testing.T) {
 	t.Parallel()
 	table := secretstest.NewTable(t)
-	svc := table.Manager(t)
+	m := table.Manager(t)
 	made, c := table.Account(t, "first")
 	c.SourceIP, c.RequestID = "", "" // the gateway adds those
 	for _, header := range []string{"Bearer " + made.Key, "bearer " + made.Key, "BEARER   " + made.Key + "  "} {
-		if got, err := svc.Authenticate(t.Context(), header); err != nil || got != c {
+		if got, err := m.Authenticate(t.Context(), header); err != nil || got != c {
 			t.Errorf("Authenticate(%.10q…) = %+v, %v, want %+v", header, got, err, c)
 		}
 	}
@@ -74,7 +74,7 @@ func TestOnlyKnownKeysAuthenticate(t *testing.T) {
 		// Well formed, but unknown.
 		"unknown": "Bearer gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh",
 	} {
-		if got, err := svc.Authenticate(t.Context(), header); !errors.Is(err, secrets.ErrUnauthenticated) || got != (secrets.Caller{}) {
+		if got, err := m.Authenticate(t.Context(), header); !errors.Is(err, secrets.ErrUnauthenticated) || got != (secrets.Caller{}) {
 			t.Errorf("Authenticate with %s = %+v, %v, want ErrUnauthenticated", name, got, err)
 		}
 	}
@@ -100,12 +100,12 @@ func TestExpiredKeysDoNotAuthenticate(t *testing.T) {
 	t.Parallel()
 	table := secretstest.NewTable(t)
 	made, _ := table.Account(t, uuid.NewString())
-	svc := table.Manager(t)
+	m := table.Manager(t)
 	end := time.Now().Add(time.Hour)
-	svc.Store = expiring{svc.Store, end}
+	m.Store = expiring{m.Store, end}
 	for offset, want := range map[time.Duration]error{-time.Second: nil, 0: secrets.ErrUnauthenticated, time.Hour: secrets.ErrUnauthenticated} {
-		svc.Now = func() time.Time { return end.Add(offset) }
-		if _, err := svc.Authenticate(t.Context(), "Bearer "+made.Key); !errors.Is(err, want) {
+		m.Now = func() time.Time { return end.Add(offset) }
+		if _, err := m.Authenticate(t.Context(), "Bearer "+made.Key); !errors.Is(err, want) {
 			t.Errorf("Authenticate %v after a key's end: %v, want %v", offset, err, want)
 		}
 	}

@@ -20,9 +20,9 @@ import (
 
 // reveal tries once and says whether a value came out. An outage counts as a try
 // that got nothing: it may have been charged.
-func reveal(t *testing.T, svc *secrets.Manager, w world) (granted bool, wait time.Duration) {
+func reveal(t *testing.T, m *secrets.Manager, w world) (granted bool, wait time.Duration) {
 	t.Helper()
-	_, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+	_, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
 	var throttled secrets.Throttled
 	switch {
 	case err == nil:
@@ -37,14 +37,14 @@ func reveal(t *testing.T, svc *secrets.Manager, w world) (granted bool, wait tim
 
 // Many callers ask at one moment of a clock that stands still: exactly the limit is
 // granted, at each moment that a window allows it, and the waits are exact.
-func TestBudgetAtOneMoment(t *testing.T) {
+func TestBudgetIsExactAtOneMoment(t *testing.T) {
 	t.Parallel()
 	const limit, callers, tries = 100, 16, 10
 	w := newWorld(t, secretstest.NewTable(t))
 	start := time.Now()
 	var moment atomic.Int64 // since start
-	svc := w.table.Manager(t)
-	svc.Now = func() time.Time { return start.Add(time.Duration(moment.Load())) }
+	m := w.table.Manager(t)
+	m.Now = func() time.Time { return start.Add(time.Duration(moment.Load())) }
 	for _, step := range []struct {
 		after time.Duration
 		want  int
@@ -64,7 +64,7 @@ func TestBudgetAtOneMoment(t *testing.T) {
 		for range callers {
 			wg.Go(func() {
 				for range tries {
-					ok, wait := reveal(t, svc, w)
+					ok, wait := reveal(t, m, w)
 					if ok {
 						granted.Add(1)
 					} else if wait != step.wait {
@@ -83,9 +83,9 @@ func TestBudgetAtOneMoment(t *testing.T) {
 
 // Many callers, whose clocks differ, ask without pause in a small window: in no
 // rolling window are there more than the limit, and never fewer when enough ask.
-func TestBudgetInRollingWindows(t *testing.T) {
+func TestNoWindowHoldsMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
-	const limit, window, callers, tries = 20, 700 * time.Millisecond, 24, 450
+	const limit, window, callers, tries = 20, 700 * time.Millisecond, 24, 150
 	w := newWorld(t, secretstest.NewTable(t))
 	var mu sync.Mutex
 	var charged []time.Time // as the table has them
@@ -94,11 +94,11 @@ func TestBudgetInRollingWindows(t *testing.T) {
 	var wg sync.WaitGroup
 	for range callers {
 		skew := time.Duration(rand.IntN(5)) * time.Millisecond
-		svc := w.table.Manager(t)
+		m := w.table.Manager(t)
 		wg.Go(func() {
 			for range tries {
 				now := time.Now().Add(skew)
-				reads, ok, err := svc.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
+				reads, ok, err := m.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
 				if err != nil {
 					t.Errorf("charge: %v", err)
 					continue
@@ -111,7 +111,7 @@ func TestBudgetInRollingWindows(t *testing.T) {
 				}
 				mu.Unlock()
 				if len(reads) > 2*limit {
-					_ = svc.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(reads))
+					_ = m.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(reads))
 				}
 			}
 		})
@@ -130,25 +130,25 @@ func TestBudgetInRollingWindows(t *testing.T) {
 		t.Errorf("%d reveals in %v, want at least %d", len(charged), took, least)
 	}
 	if refused == 0 {
-		t.Error("nobody was refused: the limit was not tried")
+		t.Error("no reveal was refused: the limit was not tried")
 	}
 	t.Logf("%d tries in %v: %d granted, %d refused", callers*tries, took, len(charged), refused)
 }
 
 // Whole reveals keep the limit too, and each value that came out has its charge
 // and its event.
-func TestRevealsWithinBudget(t *testing.T) {
+func TestEachRevealHasItsChargeAndEvent(t *testing.T) {
 	t.Parallel()
 	const limit, callers, tries = 30, 16, 12
 	w := newWorld(t, secretstest.NewTable(t))
 	var granted atomic.Int64
 	var wg sync.WaitGroup
 	for range callers {
-		svc := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
-		svc.RevealLimit = limit
+		m := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		m.RevealLimit = limit
 		wg.Go(func() {
 			for range tries {
-				if ok, _ := reveal(t, svc, w); ok {
+				if ok, _ := reveal(t, m, w); ok {
 					granted.Add(1)
 				}
 			}
@@ -166,19 +166,19 @@ func TestRevealsWithinBudget(t *testing.T) {
 func TestCounterStaysSmall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
-	svc := w.table.Manager(t)
+	m := w.table.Manager(t)
 	now := time.Now()
-	svc.Now = func() time.Time { return now }
+	m.Now = func() time.Time { return now }
 	longest := 0
-	for range 250 {
-		now = now.Add(svc.RevealWindow / 100)
-		if ok, wait := reveal(t, svc, w); !ok {
+	for range 125 {
+		now = now.Add(m.RevealWindow / 100)
+		if ok, wait := reveal(t, m, w); !ok {
 			t.Fatalf("refused for %v", wait)
 		}
 		longest = max(longest, counterLength(t, w))
 	}
-	if longest < svc.RevealLimit || longest > svc.RevealLimit+11 {
-		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, svc.RevealLimit, svc.RevealLimit+11)
+	if longest < m.RevealLimit || longest > m.RevealLimit+11 {
+		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, m.RevealLimit, m.RevealLimit+11)
 	}
 	// DynamoDB counts a number as one byte for two digits and one more, and one for
 	// its place in a list; the times have 11 or 12 digits, until 2056.
@@ -190,12 +190,12 @@ func TestCounterStaysSmall(t *testing.T) {
 
 // A limit that was lowered leaves a counter far too long: it is trimmed, in a few
 // reveals, to what the new limit needs.
-func TestLoweredLimit(t *testing.T) {
+func TestLoweredLimitTrimsTheLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
-	svc := w.table.Manager(t)
+	m := w.table.Manager(t)
 	now := time.Now()
-	svc.Now = func() time.Time { return now }
+	m.Now = func() time.Time { return now }
 	since2025 := now.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
 	row := counterKey(w)
 	row["r"] = &types.AttributeValueMemberL{Value: slices.Repeat([]types.AttributeValue{
@@ -204,27 +204,27 @@ func TestLoweredLimit(t *testing.T) {
 	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
 		t.Fatal(err)
 	}
-	if ok, wait := reveal(t, svc, w); ok || wait != time.Hour {
+	if ok, wait := reveal(t, m, w); ok || wait != time.Hour {
 		t.Errorf("reveal = %v, wait %v, want refused for an hour", ok, wait)
 	}
 	now = now.Add(time.Hour)
 	for range 10 {
-		if ok, _ := reveal(t, svc, w); !ok {
+		if ok, _ := reveal(t, m, w); !ok {
 			t.Error("refused after an hour")
 		}
 	}
-	if n := counterLength(t, w); n > svc.RevealLimit+11 {
-		t.Errorf("the counter holds %d reads after 10 reveals, want at most %d", n, svc.RevealLimit+11)
+	if n := counterLength(t, w); n > m.RevealLimit+11 {
+		t.Errorf("the counter holds %d reads after 10 reveals, want at most %d", n, m.RevealLimit+11)
 	}
 }
 
 // Reads are charged in one order and timed in another where clocks differ. A refusal
 // is still one, with nothing left and a wait of a second at least.
-func TestBudgetOfSkewedClocks(t *testing.T) {
+func TestBudgetToleratesSkewedClocks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
-	svc := w.table.Manager(t)
-	svc.RevealLimit, svc.RevealWindow = 2, 10*time.Second
+	m := w.table.Manager(t)
+	m.RevealLimit, m.RevealWindow = 2, 10*time.Second
 	start := time.Now()
 	for i, step := range []struct {
 		at      time.Duration
@@ -237,8 +237,8 @@ func TestBudgetOfSkewedClocks(t *testing.T) {
 		{10*time.Second + time.Millisecond, false, 0, time.Second},
 		{10*time.Second + 3*time.Millisecond, true, 1, 10 * time.Second},
 	} {
-		svc.Now = func() time.Time { return start.Add(step.at) }
-		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		m.Now = func() time.Time { return start.Add(step.at) }
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
 		var throttled secrets.Throttled
 		if granted := err == nil; granted != step.granted || r.Budget.Left != step.left || r.Budget.Reset != step.wait ||
 			!granted && (!errors.As(err, &throttled) || throttled.Wait != step.wait) {
@@ -268,13 +268,13 @@ func counterLength(t *testing.T, w world) int {
 	return len(out.Item["r"].(*types.AttributeValueMemberL).Value)
 }
 
-func TestBudget(t *testing.T) {
+func TestBudgetCountsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
-	svc := w.table.Manager(t)
-	svc.RevealLimit, svc.RevealWindow = 3, 100*time.Second
+	m := w.table.Manager(t)
+	m.RevealLimit, m.RevealWindow = 3, 100*time.Second
 	now := time.Now()
-	svc.Now = func() time.Time { return now }
+	m.Now = func() time.Time { return now }
 	for _, step := range []struct {
 		after time.Duration
 		left  int
@@ -286,7 +286,7 @@ func TestBudget(t *testing.T) {
 		{89500 * time.Millisecond, 0, 10 * time.Second},
 	} {
 		now = now.Add(step.after)
-		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
 		want := secrets.Budget{Limit: 3, Window: 100 * time.Second, Left: step.left, Reset: step.reset}
 		if err != nil || r.Budget != want {
 			t.Errorf("reveal %v later: budget = %+v, %v, want %+v", step.after, r.Budget, err, want)
@@ -295,12 +295,12 @@ func TestBudget(t *testing.T) {
 	// What is missing is charged too: ids can't be guessed for nothing.
 	now = now.Add(time.Hour)
 	for i, item := range []string{w.secret.ID.String(), "no-uuid", w.caller.UserID.String()} {
-		r, err := svc.RevealItem(t.Context(), w.caller, w.secret.ID.String(), item)
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), item)
 		if !errors.Is(err, secrets.ErrNotFound) || r.Budget.Left != 2-i {
 			t.Errorf("reveal of %s: %d left, %v, want %d and ErrNotFound", item, r.Budget.Left, err, 2-i)
 		}
 	}
-	if ok, wait := reveal(t, svc, w); ok || wait != 100*time.Second {
+	if ok, wait := reveal(t, m, w); ok || wait != 100*time.Second {
 		t.Errorf("reveal after guesses = %v, wait %v, want refused for 100s", ok, wait)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestNameAndKey(t *testing.T) {
+func TestNamesAndKeysAreChecked(t *testing.T) {
 	const tooLong = "Ensure this field has no more than 255 characters."
 	for _, tt := range []struct {
 		field     Field
@@ -44,7 +44,7 @@ func TestNameAndKey(t *testing.T) {
 	}
 }
 
-func TestValueField(t *testing.T) {
+func TestValuesAreChecked(t *testing.T) {
 	const tooLong = "Ensure this field has no more than 65536 bytes."
 	for _, tt := range []struct {
 		field Field
@@ -73,7 +73,7 @@ func TestValueField(t *testing.T) {
 	}
 }
 
-func TestLabelAndImage(t *testing.T) {
+func TestLabelsAndImagesAreChecked(t *testing.T) {
 	const longLabel, longImage = "Ensure this field has no more than 63 characters.", "Ensure this field has no more than 512 characters."
 	for _, tt := range []struct {
 		field        Field
@@ -105,7 +105,7 @@ func TestLabelAndImage(t *testing.T) {
 	}
 }
 
-func TestPort(t *testing.T) {
+func TestPortsAreChecked(t *testing.T) {
 	const tooSmall, tooLarge = "Ensure this value is greater than or equal to 1.", "Ensure this value is less than or equal to 65535."
 	for _, tt := range []struct {
 		field Field
@@ -145,7 +145,7 @@ func TestPort(t *testing.T) {
 	}
 }
 
-func TestOptional(t *testing.T) {
+func TestOptionalFieldsMayBeMissing(t *testing.T) {
 	for _, tt := range []struct {
 		field Field
 		want  string

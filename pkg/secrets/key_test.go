@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestKey(t *testing.T) {
+func TestNewKeysHaveTheirForm(t *testing.T) {
 	form := regexp.MustCompile(`^gob_[0-9A-Za-z]{49}$`)
 	seen := make(map[string]bool)
 	for _, random := range [][]byte{nil, make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)} {
@@ -36,7 +36,7 @@ func TestKey(t *testing.T) {
 }
 
 // A key with any character changed, missing or added is refused without a read.
-func TestKeyChecksum(t *testing.T) {
+func TestChecksumFindsDamagedKeys(t *testing.T) {
 	key, err := newKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func ids(n int) []uuid.UUID {
 }
 
 // Every list is walked whole, forwards and back, at every page size.
-func TestPages(t *testing.T) {
+func TestPagesCoverTheList(t *testing.T) {
 	for n := range 9 {
 		list := ids(n)
 		for size := 1; size <= n+1; size++ {
@@ -67,7 +67,7 @@ func TestPages(t *testing.T) {
 
 // When all of a page was deleted before it was asked for, its links still lead to
 // what there is on either side.
-func TestPagesAfterDeletions(t *testing.T) {
+func TestCursorsSurviveDeletions(t *testing.T) {
 	list := ids(6)
 	page := pageOf(list, Cursor{}, 3)
 	list = list[:3] // the second page is gone
@@ -91,7 +91,7 @@ func TestPagesAfterDeletions(t *testing.T) {
 	}
 }
 
-func TestCursor(t *testing.T) {
+func TestCursorsRoundTrip(t *testing.T) {
 	for _, c := range []Cursor{{}, {ID: uuid.New()}, {Backward: true, ID: uuid.New()}} {
 		if got, err := ParseCursor(c.String()); got != c || err != nil {
 			t.Errorf("ParseCursor(%q) = %v, %v, want %v", c, got, err, c)
@@ -108,7 +108,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-func TestNeighbours(t *testing.T) {
+func TestNeighboursOfIDs(t *testing.T) {
 	for _, tt := range []struct{ id, next string }{
 		{"00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001"},
 		{"00000000-0000-0000-0000-0000000000ff", "00000000-0000-0000-0000-000000000100"},

@@ -11,18 +11,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// methods are those that ANY stands for.
+// methods are the methods that ANY covers.
 var methods = []string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 type object = map[string]any
 
 // adapt changes the template of built functions in the two places where SAM's gateway
-// does something else with it than API Gateway:
+// differs from API Gateway:
 //
-//   - An authorizer that is named by its alias is none: every request is let in. It is
-//     named by its function then.
-//   - ANY takes all methods of a path, also those that have events of their own. It is
-//     spelled out then, without those.
+//   - SAM ignores an authorizer that is referenced by its alias, and lets every request
+//     in. adapt references its function.
+//   - SAM lets ANY handle all methods of a path, even those with their own events. adapt
+//     replaces ANY by the remaining methods.
 func adapt(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -42,13 +42,13 @@ func adapt(path string) error {
 		events = append(events, at(resource, "Properties", "Events"))
 	}
 	spellOut(events)
-	if raw, err = json.Marshal(doc); err != nil { // which is YAML too
+	if raw, err = json.Marshal(doc); err != nil { // JSON is valid YAML
 		return err
 	}
 	return os.WriteFile(path, raw, 0o644)
 }
 
-// spellOut replaces the events with ANY on paths that also have others.
+// spellOut replaces ANY events on paths that have other events.
 func spellOut(events []object) {
 	taken := map[any][]any{} // path -> methods
 	for _, all := range events {
@@ -76,7 +76,7 @@ func spellOut(events []object) {
 	}
 }
 
-// at follows keys into a document; what is not there is empty.
+// at follows keys into a document. A missing key yields an empty object.
 func at(v any, keys ...string) object {
 	o, _ := v.(object)
 	for _, key := range keys {

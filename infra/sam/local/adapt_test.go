@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The template as `sam build` writes it, as far as it counts.
+// built is the relevant part of a template as `sam build` writes it.
 const built = `
 AWSTemplateFormatVersion: '2010-09-09'
 Resources:
@@ -33,12 +33,12 @@ Resources:
         Rest: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: ANY, Path: '/{proxy+}'}}
 `
 
-func TestAdapt(t *testing.T) {
+func TestAdaptReplacesAliasAndANY(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "template.yaml")
 	if err := os.WriteFile(path, []byte(built), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second finds nothing to do
+	for range 2 { // the second call changes nothing
 		if err := adapt(path); err != nil {
 			t.Fatal(err)
 		}
@@ -58,15 +58,17 @@ func TestAdapt(t *testing.T) {
 	events := at(want, "Resources", "Fallback", "Properties", "Events")
 	delete(events, "Things")
 	for _, method := range slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "GET" }) {
-		events["Things"+method] = object{"Type": "Api", "Properties": object{"RestApiId": object{"Ref": "Api"}, "Method": method, "Path": "/things"}}
+		events["Things"+method] = object{
+			"Type": "Api", "Properties": object{"RestApiId": object{"Ref": "Api"}, "Method": method, "Path": "/things"},
+		}
 	}
 	if diff := cmp.Diff(want, doc); diff != "" {
-		t.Errorf("adapted (-want +got):\n%s", diff)
+		t.Errorf("adapt (-want +got):\n%s", diff)
 	}
 	if err := os.WriteFile(path, []byte("[not a mapping"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := adapt(path); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("adapt of what is no template: %v, want an error that names it", err)
+		t.Errorf("adapt of an invalid template = %v, want an error that names it", err)
 	}
 }

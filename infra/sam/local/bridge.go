@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// dockerBridge is the network that containers are in, with this machine's address in it.
+// dockerBridge returns this machine's address in the network of the containers.
 func dockerBridge(ctx context.Context) (*net.IPNet, error) {
 	output, err := exec.CommandContext(ctx, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}").Output()
 	if err != nil {
@@ -32,10 +32,10 @@ func dockerBridge(ctx context.Context) (*net.IPNet, error) {
 	return nil, fmt.Errorf("docker's bridge %s is on another machine, from which containers can't reach this one", subnet)
 }
 
-// forward listens on the bridge and passes connections on to an address of the loopback
-// interface, where the emulators are and containers don't come. (SAM has no host network:
-// --docker-network host changes nothing.) The emulators ask for no password, so nobody
-// from outside the bridge gets through.
+// forward listens on the bridge and forwards connections to an address of the loopback
+// interface, where the emulators listen and which containers cannot reach. (SAM supports no
+// host network: --docker-network host has no effect.) The emulators have no authentication,
+// so forward refuses connections from outside the bridge.
 func forward(bridge *net.IPNet, to string) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(bridge.IP.String(), "0"))
 	if err != nil {
@@ -57,7 +57,7 @@ func forward(bridge *net.IPNet, to string) (net.Listener, error) {
 	return l, nil
 }
 
-// pass connects from with an address, until both sides have said all.
+// pass connects from with an address until both sides are closed.
 func pass(from net.Conn, to string) {
 	defer from.Close()
 	back, err := net.Dial("tcp", to)
@@ -68,7 +68,7 @@ func pass(from net.Conn, to string) {
 	done := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{from, back}, {back, from}} {
 		go func() {
-			_, _ = io.Copy(way[1], way[0])         // an error ends the connection, and nobody is left to tell
+			_, _ = io.Copy(way[1], way[0])         // an error ends the connection; no caller is left to report it to
 			_ = way[1].(*net.TCPConn).CloseWrite() // likewise
 			done <- struct{}{}
 		}()

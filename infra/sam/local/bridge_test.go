@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// What comes from the bridge reaches the emulator, and nothing else does.
-func TestForward(t *testing.T) {
+func TestOnlyTheBridgeReachesTheEmulator(t *testing.T) {
 	emulator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 	}))
@@ -22,7 +21,7 @@ func TestForward(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		// From another address of the loopback interface, as a container would.
+		// The client has another address of the loopback interface, as a container would.
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 		client := http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
 		response, err := client.Post("http://"+l.Addr().String(), "text/plain", strings.NewReader("hello"))

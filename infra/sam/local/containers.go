@@ -25,21 +25,21 @@ import (
 	"goblins-secrets/infra/local/tool"
 )
 
-// containers is all that `sam local` needs to run functions in containers.
+// containers holds the inputs that `sam local` needs to run functions in containers.
 type containers struct {
 	data      string
 	key       string // an API key
 	root      string // of the checkout
 	overrides []string
-	folder    string // of what is made here: functions, template, variables
+	folder    string // of generated files: functions, template, variables
 	out, log  io.Writer
 
-	closers []func() error // in the order of their making
+	closers []func() error // in order of creation
 }
 
 func (c *containers) closeLater(f func() error) { c.closers = append(c.closers, f) }
 
-// Close ends what prepare began, the last first.
+// Close releases the resources of prepare, the newest first.
 func (c *containers) Close() error {
 	var errs []error
 	for _, f := range slices.Backward(c.closers) {
@@ -50,7 +50,7 @@ func (c *containers) Close() error {
 }
 
 // prepare finds the stack or starts one, makes it reachable for containers, and builds
-// one function, or all. What it makes is for a use by this name alone.
+// one function, or all. Its files are in a folder of this name, which no other use shares.
 func prepare(ctx context.Context, data, name, function string) (_ *containers, err error) {
 	c := &containers{data: data, out: os.Stdout, log: os.Stderr}
 	defer func() {
@@ -93,7 +93,7 @@ func prepare(ctx context.Context, data, name, function string) (_ *containers, e
 	return c, c.writeVariables(bridge, endpoints)
 }
 
-// stack is the one that runs on the data folder, or a new one.
+// stack returns the stack that runs on the data folder, or starts one.
 func (c *containers) stack(ctx context.Context) (stack.Endpoints, error) {
 	endpoints, err := stack.Running(c.data)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,8 +112,8 @@ func (c *containers) stack(ctx context.Context) (stack.Endpoints, error) {
 	return endpoints, err
 }
 
-// build builds functions for this machine, and the image that they run on. They are not
-// where a plain `sam build` puts what `sam deploy` then takes.
+// build builds functions for this machine, and their base image. It uses its own build
+// folder: `sam deploy` deploys the one of a plain `sam build`.
 func (c *containers) build(ctx context.Context, function string) error {
 	fmt.Fprintln(c.log, "Building …")
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
@@ -136,12 +136,13 @@ func (c *containers) build(ctx context.Context, function string) error {
 	return adapt(filepath.Join(c.folder, "build", "template.yaml"))
 }
 
-// writeVariables writes the functions' environment, as far as the template's values mean
-// nothing here, to the file for --env-vars.
+// writeVariables writes the file for --env-vars. It has those variables of the functions
+// whose values in the template are meaningless here.
 func (c *containers) writeVariables(bridge *net.IPNet, endpoints stack.Endpoints) error {
 	variables := map[string]string{"TABLE_NAME": endpoints.Table, "MASTER_KEY_ARN": endpoints.MasterKey}
 	for name, endpoint := range map[string]string{
-		"AWS_ENDPOINT_URL_DYNAMODB": endpoints.DynamoDB, "AWS_ENDPOINT_URL_KMS": endpoints.KMS, "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoints.SecretsManager,
+		"AWS_ENDPOINT_URL_DYNAMODB": endpoints.DynamoDB, "AWS_ENDPOINT_URL_KMS": endpoints.KMS,
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoints.SecretsManager,
 	} {
 		at, err := url.Parse(endpoint)
 		if err != nil {
@@ -154,14 +155,15 @@ func (c *containers) writeVariables(bridge *net.IPNet, endpoints stack.Endpoints
 		c.closeLater(f.Close)
 		variables[name] = "http://" + f.Addr().String()
 	}
-	content, err := json.Marshal(map[string]any{"Parameters": variables}) // SAM's word for: all functions
+	content, err := json.Marshal(map[string]any{"Parameters": variables}) // "Parameters" means all functions
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(c.folder, "variables.json"), content, 0o600)
 }
 
-// command is one of the SAM CLI, in the checkout, away from any AWS account of the caller's.
+// command returns a command of the SAM CLI, which runs in the checkout and sees none of the
+// caller's AWS credentials.
 func (c *containers) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(c.root, ".tools", "sam", "bin", "sam"), args...)
 	cmd.Dir = c.root
@@ -180,14 +182,15 @@ func (c *containers) serve(ctx context.Context, command, addr string, options ..
 }
 
 // sam runs a command of `sam local`, with samconfig.toml's environment local, until it
-// ends or is to end.
+// ends or the context does.
 func (c *containers) sam(ctx context.Context, args ...string) error {
 	args = append([]string{"local"}, args...)
-	args = append(args, "--template-file", filepath.Join(c.folder, "build", "template.yaml"), "--env-vars", filepath.Join(c.folder, "variables.json"),
+	args = append(args, "--template-file", filepath.Join(c.folder, "build", "template.yaml"),
+		"--env-vars", filepath.Join(c.folder, "variables.json"),
 		"--config-file", filepath.Join(c.root, "samconfig.toml"), "--config-env", "local")
 	cmd := c.command(ctx, append(args, c.overrides...)...)
-	// SAM may leave its containers then, to the next that prepares. And at a second Ctrl-C, so
-	// the first is for us alone, and we pass it on.
+	// If this process dies, SAM may leave its containers; the next prepare removes them. SAM also
+	// leaves them after a second Ctrl-C. So only this process receives the first, and forwards it.
 	tool.Leash(cmd, syscall.SIGTERM)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
@@ -200,16 +203,17 @@ func (c *containers) sam(ctx context.Context, args ...string) error {
 	if err := cmd.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("sam local: %w", err)
 	}
-	return nil // it ended, or was to end
+	return nil // it ended, or the context did
 }
 
-// remove removes containers that SAM has left: it was killed, or its command was.
+// remove removes containers that SAM left behind because it, or its parent, was killed.
 func (c *containers) remove() error {
 	ids, err := docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=sam.cli.container.type=lambda")
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	// Ours are those with a function of our folder in them. One may be gone by now, which inspect minds.
+	// Our containers mount a function of our folder. inspect fails for containers that have gone
+	// since, so its error is ignored.
 	described, _ := docker(append([]string{"inspect", "--format", "{{.Id}}={{range .Mounts}}{{.Source}}{{end}}"}, ids...)...)
 	ours := []string{"rm", "--force"}
 	for _, line := range described {

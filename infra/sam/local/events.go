@@ -14,8 +14,8 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// What the files in events/ speak of. The ids are given, not drawn, so that an event can
-// be a file; and the key is known to everybody.
+// The objects that the files in events/ name. The ids are fixed, because an event is a
+// static file. The key is public.
 const (
 	accountID = "01900000-0000-7000-8000-000000000001"
 	defaultID = "01900000-0000-7000-8000-000000000002"
@@ -35,7 +35,7 @@ const (
 	apiKey      = "gob_00000000000000000000000000000000000000000001n7ttC"
 )
 
-// eventOf is the file with a function's own event.
+// eventOf returns the file with a function's own event.
 func eventOf(function string) (string, error) {
 	path, err := checkout.Path("template.yaml")
 	if err != nil {
@@ -55,8 +55,8 @@ func eventOf(function string) (string, error) {
 	return "", fmt.Errorf("there is no function %s: the template has %s", function, strings.Join(names, ", "))
 }
 
-// seed makes the account of the events as they expect it, whatever they made of it before:
-// two secrets beside the default one, of which one has an item and is used by a service.
+// seed resets the account of the events to the state that they expect: two secrets beside
+// the default one. One of them has an item and is used by a service.
 func seed(ctx context.Context, manager *secrets.Manager) error {
 	c, err := manager.Authenticate(ctx, "Bearer "+apiKey)
 	if errors.Is(err, secrets.ErrUnauthenticated) {
@@ -73,7 +73,7 @@ func seed(ctx context.Context, manager *secrets.Manager) error {
 	return errors.Join(empty(ctx, manager, c), fill(ctx, manager, c))
 }
 
-// empty removes all that the account has.
+// empty deletes the account's services, secrets and items.
 func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
 	const all = 1000
 	services, err := manager.ListServices(ctx, c, "", secrets.Cursor{}, all)
@@ -106,7 +106,9 @@ func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error
 			return err
 		}
 	}
-	_, err := giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{Key: secrets.Text(itemKey), Value: secrets.Text(itemValue)})
+	_, err := giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{
+		Key: secrets.Text(itemKey), Value: secrets.Text(itemValue),
+	})
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,7 @@ func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error
 	return err
 }
 
-// giving is the service, but what it makes next gets these ids.
+// giving returns a copy of the manager whose next objects get these ids.
 func giving(manager *secrets.Manager, ids ...string) *secrets.Manager {
 	given := *manager
 	given.NewID = func() uuid.UUID {

@@ -22,8 +22,8 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// outcomes are what becomes of the files in events/: an HTTP status and a part of the
-// body; or a part of what the function returns, or fails with.
+// outcomes has the expected answer to each file in events/: an HTTP status and a part of the
+// body; or a part of the function's result or error.
 var outcomes = map[string]struct {
 	status int
 	part   string
@@ -72,10 +72,10 @@ var outcomes = map[string]struct {
 	"refused/get-item-other-account.json":      {status: 404, part: "Not found."},
 }
 
-// send invokes a function, and reports whether it failed.
+// send invokes a function and reports whether it failed.
 type send func(t *testing.T, function string, event []byte) (answer []byte, failed bool)
 
-// sendEvents sends all events and tests what comes of them.
+// sendEvents sends all events and tests their outcomes.
 func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 	t.Helper()
 	dir, err := checkout.Path("events")
@@ -89,7 +89,7 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// A file is named for its function, and for the reason of a refusal.
+			// A file is named after its function, and after the reason of a refusal.
 			i := slices.IndexFunc(functions, func(f template.Function) bool {
 				rest, ok := strings.CutPrefix(filepath.Base(name), f.Folder)
 				return ok && (rest == ".json" || rest[0] == '-')
@@ -113,8 +113,8 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 	}
 }
 
-// TestEvents sends the events to the functions in this process.
-func TestEvents(t *testing.T) {
+// The functions run in this process.
+func TestEventsHaveTheirOutcomes(t *testing.T) {
 	table := secretstest.NewTable(t)
 	manager := table.Manager(t)
 	handlers, err := stack.Functions(readTemplate(t), func(function string) (func(string) string, error) {
@@ -140,9 +140,9 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// TestEventFiles: each function has its own event, each event is tested, and none holds
-// anything of the machine that it was made on.
-func TestEventFiles(t *testing.T) {
+// Each function has its own event, each event is tested, and none has traces of the machine
+// that it was written on.
+func TestEveryFunctionHasATestedEvent(t *testing.T) {
 	root, err := checkout.Path()
 	if err != nil {
 		t.Fatal(err)
@@ -170,12 +170,12 @@ func TestEventFiles(t *testing.T) {
 			return err
 		}
 		if _, known := outcomes[name]; !known {
-			t.Errorf("nothing is known of what becomes of %s", name)
+			t.Errorf("outcomes has no entry for %s", name)
 		}
 		content, err := os.ReadFile(path)
 		for _, own := range []string{root, os.TempDir() + "/", `"` + host, "localhost", "192.168."} {
 			if bytes.Contains(content, []byte(own)) {
-				t.Errorf("%s has %s in it", name, own)
+				t.Errorf("%s contains %s", name, own)
 			}
 		}
 		return err

@@ -19,28 +19,28 @@ import (
 	"goblins-secrets/infra/local/stack"
 )
 
-// deviations are all cases in which `sam local start-api` 1.170.0 is not API Gateway, as
-// far as they matter here, with the end-to-end tests that are not played for it. They are
-// played on two gateways of our own, and most against what is deployed to ministack.
+// deviations lists the relevant differences between `sam local start-api` 1.170.0 and API
+// Gateway, with the end-to-end tests that are skipped for each. Those tests run on our two
+// gateways, and most also run against the deployment to ministack.
 var deviations = []struct{ what, skip string }{
-	{what: "it takes no alias for an authorizer, and ANY for methods that are taken: adapt mends the template"},
-	{what: "it tells functions the route's pattern for requestContext.path: pkg/gateway takes the event's own path then"},
-	{what: "it asks the authorizer at each request, without a cache: nothing that a client could see"},
-	{what: "it leads no stream to a function and keeps no schedule: the stack beneath does, with the same handlers in its own process"},
-	{what: "it has no GatewayResponses: a key that is missing or malformed is a 401 with other words", skip: "TestNoAccess"},
-	{what: "and one that the authorizer refuses is a 502", skip: "TestNoAccess"},
+	{what: "it ignores an authorizer's alias, and lets ANY override other methods: adapt fixes the template"},
+	{what: "requestContext.path is the route's pattern: pkg/gateway then uses the event's own path"},
+	{what: "it calls the authorizer for each request, without a cache: a client sees no difference"},
+	{what: "it connects no stream to a function and runs no schedule: the stack below does, with the same handlers in its own process"},
+	{what: "it has no GatewayResponses: a missing or malformed key is a 401 with another text", skip: "TestNoAccess"},
+	{what: "and a key that the authorizer refuses is a 502", skip: "TestNoAccess"},
 	{what: "it answers 500 to an event of more than 6 MB", skip: "TestTooLargeForTheGateway"},
 	{what: "it decodes a slash in a path before it splits the path", skip: "TestSlashInIDs"},
-	{what: "it takes // for /, where the console is", skip: "TestEmptyParts"},
-	{what: "one request in six is answered a second late: these send hundreds", skip: "TestServiceFields|TestBundleSize"},
-	{what: "these want other settings, and one refused keys", skip: "TestBudget|TestWaitIsOver"},
-	{what: "these send no requests", skip: "TestImports|TestRouteIsInAllPlaces|TestMainsAreWiring|TestFolderNames|TestNoHiddenEffects"},
+	{what: "it treats // as /, the path of the console", skip: "TestEmptyParts"},
+	{what: "one answer in six is a second late: these tests send hundreds of requests", skip: "TestServiceFields|TestBundleSize"},
+	{what: "these tests need other settings, and one needs refused keys", skip: "TestBudget|TestWaitIsOver"},
+	{what: "these tests send no requests", skip: "TestImports|TestRouteIsInAllPlaces|TestMainsAreWiring|TestFolderNames|TestNoHiddenEffects"},
 }
 
-// TestContainers runs the functions in containers, all on one stack.
-func TestContainers(t *testing.T) {
+// All parts share one stack.
+func TestFunctionsWorkInContainers(t *testing.T) {
 	before := containersOf(t)
-	t.Cleanup(func() { // the last
+	t.Cleanup(func() { // runs last
 		if left := slices.DeleteFunc(containersOf(t), func(id string) bool { return slices.Contains(before, id) }); len(left) > 0 {
 			t.Errorf("containers %v are left", left)
 		}
@@ -55,8 +55,8 @@ func TestContainers(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// Two SAMs that start containers at the same time take the same ports: this one has
-	// all of its own before the other begins.
+	// Two SAM processes that start containers at the same time choose the same ports. So the
+	// first starts all its containers before the second begins.
 	lambda := start(t, c, "start-lambda", "--warm-containers", "EAGER")
 	api := start(t, c, "start-api")
 	t.Run("servers", func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestContainers(t *testing.T) {
 	t.Run("invoke", func(t *testing.T) { playInvoke(t, data) })
 }
 
-// start runs one of SAM's servers until the test ends, and returns its URL when it answers.
+// start runs one of SAM's servers until the test ends. It returns its URL once it answers.
 func start(t *testing.T, c *containers, command string, options ...string) (url string) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -87,11 +87,11 @@ func start(t *testing.T, c *containers, command string, options ...string) (url 
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("%s, when it was to end: %v", command, err)
+			t.Errorf("%s at its end: %v", command, err)
 		}
 		if t.Failed() {
 			words, _ := os.ReadFile(log.Name())
-			t.Logf("the last words of %s:\n%s", command, words[max(0, len(words)-4000):])
+			t.Logf("the last output of %s:\n%s", command, words[max(0, len(words)-4000):])
 		}
 	})
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
@@ -121,7 +121,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// containersOf are all containers of `sam local`, whoever runs it.
+// containersOf returns all containers of `sam local`, of any user.
 func containersOf(t *testing.T) []string {
 	t.Helper()
 	output, err := exec.Command("docker", "ps", "--all", "--quiet", "--filter", "label=sam.cli.container.type=lambda").Output()
@@ -155,7 +155,7 @@ func playEvents(t *testing.T, data, lambda string) {
 	})
 }
 
-// playSuite plays the end-to-end tests through SAM's gateway.
+// playSuite runs the end-to-end tests through SAM's gateway.
 func playSuite(t *testing.T, data, lambda, api string) {
 	endpoints, err := stack.Running(data)
 	if err != nil {
@@ -176,13 +176,15 @@ func playSuite(t *testing.T, data, lambda, api string) {
 			skip = append(skip, d.skip)
 		}
 	}
-	// Many at once: what is late waits for SAM, which waits for the last line of a log that it
-	// has already seen.
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-parallel=16", "-timeout=8m", "-v", "-skip", "^("+strings.Join(skip, "|")+")$", "./e2e")
+	// Many tests run in parallel, because late answers cost no CPU: SAM waits for the last line of
+	// a log that it has already read.
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-parallel=16", "-timeout=8m", "-v",
+		"-skip", "^("+strings.Join(skip, "|")+")$", "./e2e")
 	if cmd.Dir, err = checkout.Path(); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), "E2E_TARGET="+string(target), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=us-east-1")
+	cmd.Env = append(os.Environ(), "E2E_TARGET="+string(target),
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=us-east-1")
 	output, err := cmd.CombinedOutput()
 	passed := strings.Count(string(output), "\n--- PASS: ")
 	if err != nil || passed == 0 {
@@ -190,7 +192,7 @@ func playSuite(t *testing.T, data, lambda, api string) {
 	}
 }
 
-// playSession types what the README does.
+// playSession runs the README's session.
 func playSession(t *testing.T, data, api string) {
 	path, err := checkout.Path("README.md")
 	if err != nil {
@@ -203,12 +205,13 @@ func playSession(t *testing.T, data, api string) {
 	_, session, _ := strings.Cut(string(readme), "```sh\n. .local/env")
 	session, _, _ = strings.Cut(session, "```")
 	output, err := exec.Command("sh", "-euc", ". "+data+"/env; API_URL="+api+session).CombinedOutput()
-	if text := string(output); err != nil || strings.Count(text, "super-secret-db-password") != 1 || !strings.Contains(text, `"reveals";r=99;t=3600`) {
+	text := string(output)
+	if err != nil || strings.Count(text, "super-secret-db-password") != 1 || !strings.Contains(text, `"reveals";r=99;t=3600`) {
 		t.Errorf("the README's session: %v\n%s", err, output)
 	}
 }
 
-// playInvoke reveals a value with no server at all.
+// playInvoke reveals a value without a server.
 func playInvoke(t *testing.T, data string) {
 	program := filepath.Join(t.TempDir(), "local")
 	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -219,12 +222,12 @@ func playInvoke(t *testing.T, data string) {
 	cmd.Stderr = &log
 	answer, err := cmd.Output()
 	if err != nil || !strings.Contains(string(answer), itemValue) {
-		t.Errorf("invoke GetItem = %s, %v, want %s in it\n%s", answer, err, itemValue, &log)
+		t.Errorf("invoke GetItem = %s, %v, want an answer with %s\n%s", answer, err, itemValue, &log)
 	}
 	for _, args := range [][]string{{"invoke", "GetNothing"}, {"invoke", "GetItem", "no-such-event.json"}, {"invoke"}, {}} {
 		output, err := exec.Command(program, append([]string{"-data", data}, args...)...).CombinedOutput()
 		if err == nil || strings.Count(string(output), "\n") != 1 {
-			t.Errorf("%v: %v, %s, want one sentence", args, err, output)
+			t.Errorf("local %v = %v, %s, want an error of one sentence", args, err, output)
 		}
 	}
 }

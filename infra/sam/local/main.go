@@ -1,13 +1,13 @@
-// Command local runs `sam local` on a local stack: the binaries that are deployed, in
-// Lambda's containers, behind the SAM CLI's own API Gateway or behind none.
+// Command local runs `sam local` on a local stack: the deployed binaries, in Lambda's
+// containers, with or without the SAM CLI's own API Gateway.
 //
 //	go run ./infra/sam/local [-data .local] [-addr 127.0.0.1:3000] start-api
 //	go run ./infra/sam/local [-data .local] [-addr 127.0.0.1:3000] start-lambda
 //	go run ./infra/sam/local [-data .local] invoke Function [event.json]
 //
-// The table and the key are those of the stack that `make run` runs on the data folder;
-// without one, a stack is run for as long as it is needed. Docker must answer, which
-// infra/sam/docker.sh sees to, and the SAM CLI be in .tools, where the Makefile puts it.
+// The table and the key belong to the stack that `make run` runs on the data folder. If none
+// runs, the command runs a stack for as long as it needs one. Docker must answer
+// (infra/sam/docker.sh), and the SAM CLI must be in .tools (the Makefile installs it).
 package main
 
 import (
@@ -58,11 +58,11 @@ func run(ctx context.Context) (err error) {
 	case command == "invoke" && (flags.NArg() == 2 || flags.NArg() == 3):
 		return invoke(ctx, *data, flags.Arg(1), flags.Arg(2))
 	default:
-		return fmt.Errorf("there is no command %q: want start-api, start-lambda, or invoke Function [event.json]", strings.Join(flags.Args(), " "))
+		return fmt.Errorf("unknown command %q: use start-api, start-lambda, or invoke Function [event.json]", strings.Join(flags.Args(), " "))
 	}
 }
 
-// invoke sends a function an event, its own one of those in events/ if none is given.
+// invoke sends an event to a function, by default the function's own one in events/.
 func invoke(ctx context.Context, data, function, event string) error {
 	own, err := eventOf(function)
 	if err != nil {
@@ -83,7 +83,7 @@ func invoke(ctx context.Context, data, function, event string) error {
 
 // serve runs one of SAM's servers until the context ends.
 func serve(ctx context.Context, data, addr, command string) error {
-	if l, err := net.Listen("tcp", addr); err != nil { // SAM would say so after the build
+	if l, err := net.Listen("tcp", addr); err != nil { // SAM would report it after the build
 		return fmt.Errorf("can't listen on %s (%w): choose another with SAM_ADDR=host:port", addr, err)
 	} else if err := l.Close(); err != nil {
 		return err
@@ -98,7 +98,7 @@ func serve(ctx context.Context, data, addr, command string) error {
 	return errors.Join(c.serve(ctx, command, addr), c.Close())
 }
 
-// announce says where a server is, once it listens.
+// announce prints a server's address once it listens.
 func (c *containers) announce(ctx context.Context, command, addr string) {
 	for {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)

@@ -1,0 +1,123 @@
+package secrets_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// A reveal meets each fault at each of its calls: a value comes out only with its
+// charge and its event in the table, and then all of it is right.
+func TestFailedRevealReleasesNothing(t *testing.T) {
+	table := secretstest.NewTable(t)
+	do := func(ctx context.Context, m *secrets.Manager, w world) error {
+		_, err := m.RevealItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
+		return err
+	}
+	made := calls(t, newWorld(t, table), do)
+	if len(made) != 6 {
+		t.Errorf("a reveal makes the calls %v, want 6", made)
+	}
+	released := 0
+	for _, call := range made {
+		for _, fault := range faults {
+			for _, crash := range []bool{false, true} {
+				name := fmt.Sprintf("%s/%s/crash=%v", call, fault, crash)
+				w := newWorld(t, table)
+				m := table.Manager(t, secretstest.Inject(secretstest.At(call, fault, crash)))
+				r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+				charges, events := recorded(t, w)
+				if err == nil {
+					released++
+					if r.Value.Reveal() != "value of API_KEY" {
+						t.Errorf("%s: another value was revealed", name)
+					}
+					if charges != 1 || events != 1 {
+						t.Errorf("%s: a value left with %d charges and %d events, want 1 and 1", name, charges, events)
+					}
+					continue
+				}
+				if r.Value.Reveal() != "" {
+					t.Errorf("%s: a value beside the error %v", name, err)
+				}
+				if charges > 1 || events > charges {
+					t.Errorf("%s: %d charges, %d events", name, charges, events)
+				}
+				if fault.Retried() && !crash && (call.What != "UpdateItem READS" || !ambiguous(fault)) {
+					t.Errorf("%s: %v, want the SDK's retry to succeed", name, err)
+				}
+				if call.What == "UpdateItem READS" && ambiguous(fault) && !errors.Is(err, secrets.ErrUnavailable) {
+					t.Errorf("%s: %v, want ErrUnavailable for a charge that may have happened", name, err)
+				}
+			}
+		}
+	}
+	if released == 0 {
+		t.Error("no value was revealed at all")
+	}
+	table.Check(t)
+}
+
+// recorded counts the charges and the reveal events of the world's only user.
+func recorded(t *testing.T, w world) (charges, events int) {
+	t.Helper()
+	for _, row := range w.table.Rows(t) {
+		switch {
+		case row["PK"] == fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID):
+			charges = len(row["r"].([]any))
+		case row["PK"] == "EVENTS#"+w.caller.AccountID.String() && row["type"] == secrets.ItemRevealed:
+			events++
+		}
+	}
+	return charges, events
+}
+
+// An item that is updated between the reads of a reveal gives its newer value; one
+// that is updated again gives none. An older value never comes out beside a newer item.
+func TestRevealDuringUpdatesIsWhole(t *testing.T) {
+	table := secretstest.NewTable(t)
+	for _, updates := range []int{1, 2} {
+		w := newWorld(t, table)
+		rival := table.Manager(t)
+		m := table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+			if c.What == "UpdateItem ITEM" && c.Nth < updates {
+				value := fmt.Sprintf("rotated %d", c.Nth+1)
+				if _, err := rival.UpdateItem(context.Background(), w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput(value)); err != nil {
+					t.Errorf("update: %v", err)
+				}
+			}
+			return secretstest.None
+		}))
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		if updates == 1 && (err != nil || r.Value.Reveal() != "rotated 1" || r.Item.Version != 2) {
+			t.Errorf("reveal during an update = version %d, %v, want the newer value", r.Item.Version, err)
+		}
+		if updates == 2 && (!errors.Is(err, secrets.ErrUnavailable) || r.Value.Reveal() != "") {
+			t.Errorf("reveal during two updates = version %d, %v, want ErrUnavailable and no value", r.Item.Version, err)
+		}
+	}
+	table.Check(t)
+}
+
+// Without its event, its stamp, its charge or its data key no value leaves, and
+// the error says nothing of it.
+func TestRevealFailsClosed(t *testing.T) {
+	table := secretstest.NewTable(t)
+	for _, what := range []string{"UpdateItem READS", "GetItem SECRET", "GetItem VALUE", "UpdateItem ITEM", "PutItem EVENTS", "Decrypt"} {
+		w := newWorld(t, table)
+		m := table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+			if c.What == what {
+				return secretstest.Before
+			}
+			return secretstest.None
+		}))
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		if err == nil || r.Value.Reveal() != "" {
+			t.Errorf("reveal without %s = %v, %v, want no value and an error", what, r.Item, err)
+		}
+	}
+}

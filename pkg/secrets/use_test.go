@@ -1,0 +1,142 @@
+package secrets_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// refused tells whether an error says that a field was not accepted.
+func refused(err error, field string) bool {
+	var invalid secrets.Invalid
+	return errors.As(err, &invalid) && len(invalid) == 1 && invalid[0].Field == field
+}
+
+// Services come to a few secrets, move between them and go, while their items change
+// and they are renamed, all at once: each secret counts those that use it, and its size
+// is that of its items.
+func TestConcurrentUseIsCountedExactly(t *testing.T) {
+	t.Parallel()
+	const clients, rounds = 12, 16
+	w := newWorld(t, secretstest.NewTable(t))
+	attach(t, &w)
+	bundles := []uuid.UUID{w.secret.ID, w.second.ID}
+	third, err := w.table.Manager(t).CreateSecret(t.Context(), w.caller, secretInput("third"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundles = append(bundles, third.ID)
+	var made, gone atomic.Int64
+	var wg sync.WaitGroup
+	for i := range clients {
+		m := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		wg.Go(func() {
+			ctx, c := t.Context(), w.caller
+			some := func() uuid.UUID { return bundles[rand.IntN(len(bundles))] }
+			var own []uuid.UUID // services of this client's
+			var items [][2]string
+			for round := range rounds {
+				var err error
+				switch n := rand.IntN(10); {
+				case n < 2 || len(own) == 0:
+					var x secrets.Service
+					if x, err = m.CreateService(ctx, c, serviceInput(fmt.Sprintf("app-%d-%d", i, round), some())); err == nil {
+						own = append(own, x.ID)
+						made.Add(1)
+					}
+				case n < 5:
+					_, err = m.UpdateService(ctx, c, own[rand.IntN(len(own))].String(), secrets.ServiceInput{Secret: secrets.Text(some().String())})
+				case n < 6:
+					err = m.DeleteService(ctx, c, own[0].String())
+					own = own[1:]
+					gone.Add(1)
+				case n < 8 || len(items) == 0:
+					id := some().String()
+					var it secrets.Item
+					if it, err = m.CreateItem(ctx, c, id, itemInput(fmt.Sprintf("KEY_%d_%d", i, round), uuid.NewString())); err == nil {
+						items = append(items, [2]string{id, it.ID.String()})
+					}
+				case n < 9:
+					at := items[rand.IntN(len(items))]
+					_, err = m.UpdateItem(ctx, c, at[0], at[1], itemInput(fmt.Sprintf("RENAMED_%d_%d", i, round), strings.Repeat("x", rand.IntN(100)+1)))
+				default:
+					err = m.DeleteItem(ctx, c, items[0][0], items[0][1])
+					items = items[1:]
+				}
+				if err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+			}
+		})
+	}
+	for n := range 20 { // one more renames, and tries to delete
+		id := bundles[n%len(bundles)].String()
+		m := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+		if _, err := m.UpdateSecret(t.Context(), w.caller, id, secretInput(fmt.Sprint("name ", n))); err != nil {
+			t.Errorf("rename: %v", err)
+		}
+		var inUse secrets.InUse
+		if err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); !errors.As(err, &inUse) || inUse.Services < 1 || len(inUse.Names) < 1 {
+			t.Errorf("delete a used secret: %v, want InUse", err) // the first service never leaves it
+		}
+	}
+	wg.Wait()
+	m := w.table.Manager(t)
+	count := 0
+	for _, id := range bundles {
+		count += len(users(t, m, w, id))
+	}
+	page, err := m.ListServices(t.Context(), w.caller, "", secrets.Cursor{}, 1000)
+	if want := int(1 + made.Load() - gone.Load()); err != nil || page.Count != want || count != want {
+		t.Errorf("%d services, %v, and %d uses, want %d of each", page.Count, err, count, want)
+	}
+	w.table.Check(t)
+}
+
+// The last service leaves and another comes, or an item changes, at the same moment:
+// whatever the order, what is used in the end waits for its delivery, and what is not
+// for its removal.
+func TestLastUseAndFirstUseKeepTheOutboxRight(t *testing.T) {
+	t.Parallel()
+	const rounds = 20
+	w := newWorld(t, secretstest.NewTable(t))
+	attach(t, &w)
+	a, b := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts)), w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+	last := w.service.ID
+	for round := range rounds {
+		var wg sync.WaitGroup
+		var next secrets.Service
+		wg.Go(func() {
+			if err := a.DeleteService(t.Context(), w.caller, last.String()); err != nil {
+				t.Errorf("delete: %v", err)
+			}
+		})
+		wg.Go(func() {
+			var err error
+			if next, err = b.CreateService(t.Context(), w.caller, serviceInput(fmt.Sprint("app-", round), w.secret.ID)); err != nil {
+				t.Errorf("create: %v", err)
+			}
+		})
+		wg.Go(func() {
+			if _, err := b.UpdateItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput(uuid.NewString())); err != nil {
+				t.Errorf("update: %v", err)
+			}
+		})
+		wg.Wait()
+		last = next.ID
+	}
+	secret, err := a.Secret(t.Context(), w.caller, w.secret.ID.String())
+	if err != nil || secret.Services != 1 {
+		t.Errorf("the secret = %+v, %v, want one service", secret, err)
+	}
+	w.table.Check(t)
+}

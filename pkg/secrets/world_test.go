@@ -1,0 +1,87 @@
+package secrets_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// world is an account that something is done to: a secret with two items.
+type world struct {
+	table  *secretstest.Table
+	caller secrets.Caller
+	secret secrets.Secret
+	item   secrets.Item
+	other  secrets.Item
+
+	service secrets.Service // that uses the secret, once it is used
+	second  secrets.Secret  // without items, for that one to move to
+}
+
+func newWorld(t *testing.T, table *secretstest.Table) world {
+	t.Helper()
+	m := table.Manager(t)
+	_, c := table.Account(t, uuid.NewString())
+	secret, err := m.CreateSecret(t.Context(), c, secretInput("production"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world{table: table, caller: c, secret: secret}
+	for key, it := range map[string]*secrets.Item{"API_KEY": &w.item, "OTHER": &w.other} {
+		if *it, err = m.CreateItem(t.Context(), c, secret.ID.String(), itemInput(key, "value of "+key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+func secretInput(name string) secrets.SecretInput {
+	return secrets.SecretInput{Name: secrets.Text(name)}
+}
+
+func itemInput(key, value string) secrets.ItemInput {
+	return secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)}
+}
+
+func valueInput(value string) secrets.ItemInput {
+	return secrets.ItemInput{Value: secrets.Text(value)}
+}
+
+// attach has a service use the world's secret.
+func attach(t *testing.T, w *world) {
+	t.Helper()
+	m := w.table.Manager(t)
+	var err error
+	if w.second, err = m.CreateSecret(t.Context(), w.caller, secretInput("second")); err != nil {
+		t.Fatal(err)
+	}
+	if w.service, err = m.CreateService(t.Context(), w.caller, serviceInput("app", w.secret.ID)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func serviceInput(name string, secret uuid.UUID) secrets.ServiceInput {
+	return secrets.ServiceInput{
+		Name: secrets.Text(name), Image: secrets.Text("app:v1"), Port: secrets.Text("80"), Secret: secrets.Text(secret.String()),
+	}
+}
+
+// users are the names of the services that use a secret, oldest first.
+func users(t *testing.T, m *secrets.Manager, w world, secret uuid.UUID) []string {
+	t.Helper()
+	page, err := m.ListServices(t.Context(), w.caller, secret.String(), secrets.Cursor{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for _, x := range page.Results {
+		names = append(names, x.Name)
+	}
+	if page.Count != len(names) {
+		t.Errorf("count of users = %d, want %d", page.Count, len(names))
+	}
+	return names
+}

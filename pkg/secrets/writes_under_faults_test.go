@@ -1,0 +1,330 @@
+package secrets_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// operation is done to a world, which may be prepared for it, and done tells by reading
+// whether it has been.
+type operation struct {
+	name    string
+	prepare func(t *testing.T, w *world)
+	do      func(ctx context.Context, m *secrets.Manager, w world) error
+	done    func(t *testing.T, m *secrets.Manager, w world) bool
+}
+
+func itemKeys(t *testing.T, m *secrets.Manager, w world) []string {
+	t.Helper()
+	page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Cursor{}, 1000)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, it := range page.Results {
+		keys = append(keys, it.Key)
+	}
+	if page.Count != len(keys) {
+		t.Errorf("count = %d, want %d", page.Count, len(keys))
+	}
+	return keys
+}
+
+func secretNames(t *testing.T, m *secrets.Manager, w world) []string {
+	t.Helper()
+	page, err := m.ListSecrets(t.Context(), w.caller, secrets.Cursor{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range page.Results {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func revealed(t *testing.T, m *secrets.Manager, w world) string {
+	t.Helper()
+	r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+	if err != nil {
+		t.Fatalf("reveal: %v", err)
+	}
+	return r.Value.Reveal()
+}
+
+// writes are all the operations that change something.
+var writes = []operation{
+	{"CreateAccount", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.CreateAccount(ctx, secrets.Text("second of "+w.caller.AccountID.String()))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			_, err := m.CreateAccount(t.Context(), secrets.Text("second of "+w.caller.AccountID.String()))
+			var taken secrets.Invalid
+			return errors.As(err, &taken)
+		}},
+	{"CreateSecret", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.CreateSecret(ctx, w.caller, secretInput("staging"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return slices.Contains(secretNames(t, m, w), "staging")
+		}},
+	{"UpdateSecret", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.UpdateSecret(ctx, w.caller, w.secret.ID.String(), secretInput("renamed"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return slices.Contains(secretNames(t, m, w), "renamed")
+		}},
+	{"DeleteSecret", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteSecret(ctx, w.caller, w.secret.ID.String())
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return !slices.Contains(secretNames(t, m, w), "production")
+		}},
+	{"CreateItem", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.CreateItem(ctx, w.caller, w.secret.ID.String(), itemInput("NEW", "new value"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return slices.Contains(itemKeys(t, m, w), "NEW")
+		}},
+	{"UpdateItem value", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.UpdateItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput("rotated"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool { return revealed(t, m, w) == "rotated" }},
+	{"UpdateItem both", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.UpdateItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), itemInput("KEY_2", "rotated"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			value, renamed := revealed(t, m, w), slices.Contains(itemKeys(t, m, w), "KEY_2")
+			if renamed != (value == "rotated") {
+				t.Error("half of an update was done")
+			}
+			return renamed
+		}},
+	{"DeleteItem", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return !slices.Contains(itemKeys(t, m, w), "API_KEY")
+		}},
+	{"PurgeSecrets", leavePurge,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.PurgeSecrets(ctx)
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool { return true }},
+	{"CreateService", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.CreateService(ctx, w.caller, serviceInput("app", w.secret.ID))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return slices.Equal(users(t, m, w, w.secret.ID), []string{"app"})
+		}},
+	{"CreateService for a used secret", attach,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.CreateService(ctx, w.caller, serviceInput("worker", w.secret.ID))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return slices.Equal(users(t, m, w, w.secret.ID), []string{"app", "worker"})
+		}},
+	{"UpdateService", attach,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.UpdateService(ctx, w.caller, w.service.ID.String(), secrets.ServiceInput{Name: secrets.Text("renamed"), Port: secrets.Text("81")})
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			got, err := m.Service(t.Context(), w.caller, w.service.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			renamed := got.Name == "renamed"
+			if renamed != (got.Port == 81) || renamed != slices.Equal(users(t, m, w, w.secret.ID), []string{"renamed"}) {
+				t.Error("half of an update was done")
+			}
+			return renamed
+		}},
+	{"UpdateService to another secret", attach,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.UpdateService(ctx, w.caller, w.service.ID.String(), serviceInput("moved", w.second.ID))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			left, came := users(t, m, w, w.secret.ID), users(t, m, w, w.second.ID)
+			moved := slices.Equal(came, []string{"moved"})
+			if moved != (len(left) == 0) || !moved && (len(came) != 0 || !slices.Equal(left, []string{"app"})) {
+				t.Errorf("half of a move was done: %v use what it leaves, %v what it comes to", left, came)
+			}
+			return moved
+		}},
+	{"DeleteService", attach,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteService(ctx, w.caller, w.service.ID.String())
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			_, err := m.Service(t.Context(), w.caller, w.service.ID.String())
+			gone := errors.Is(err, secrets.ErrNotFound)
+			if gone != (len(users(t, m, w, w.secret.ID)) == 0) {
+				t.Errorf("half of a deletion was done: %v", err)
+			}
+			return gone
+		}},
+}
+
+// usedWrites are those that change what services use, done to a secret that one uses:
+// its revision is raised, and the change waits for its delivery, if and only if it was done.
+func usedWrites() (found []operation) {
+	for _, op := range writes {
+		switch op.name {
+		case "UpdateSecret", "CreateItem", "UpdateItem value", "UpdateItem both", "DeleteItem":
+		default:
+			continue
+		}
+		done := op.done
+		op.name += " in a used secret"
+		op.prepare = func(t *testing.T, w *world) {
+			attach(t, w)
+			waiting, err := w.table.Store(t).Entry(t.Context(), w.caller.AccountID, w.secret.ID)
+			if err == nil {
+				err = w.table.Store(t).Acknowledge(t.Context(), waiting)
+			}
+			if err == nil {
+				err = w.table.Store(t).MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, 3)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		op.done = func(t *testing.T, m *secrets.Manager, w world) bool {
+			done := done(t, m, w)
+			secret, err := m.Secret(t.Context(), w.caller, w.secret.ID.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.table.Store(t).Entry(t.Context(), w.caller.AccountID, w.secret.ID)
+			if want := map[bool]int64{false: 3, true: 4}[done]; secret.Revision != want || done != (err == nil) {
+				t.Errorf("done = %v, and revision %d, want %d, and what waits: %v", done, secret.Revision, want, err)
+			}
+			return done
+		}
+		found = append(found, op)
+	}
+	return found
+}
+
+// calls lists every AWS call that do makes when nothing fails.
+func calls(t *testing.T, w world, do func(context.Context, *secrets.Manager, world) error) []secretstest.Call {
+	t.Helper()
+	var made []secretstest.Call
+	m := w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+		made = append(made, c)
+		return secretstest.None
+	}))
+	if err := do(t.Context(), m, w); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// Each write meets each fault at each of its calls. What it acknowledged is there,
+// what it did not is there whole or not at all, and the table holds together.
+func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
+	for _, op := range slices.Concat(writes, usedWrites()) {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			table := secretstest.NewTable(t)
+			prepare := func() world {
+				w := newWorld(t, table)
+				if op.prepare != nil {
+					op.prepare(t, &w)
+				}
+				return w
+			}
+			for _, call := range calls(t, prepare(), op.do) {
+				for _, fault := range faults {
+					for _, crash := range []bool{false, true} {
+						underFault(t, prepare(), op, call, fault, crash)
+					}
+				}
+			}
+			table.Check(t)
+
+			// What crashed deletions left is finished by the sweeper, and nothing else goes.
+			if _, err := table.Manager(t).PurgeSecrets(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			table.Check(t)
+			for _, row := range table.Rows(t) {
+				if row["PK"] == "PURGE" {
+					t.Errorf("%v is left", row)
+				}
+			}
+		})
+	}
+}
+
+var faults = []secretstest.Fault{
+	secretstest.Before, secretstest.After, secretstest.LostBefore, secretstest.LostAfter, secretstest.NoConnection, secretstest.Throttled,
+}
+
+// ambiguous tells a retried fault after which the call may have been done.
+func ambiguous(f secretstest.Fault) bool {
+	return f == secretstest.LostBefore || f == secretstest.LostAfter
+}
+
+func underFault(t *testing.T, w world, op operation, call secretstest.Call, fault secretstest.Fault, crash bool) {
+	t.Helper()
+	name := fmt.Sprintf("%s/%s/crash=%v", call, fault, crash)
+	err := op.do(t.Context(), w.table.Manager(t, secretstest.Inject(secretstest.At(call, fault, crash))), w)
+	var invalid secrets.Invalid
+	if errors.As(err, &invalid) {
+		t.Errorf("%s: %v: it stumbled over its own rows", name, err)
+	}
+	if fault.Retried() && !crash && err != nil {
+		t.Errorf("%s: %v, want the SDK's retry to succeed", name, err)
+	}
+	done := op.done(t, w.table.Manager(t), w)
+	if err == nil && !done {
+		t.Errorf("%s: an acknowledged write is lost", name)
+	}
+	if done && call.What == "TransactWriteItems" && fault == secretstest.Before {
+		t.Errorf("%s: done, though nothing was sent", name)
+	}
+}
+
+// leavePurge deletes the world's secret in a way that leaves its children behind.
+func leavePurge(t *testing.T, w *world) {
+	t.Helper()
+	m := w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+		if c.What == "TransactWriteItems" || c.What == "GetItem SECRET" {
+			return secretstest.None
+		}
+		return secretstest.Before
+	}))
+	if err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); err != nil {
+		t.Fatalf("delete secret, its purge failing: %v, want it done", err)
+	}
+}
