@@ -449,7 +449,7 @@ func statements(doc value, role string) []value {
 	return all
 }
 
-// ExecutionRole deploys the root template and those nested in it, so it needs every service of theirs.
+// ExecutionRole deploys the root template and those nested in it, so it needs all their services.
 func TestGitHubMayDeployEveryResource(t *testing.T) {
 	may := map[string]bool{} // services, and actions
 	for _, s := range statements(read(t, "infra/github.yaml"), "ExecutionRole") {

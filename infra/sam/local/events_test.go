@@ -68,7 +68,7 @@ var outcomes = map[string]struct {
 	"refused/fallback-method.json":             {status: 405, part: `Method \"PUT\" not allowed.`},
 	"refused/fallback-path.json":               {status: 404, part: "Not found."},
 	"refused/get-item-missing.json":            {status: 404, part: "Not found."},
-	"refused/get-item-nobody.json":             {status: 401, part: "Invalid or missing API key."},
+	"refused/get-item-no-caller.json":          {status: 401, part: "Invalid or missing API key."},
 	"refused/get-item-other-account.json":      {status: 404, part: "Not found."},
 }
 

@@ -1,4 +1,4 @@
-package template_test
+package goblins_test
 
 import (
 	"encoding/json"
