@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// strangerKey is a key as it should be, that nobody has.
+// strangerKey is a well-formed key that no user has.
 func strangerKey() string {
 	key := "gob_" + strings.Repeat("0", 43-len("stranger")) + "stranger"
 	check := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(key)))).Text(62)
@@ -24,9 +24,9 @@ func broken(key string, n int) string {
 	return key[:n] + other + key[n+1:]
 }
 
-// TestNoAccess: without a key that is somebody's every route answers the same,
+// Without a valid key every route answers the same,
 // before anything else is looked at.
-func TestNoAccess(t *testing.T) {
+func TestEveryRouteNeedsAKey(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		headers := []string{
@@ -88,7 +88,7 @@ func TestAccess(t *testing.T) {
 	})
 }
 
-// claims are headers that say who is calling, and are nobody's proof of it.
+// claims are headers that claim an identity and prove nothing.
 func claims(user string) []string {
 	return []string{
 		"account_id: " + unknownID, "Account-Id: " + unknownID, "X-Account-Id: " + unknownID, "X-User-Id: " + user, "user_id: " + user,
@@ -112,9 +112,9 @@ func TestIdentityInHeaders(t *testing.T) {
 	})
 }
 
-// TestOtherAccounts: what another account has can't be told from what nobody has, on
+// Objects of another account cannot be distinguished from missing objects, on
 // any route, with any body.
-func TestOtherAccounts(t *testing.T) {
+func TestOtherAccountsLookMissing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, mine := withAll(t, tg)
 		other, theirs := withAll(t, tg)

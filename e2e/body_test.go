@@ -110,8 +110,8 @@ func TestTooLargeForTheGateway(t *testing.T) {
 	})
 }
 
-// TestOrderOfChecks: a thing that is missing is told before a body that can't be read.
-func TestOrderOfChecks(t *testing.T) {
+// A missing object is reported before a body that cannot be read.
+func TestMissingObjectsAreReportedBeforeBodies(t *testing.T) {
 	bodies := []refused{
 		{name: "type", body: `x`, header: []string{"Content-Type: text/plain"}},
 		{name: "syntax", body: `{bad`},

@@ -8,7 +8,7 @@ import (
 
 var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" defer></script>`)
 
-// The console is there for everybody, under each of its addresses, and says where it is.
+// The console needs no key, answers under each of its addresses, and names its own address.
 func TestConsole(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)

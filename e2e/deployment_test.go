@@ -49,7 +49,7 @@ const deploymentVariable = "E2E_TARGET"
 // AWS_SESSION_TOKEN, the region from AWS_REGION or AWS_DEFAULT_REGION.
 //
 // A scenario never skips itself. One that needs what a deployment does not have, other
-// settings for example, fails and says so: whoever drives the tests chooses them for
+// settings for example, fails and says so: the runner of the tests chooses them for
 // the deployment, with -run and -skip, and gives the reason there.
 type deployment struct {
 	Name          string      `json:"name"`

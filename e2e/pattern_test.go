@@ -21,7 +21,7 @@ import (
 //	<datetime>       a time in UTC with six digits after the point
 //	<reason>         words, without a double quote
 //	<number>         digits
-//	<delivery>       status and deploy_successful of a secret that services use: nobody
+//	<delivery>       status and deploy_successful of a secret that services use: no test
 //	                 knows when its delivery happens
 //	<...>            anything
 //	<repeat:x:N>     x, N times

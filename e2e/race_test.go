@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRaces: of rivals exactly one wins, and the others are told as if they had come later.
-func TestRaces(t *testing.T) {
+// Of concurrent rivals exactly one wins. The others are refused as if they had come later.
+func TestOneOfRivalRequestsWins(t *testing.T) {
 	const rivals = 16
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
@@ -72,7 +72,7 @@ func TestRaces(t *testing.T) {
 			t.Errorf("GET /api/secrets/ = count %d and %d secrets, want %d", all.Count, len(all.Results), want)
 		}
 
-		// Updates of one item at once all succeed, and what remains is one of theirs.
+		// Concurrent updates of one item all succeed, and one of their values remains.
 		got = concurrently(rivals, func(i int) response { return quiet.do(t, "PATCH", keys[1], fmt.Sprintf(`{"value":"PLANTED %d"}`, i)) })
 		if len(got[200]) != rivals {
 			t.Errorf("%d × PATCH %s = %d × 200, want all", rivals, keys[1], len(got[200]))

@@ -450,13 +450,13 @@ func TestServiceSecret(t *testing.T) {
 		} {
 			quiet.get(t, "/api/services/?"+query).want(t, 400, noSecret(text))
 		}
-		// None of that was a use: what nobody uses can be deleted.
+		// None of that was a use: an unused secret can be deleted.
 		c.do(t, "DELETE", known.fill("/api/secrets/{S}/"), "").want(t, 204, "")
 	})
 }
 
 // TestForeignServices: of another account's services and secrets nothing can be seen,
-// addressed or named, and nothing tells them from what nobody has.
+// addressed or named, and nothing distinguishes them from missing objects.
 func TestForeignServices(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, mine := withAll(t, tg)

@@ -26,7 +26,7 @@ func bundleSize(t *testing.T, items map[string]string) int {
 }
 
 // TestBundleSize: what services use is as large as a bundle may be, to the byte, and not
-// larger: that is told before anything is written.
+// larger: that is refused before anything is written.
 func TestBundleSize(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
@@ -112,7 +112,7 @@ func TestLargestValue(t *testing.T) {
 		id := strings.Split(secret, "/")[3]
 		item := c.item(t, secret, "K", strings.Repeat("v", maxBundle))
 		c.post(t, "/api/services/", with("app", "secret", quote(id))).want(t, 400, tooLarge)
-		// Every fault is told, this one too.
+		// Every fault is reported, including this one.
 		c.post(t, "/api/services/", `{"port":0,"secret":"`+id+`"}`).
 			want(t, 400, `{"name":["This field is required."],"image":["This field is required."],"port":["`+portTooSmall+`"],`+tooLarge[1:])
 		c.do(t, "PATCH", item, `{"value":"`+strings.Repeat("v", maxBundle-len(`{"K":""}`))+`"}`).want(t, 200, `{<...>`)

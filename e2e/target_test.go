@@ -38,7 +38,7 @@ type target struct {
 	account func(t *testing.T) account
 	log     *transcript
 
-	apigw bool          // behind API Gateway, or an emulator of it, and not a gateway of ours
+	apigw bool          // behind API Gateway, or an emulator of it, and not the local gateway
 	turns chan struct{} // has room for the requests that it takes at once; nil: for any
 }
 
@@ -270,7 +270,7 @@ func (r response) check(t *testing.T, from *target) {
 		t.Errorf("%v = %d %s, want no failure", r, r.status, short(r.body))
 	}
 	if r.isConsole() {
-		return // which holds nothing of anybody; see TestConsole
+		return // which holds no data; see TestConsole
 	}
 	if got := r.header.Values("Cache-Control"); !slices.Equal(got, []string{"no-store"}) {
 		t.Errorf("%v = %d with Cache-Control %q, want no-store", r, r.status, got)

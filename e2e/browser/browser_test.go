@@ -3,7 +3,7 @@
 //
 // Without Chromium on the PATH its tests are skipped, but never in CI. Each page that a
 // test opens is in a browser profile of its own. Whatever the page's security policy had
-// to stop fails the test, and so does an error in the page that nobody caught.
+// to stop fails the test, and so does an uncaught error in the page.
 package browser
 
 import (
@@ -273,7 +273,7 @@ type tab struct {
 	stack *running
 
 	mu     sync.Mutex
-	faults []string // what the policy stopped, and errors that nobody caught
+	faults []string // what the policy stopped, and uncaught errors
 }
 
 // prelude is in each page before its own script: what tests find elements with, a clock

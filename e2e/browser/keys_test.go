@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// stranger is a key as it should be, that nobody has.
+// stranger is a well-formed key that no user has.
 const stranger = "gob_0000000000000000000000000000000000000000000000000"
 
 // kept is all that the page has left with the browser: it must not hold a key.

@@ -50,7 +50,8 @@ func TestDeleteGuards(t *testing.T) {
 	}
 }
 
-// Who uses a secret is told, and its status follows the delivery by itself.
+// The page names the services of a secret, and its status follows the delivery
+// automatically.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	stack := newStack(t, "-set", "DeployBatchSeconds=5") // so that deliveries can be seen coming

@@ -74,7 +74,6 @@ var deviations = []struct{ what, instead, skip string }{
 func skipped() string {
 	names := []string{
 		"TestBudget", "TestWaitIsOver", // need other settings: they run after the updates
-		"TestImports", "TestRouteIsInAllPlaces", "TestMainsAreWiring", "TestFolderNames", "TestNoHiddenEffects", // send no requests
 	}
 	for _, d := range deviations {
 		if d.skip != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// What can be counted holds in every test run, not only when somebody measures.
+// What can be counted holds in every test run, not only in a benchmark.
 func TestCountedGoals(t *testing.T) {
 	var r report
 	if err := inWorld("", measureCounts)(t.Context(), quick, t.TempDir(), &r); err != nil {

@@ -34,7 +34,7 @@ func compare(name string, clients, rounds, each int, reset func() error, a, b ca
 			if err := reset(); err != nil {
 				return c, err
 			}
-			runtime.GC() // nobody pays for another's garbage
+			runtime.GC() // no side pays for the other's garbage
 			times, failures := block(clients, each, [2]caller{a, b}[side])
 			// Connections break now and then: a stray failure is counted, and not timed.
 			c.failed[side] += len(failures)

@@ -154,7 +154,7 @@ func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (c
 var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // fillCounter gives a user a read counter with n reads that all have left the
-// window: as long as that of somebody who reveals every day, and nothing is refused
+// window: as long as that of a user who reveals every day, and nothing is refused
 // until as many new ones as the limit are in it.
 func (w *world) fillCounter(ctx context.Context, c secrets.Caller, n int) error {
 	_, err := w.admin.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.endpoints.Table, Item: counterRow(c, n)})
@@ -171,7 +171,7 @@ func counterRow(c secrets.Caller, n int) row {
 	return row{"PK": text(readsPK(c)), "SK": text("READS"), "r": &types.AttributeValueMemberL{Value: times}}
 }
 
-// progressWriter shows what others tell of their progress.
+// progressWriter shows the progress lines of other parts.
 type progressWriter struct{}
 
 func (progressWriter) Write(p []byte) (int, error) {

@@ -51,7 +51,7 @@ func newProject(t *testing.T) project {
 	return p
 }
 
-// build runs `sam build` as anybody would, with an environment that has other ideas.
+// build runs `sam build` as a user does, in an environment with contrary settings.
 func (p project) build(t *testing.T, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), p.sam, append([]string{"build"}, args...)...)

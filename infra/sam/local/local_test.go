@@ -27,14 +27,13 @@ var deviations = []struct{ what, skip string }{
 	{what: "requestContext.path is the route's pattern: pkg/gateway then uses the event's own path"},
 	{what: "it calls the authorizer for each request, without a cache: a client sees no difference"},
 	{what: "it connects no stream to a function and runs no schedule: the stack below does, with the same handlers in its own process"},
-	{what: "it has no GatewayResponses: a missing or malformed key is a 401 with another text", skip: "TestNoAccess"},
-	{what: "and a key that the authorizer refuses is a 502", skip: "TestNoAccess"},
+	{what: "it has no GatewayResponses: a missing or malformed key is a 401 with another text", skip: "TestEveryRouteNeedsAKey"},
+	{what: "and a key that the authorizer refuses is a 502", skip: "TestEveryRouteNeedsAKey"},
 	{what: "it answers 500 to an event of more than 6 MB", skip: "TestTooLargeForTheGateway"},
 	{what: "it decodes a slash in a path before it splits the path", skip: "TestSlashInIDs"},
 	{what: "it treats // as /, the path of the console", skip: "TestEmptyParts"},
 	{what: "one answer in six is a second late: these tests send hundreds of requests", skip: "TestServiceFields|TestBundleSize"},
 	{what: "these tests need other settings, and one needs refused keys", skip: "TestBudget|TestWaitIsOver"},
-	{what: "these tests send no requests", skip: "TestImports|TestRouteIsInAllPlaces|TestMainsAreWiring|TestFolderNames|TestNoHiddenEffects"},
 }
 
 // All parts share one stack.
