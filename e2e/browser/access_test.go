@@ -92,7 +92,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.await("settled", `document.querySelectorAll(".badge.ready").length === 3`)
 	visit("secrets", tb)
 	tb.fill("Search secrets by name", "nothing like it")
-	tb.see("No name has")
+	tb.see("No name contains")
 	visit("secrets-none-found", tb)
 	tb.press(escape)
 	tb.click("button", "New secret")
@@ -105,7 +105,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	visit("delete-secret", tb)
 	tb.press(escape)
 	tb.click("link", "Default")
-	tb.see("There is nothing in it yet")
+	tb.see("This secret has no items yet")
 	visit("empty-secret", tb)
 	tb.click("link", "← All secrets")
 	tb.click("link", "production-secrets")
@@ -130,7 +130,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	}
 	tb.advance(10 * time.Second) // the notice goes
 	tb.click("button", "Show value of STRIPE_API_KEY")
-	tb.see("Nothing was revealed")
+	tb.see("The value was not revealed")
 	visit("throttled", tb)
 	s.revoke(t, a.key)
 	s.stop()

@@ -34,7 +34,7 @@ func TestImport(t *testing.T) {
 	tb.click("button", "Paste .env")
 	tb.fill("Contents of the file", strings.Join(lines, "\n"))
 	tb.see("50 to add, 1 to change, 4 to skip", "Line 4 KEY_02 Add (9 characters)", "Line 9 KEY_07 Change (9 characters)",
-		"Line 3 KEY_01 Skipped. Line 55 sets it again.", "Line 53 Skipped. This line is no KEY=value.", "Line 54 EMPTY Skipped. There is no value.", "Line 57 CERT Add")
+		"Line 3 KEY_01 Skipped. Line 55 sets it again.", "Line 53 Skipped. This line is not KEY=value.", "Line 54 EMPTY Skipped. The value is empty.", "Line 57 CERT Add")
 	tb.click("button", "Import 51 items")
 	tb.see("51 of 51 done.", "Line 9 KEY_07 Changed", "Line 4 KEY_02 Added")
 	tb.click("button", "Close")
@@ -66,8 +66,8 @@ func TestDotenv(t *testing.T) {
 	}
 	const (
 		badKey   = "A key has 1 to 255 letters, digits, dots, underscores and hyphens."
-		noValue  = "There is no value."
-		noneSuch = "This line is no KEY=value."
+		noValue  = "The value is empty."
+		noneSuch = "This line is not KEY=value."
 	)
 	tb := withDotenv(t)
 	good := func(key, value string) []entry { return []entry{{1, key, value, ""}} }
@@ -102,7 +102,7 @@ func TestDotenv(t *testing.T) {
 		"<b>=c":                                {{1, "<b>", "c", badKey}},
 		"A='b":                                 {{1, "A", "", "The quote ' is not closed."}},
 		"A='b\nC=d":                            {{1, "A", "", "The quote ' is not closed."}, {2, "C", "d", ""}},
-		"A='b'c":                               {{1, "A", "", "There is something after the closing quote."}},
+		"A='b'c":                               {{1, "A", "", "There is text after the closing quote."}},
 		"A=1\nB=2\nA=3":                        {{1, "A", "1", "Line 3 sets it again."}, {2, "B", "2", ""}, {3, "A", "3", ""}},
 		"A=1\nA=":                              {{1, "A", "1", ""}, {2, "A", "", noValue}},
 		"A=" + strings.Repeat("\u00e9", 32768): good("A", strings.Repeat("\u00e9", 32768)),

@@ -24,10 +24,10 @@ func TestSignIn(t *testing.T) {
 	a := shared.account(t)
 	tb := open(t, shared, "/console/")
 	for key, says := range map[string]string{
-		"":                   "This is no API key",
-		"secret":             "This is no API key",
-		"gob_\u00fc":         "This is no API key",
-		a.key + " " + a.key:  "This is no API key",
+		"":                   "This is not an API key",
+		"secret":             "This is not an API key",
+		"gob_\u00fc":         "This is not an API key",
+		a.key + " " + a.key:  "This is not an API key",
 		stranger:             "The API does not accept this key.",
 		a.key[:len(a.key)-1]: "The API does not accept this key.",
 	} {
@@ -54,7 +54,7 @@ func TestSignIn(t *testing.T) {
 	tb.see("Sign in") // it was not to be remembered
 
 	tb.fill("API key", a.key)
-	tb.click("field", "Remember it until this tab is closed, also when the page is reloaded")
+	tb.click("field", "Remember the key until this tab is closed, even if the page is reloaded")
 	tb.click("button", "Sign in")
 	tb.see("1 secret")
 	tb.do(chromedp.Reload())
@@ -63,7 +63,7 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("the browser keeps the key beyond the tab: %s", got)
 	}
 	tb.click("link", "Default")
-	tb.see("There is nothing in it yet")
+	tb.see("This secret has no items yet")
 	tb.click("button", "Sign out")
 	tb.see("Sign in")
 	tb.miss("Default")
@@ -105,7 +105,7 @@ func TestRevokedKey(t *testing.T) {
 	tb.fill("Value", "typed with care")
 	shared.revoke(t, a.key)
 	tb.click("button", "Add")
-	tb.see("The API does not accept this key any more. Sign in again: nothing that you typed is lost.")
+	tb.see("The API no longer accepts this key. Sign in again. Your input is kept.")
 	tb.miss("PLANTED", "KEY")
 	tb.await("forgotten the value that was shown", `!document.documentElement.outerHTML.includes("PLANTED")`)
 
@@ -113,7 +113,7 @@ func TestRevokedKey(t *testing.T) {
 	other := shared.account(t)
 	tb.fill("API key", other.key)
 	tb.press(enter)
-	tb.see("No such secret")
+	tb.see("Secret not found")
 	tb.await("the text that was typed", tb.element("field", "Value"))
 	if key, value := tb.value("Key"), tb.value("Value"); key != "NEW" || value != "typed with care" {
 		t.Errorf("after signing in again the form has %q and %q", key, value)
@@ -125,7 +125,7 @@ func TestRevokedKey(t *testing.T) {
 	shared.revoke(t, other.key)
 	tb.click("link", "All secrets")
 	tb.see("Sign in again")
-	tb.click("button", "Drop everything and sign out")
+	tb.click("button", "Discard changes and sign out")
 	tb.miss("Sign in again")
 	tb.see("Sign in")
 }
@@ -143,7 +143,7 @@ func TestOffline(t *testing.T) {
 	tb.fill("Key", "NEW")
 	tb.fill("Value", "typed with care")
 	s.stop()
-	const says = "The API can't be reached. Check the connection, then try again: nothing that you typed is lost."
+	const says = "The API can't be reached. Check the connection, then try again. Your input is kept."
 	tb.click("button", "Add")
 	tb.see(says)
 	if got := tb.value("Value"); got != "typed with care" {
@@ -184,7 +184,7 @@ func TestThrottled(t *testing.T) {
 	// Another tab or program takes the last one: the page finds out when it is refused.
 	a.call(t, "GET", "secrets/"+made.ID+"/items/"+items[1].ID+"/", nil, nil)
 	tb.click("button", "Show value of C")
-	tb.see("Nothing was revealed: your budget is spent. The next reveal is possible in 59:", "0 of 2 left; next in 59:")
+	tb.see("The value was not revealed: your budget is spent. The next reveal is possible in 59:", "0 of 2 left; next in 59:")
 	tb.miss("PLANTED c")
 	tb.await("buttons that wait", "document.querySelectorAll('.masked button:disabled').length === 2")
 	if n := s.reveals(t, items[2].ID); n != 0 {

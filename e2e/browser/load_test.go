@@ -65,6 +65,7 @@ func TestFirstLoad(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	tb := signedIn(t, a, "/console/")
+	tb.see("1 secret") // no earlier request is in flight
 	tb.do(send(network.Enable, network.EnableParams{}))
 	// As a browser that was never here, with a key that the tab remembers.
 	tb.run("sessionStorage.setItem('goblins-secrets.key', " + quote(a.key) + ")")

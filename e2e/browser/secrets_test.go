@@ -21,7 +21,7 @@ func TestDeleteGuards(t *testing.T) {
 		t.Errorf("there are %d buttons that delete, want one: the default secret has none", n)
 	}
 	tb.click("button", "Delete secret in use")
-	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete for good") + `)`
+	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete permanently") + `)`
 	for _, typed := range []string{"", "in us", "In use", "in use ", "Default"} {
 		tb.fill("Type the secret’s name to confirm", "x")
 		tb.fill("Type the secret’s name to confirm", typed)
@@ -34,7 +34,7 @@ func TestDeleteGuards(t *testing.T) {
 		}
 	}
 	tb.fill("Type the secret’s name to confirm", "in use")
-	tb.click("button", "Delete for good")
+	tb.click("button", "Delete permanently")
 	tb.see("This secret is used by 1 service: my-app. Remove the secret from all services first.")
 	tb.press(escape)
 	tb.miss("for good")
@@ -62,7 +62,7 @@ func TestStatus(t *testing.T) {
 		t.Helper()
 		tb.await("the status "+want, `document.querySelector("h1 ~ .badges .badge")?.textContent === `+quote(want))
 	}
-	tb.see("No service uses it, so it is delivered nowhere.")
+	tb.see("No service uses this secret, so it is not delivered.")
 	status("Ready")
 	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "registry.example/myapp:v1", "port": 8080, "secret": s.ID}, nil)
 	tb.comeBack()
@@ -74,7 +74,7 @@ func TestStatus(t *testing.T) {
 	tb.fill("Value", "PLANTED")
 	tb.click("button", "Add")
 	status("Deploying")
-	tb.see("Services still take it as it was before the last changes.")
+	tb.see("Services still use this secret as it was before the last changes.")
 	tb.click("link", "← All secrets")
 	tb.await("a status in the list", `document.querySelector(".badge.deploying")`)
 	tb.await("a settled list", `document.querySelectorAll(".badge.ready").length === 2`)
@@ -124,7 +124,7 @@ func TestKeyboard(t *testing.T) {
 	tb.press("et")
 	tb.see("1 of 3 secrets")
 	tb.slash() // here it is a letter
-	tb.see("No name has “et/” in it.")
+	tb.see("No name contains “et/”.")
 	tb.press(escape)
 	tb.see("3 secrets")
 	focus("nothing", `document.activeElement === document.body`)
@@ -196,7 +196,7 @@ func TestHostileTexts(t *testing.T) {
 	for key, value := range map[string]string{"MARKUP": markup, "TURNED": turned, "LINES": "a\n\n  b\r\n\tc\n"} {
 		show(key, value)
 	}
-	tb.see("It has characters that can’t be seen: U+202E, U+2066, U+200B.", "It has characters that can’t be seen: U+000D.")
+	tb.see("This value has invisible characters: U+202E, U+2066, U+200B.", "This value has invisible characters: U+000D.")
 	// Each text keeps to itself.
 	if got := eval[[]string](tb, `[...document.querySelectorAll(".name, .key, .value, bdi")].map(e => getComputedStyle(e).unicodeBidi)`); len(got) == 0 || cmp.Diff(got, slicesOf("isolate", len(got))) != "" {
 		t.Errorf("texts of others are set as %v, want each isolated", got)
@@ -206,7 +206,7 @@ func TestHostileTexts(t *testing.T) {
 	tb.press(escape)
 	tb.click("button", "Delete secret "+markup)
 	tb.fill("Type the secret’s name to confirm", markup)
-	tb.click("button", "Delete for good")
+	tb.click("button", "Delete permanently")
 	tb.see("This secret is used by 1 service: s.")
 	tb.press(escape)
 

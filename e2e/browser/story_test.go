@@ -22,9 +22,9 @@ func TestStory(t *testing.T) {
 	}
 	tb.fill("Name", "shop")
 	tb.click("button", "Create")
-	tb.see("The secret was made.", "2 secrets")
+	tb.see("The secret was created.", "2 secrets")
 	tb.click("link", "shop")
-	tb.see("There is nothing in it yet", "No service uses it")
+	tb.see("This secret has no items yet", "No service uses this secret")
 
 	tb.click("button", "Add item")
 	tb.fill("Key", "not a key")
@@ -36,7 +36,7 @@ func TestStory(t *testing.T) {
 	}
 	tb.fill("Key", "PASSWORD")
 	tb.click("button", "Add")
-	tb.see("The item was added.", "PASSWORD", "Last read: never", "••••••••")
+	tb.see("The item was added.", "PASSWORD", "Last revealed: never", "••••••••")
 	tb.miss("first line")
 
 	var secrets list[secretBody]
@@ -47,7 +47,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("before the first show: %+v, %d reveals", it, shared.reveals(t, it.ID))
 	}
 	tb.click("button", "Show value of PASSWORD")
-	tb.see("first line\n second", "This was logged as your reveal; 99 of 100 are left", "Last read just now by you", "99 of 100 left; next in 60 min")
+	tb.see("first line\n second", "This was logged as your reveal; 99 of 100 are left", "Last revealed just now by you", "99 of 100 left; next in 60 min")
 	if it = a.items(t, shop)["PASSWORD"]; it.LastAccessedAt == nil || it.LastAccessedBy == nil || shared.reveals(t, it.ID) != 1 {
 		t.Errorf("after a show: %+v, %d reveals, want one, and it told", it, shared.reveals(t, it.ID))
 	}
@@ -70,8 +70,8 @@ func TestStory(t *testing.T) {
 	tb.click("button", "Rename")
 	tb.see("The item was renamed.", "DB_PASSWORD")
 	tb.click("button", "Delete item DB_PASSWORD")
-	tb.click("button", "Delete for good")
-	tb.see("The item was deleted.", "There is nothing in it yet")
+	tb.click("button", "Delete permanently")
+	tb.see("The item was deleted.", "This secret has no items yet")
 	if left := a.items(t, shop); len(left) != 0 {
 		t.Errorf("after the deletion there is %v", left)
 	}
@@ -82,7 +82,7 @@ func TestStory(t *testing.T) {
 	tb.see("The secret was renamed.", "store")
 	tb.click("button", "Delete secret store")
 	tb.fill("Type the secret’s name to confirm", "store")
-	tb.click("button", "Delete for good")
+	tb.click("button", "Delete permanently")
 	tb.see("The secret was deleted.", "1 secret")
 	tb.miss("store")
 }
@@ -160,7 +160,7 @@ func TestTwoTabs(t *testing.T) {
 	second.click("button", "New secret")
 	second.fill("Name", "from the second")
 	second.press(enter)
-	second.see("The secret was made.")
+	second.see("The secret was created.")
 	first.comeBack()
 	first.see("from the second")
 
@@ -169,7 +169,7 @@ func TestTwoTabs(t *testing.T) {
 	first.press(enter)
 	first.see("The secret was deleted.")
 	second.click("link", "from the second") // which it does not know of
-	second.see("No such secret", "somebody may have deleted it")
+	second.see("Secret not found", "It was deleted, or it belongs to another account")
 	second.click("link", "All secrets")
 	second.see("1 secret")
 	second.miss("from the second")
@@ -178,5 +178,5 @@ func TestTwoTabs(t *testing.T) {
 	first.click("button", "Sign out")
 	first.see("Sign in")
 	second.click("link", "Default")
-	second.see("There is nothing in it yet")
+	second.see("This secret has no items yet")
 }
