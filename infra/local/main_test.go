@@ -602,8 +602,8 @@ func TestFailedStartIsOneSentence(t *testing.T) {
 	}{
 		{"port in use", []string{"-addr", taken.Addr().String()}, "the address " + taken.Addr().String() + " is in use: choose another with ADDR=host:port"},
 		{"no address", []string{"-addr", "nonsense"}, "can't listen on nonsense"},
-		{"data is a file", []string{"-data", file}, "the data folder " + file + " can't be written (not a directory): choose another with DATA=folder"},
-		{"data below a file", []string{"-data", file + "/x"}, "can't be written (not a directory)"},
+		{"data is a file", []string{"-data", file}, "the data folder " + file + " cannot be written (not a directory): choose another with DATA=folder"},
+		{"data below a file", []string{"-data", file + "/x"}, "cannot be written (not a directory)"},
 		{"keys are corrupt", []string{"-data", corrupt}, "kms.json"},
 		{"table is corrupt", []string{"-data", notADatabase}, "the DynamoDB emulator has ended"},
 		{"two names", []string{"account", "my", "team"}, "account takes one name"},

@@ -60,7 +60,7 @@ async function read(answer, key) {
   const detail = typeof body?.detail === "string" ? body.detail : "";
   switch (answer.status) {
     case 400:
-      if (body && !detail) throw new Failure("invalid", "Some fields are invalid. Correct them, then try again.", { fields: body });
+      if (body && !detail) throw new Failure("invalid", "Some fields are invalid. Correct them.", { fields: body });
       break;
     case 401: {
       const why = "The API no longer accepts this key. Sign in again. Your input is kept.";
@@ -68,7 +68,7 @@ async function read(answer, key) {
       throw new Failure("session", why);
     }
     case 404:
-      throw new Failure("missing", "It was deleted, or it belongs to another account. Return to the list of secrets.");
+      throw new Failure("missing", "Not found. It was deleted, or it belongs to another account. Return to the list.");
     case 429: {
       const wait = Number(answer.headers.get("Retry-After")) || 1;
       throw new Failure("throttled", "Your budget of reveals is spent. Try again later.", { wait });

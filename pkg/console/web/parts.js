@@ -44,7 +44,7 @@ function useAction() {
 }
 
 const asFailure = (error) =>
-  error instanceof Failure ? error : new Failure("broken", `This page failed (${error.message}). Reload it and try again.`);
+  error instanceof Failure ? error : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
 
 // useLoad keeps the answer for a path of the API. It reloads on request, after a sign-in,
 // and when the tab becomes visible. The old data stays until new data arrives, except
@@ -201,7 +201,8 @@ function Time({ at }) {
 const statuses = {
   pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
   deploying: ["Deploying", "Services still use this secret as it was before the last changes."],
-  failed: ["Failed", "The last delivery to the services failed. It is retried automatically. Ask your administrator for the reason."],
+  failed: ["Failed", "The last delivery to the services failed. It is retried automatically. " +
+    "Ask your administrator for the reason."],
   ready: ["Ready", "Services have this secret as it is now, or no service uses it."],
 };
 

@@ -27,8 +27,8 @@ function SecretsView() {
     ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
       ${found.map((secret) => html`<${SecretRow} key=${secret.id} secret=${secret} open=${setDialog} />`)}
     </ul>`}
-    ${list.data.length > 0 && html`<p class="quiet">${search ? `${found.length} of ` : ""}${count(list.data.length, "secret")}${
-      list.done ? "" : loadingMore}</p>`}
+    ${list.data.length > 0 && html`<p class="quiet">${search ? `${found.length} of ` : ""}${
+      count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
     ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close}
       done=${(secret) => { list.change(put(secret)); notify("The secret was created."); }} />`}
     ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${(secret) => { list.change(put(secret)); notify("The secret was renamed."); }} />`}

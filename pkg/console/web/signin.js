@@ -21,7 +21,8 @@ function SignIn() {
         if (error.kind !== "session") throw error;
         throw new Failure("invalid", "", {
           fields: {
-            api_key: ["The API does not accept this key. Check that you copied all of it, or ask your administrator for another key."],
+            api_key: ["The API does not accept this key. Check that you copied all of it, " +
+              "or ask your administrator for another key."],
           },
         });
       }
@@ -33,7 +34,8 @@ function SignIn() {
     <h1>Sign in to Goblins Secrets</h1>
     ${refused && html`<p class="problem" role="alert">${refused}</p>`}
     <form onSubmit=${submit}>
-      <${Field} label="API key" name="api_key" type="password" hint="Paste the key that you got when your account was created. It stays in this tab."
+      <${Field} label="API key" name="api_key" type="password"
+        hint="Paste the key that you got when your account was created. It stays in this tab."
         value=${key} onInput=${setKey} failure=${fieldFailure} focus />
       <label class="check">
         <input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} />
