@@ -50,6 +50,7 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 	}
 
 	part("build", sam.buildAll)
+	part("packages", sam.checkPackages)
 	part("deploy", func(t *testing.T) {
 		sam.deploy(t, nil)
 		c.completeAPI(t)

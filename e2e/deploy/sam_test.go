@@ -2,6 +2,9 @@ package deploy
 
 import (
 	"bytes"
+	"compress/flate"
+	"debug/elf"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -86,6 +89,53 @@ var architecture = map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtim
 
 func (s samCLI) buildAll(t *testing.T) {
 	s.run(t, "build", "--build-dir", s.build, "--parameter-overrides", "Architecture="+architecture)
+}
+
+// maxZip is the largest allowed package of a function, in bytes.
+const maxZip = 6 << 20
+
+// checkPackages checks that every built function is one static, stripped binary of a small
+// size.
+func (s samCLI) checkPackages(t *testing.T) {
+	t.Helper()
+	binaries, err := filepath.Glob(filepath.Join(s.build, "*", "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := filepath.Glob(filepath.Join(s.checkout, "functions", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(binaries) != len(folders) {
+		t.Errorf("%d functions are built, want %d", len(binaries), len(folders))
+	}
+	for _, path := range binaries {
+		if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+			t.Errorf("%s is packed with %v, %v, want only a bootstrap", filepath.Dir(path), entries, err)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(content))
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if f.Section(".symtab") != nil || f.Section(".interp") != nil || f.Section(".dynamic") != nil {
+			t.Errorf("%s is not static and stripped", path)
+		}
+		var packed bytes.Buffer
+		w, err := flate.NewWriter(&packed, flate.DefaultCompression) // as in a zip
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err = errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if packed.Len() > maxZip {
+			t.Errorf("%s is %d bytes zipped, want at most %d", path, packed.Len(), maxZip)
+		}
+	}
 }
 
 // deploy deploys the built functions, as the README says and with samconfig.toml unchanged,

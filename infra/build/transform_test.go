@@ -11,8 +11,8 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// transform runs SAM's own translator, which CloudFormation runs too, on the template
-// with these parameters, and prints what becomes of it.
+// transform runs SAM's own translator, the one that CloudFormation runs, on the template with
+// the given parameters, and prints the resulting resources.
 const transform = `
 import json, sys
 from samcli.yamlhelper import yaml_parse
@@ -58,9 +58,9 @@ func transformed(t *testing.T, parameters ...string) map[string]resource {
 	return resources
 }
 
-// Traffic moves step by step, back on an alarm, if that is asked for; else aliases just
-// move. No emulator has CodeDeploy, so this is seen in what SAM makes of the template.
-func TestGradualDeployment(t *testing.T) {
+// A gradual DeploymentType shifts traffic step by step, and back on an alarm. Otherwise aliases
+// switch at once. No emulator has CodeDeploy, so the test inspects the translated template.
+func TestTrafficShiftsAsDeploymentTypeSays(t *testing.T) {
 	for _, tt := range []struct {
 		deploymentType string
 		gradual        bool
@@ -84,7 +84,7 @@ func TestGradualDeployment(t *testing.T) {
 					}
 				}
 				if !tt.gradual {
-					t.Errorf("%s: there is %s", tt.deploymentType, name)
+					t.Errorf("%s: unexpected deployment group %s", tt.deploymentType, name)
 				}
 				if alone := strings.HasPrefix(name, "DeploySecret") || strings.HasPrefix(name, "RedeploySecrets"); alone != (r.Condition == "IsDelivered") {
 					t.Errorf("%s: %s is there on condition %q", tt.deploymentType, name, r.Condition)
@@ -97,8 +97,8 @@ func TestGradualDeployment(t *testing.T) {
 	}
 }
 
-// There is one stage, and it calls each function by its alias, the authorizer too.
-func TestStage(t *testing.T) {
+// The API has one stage, which calls each function by its alias, including the authorizer.
+func TestOneStageCallsFunctionsByAlias(t *testing.T) {
 	var stages int
 	for _, r := range transformed(t) {
 		switch r.Type {
@@ -112,18 +112,18 @@ func TestStage(t *testing.T) {
 			all := strings.Count(string(body), "/invocations")
 			aliases := strings.Count(string(body), "Aliaslive}/invocations") + strings.Count(string(body), `{"Ref":"AuthorizerAliaslive"}`)
 			if all == 0 || all != aliases {
-				t.Errorf("%d of %d calls of functions are of their alias", aliases, all)
+				t.Errorf("%d of %d calls of functions use the alias, want all", aliases, all)
 			}
 		}
 	}
 	if stages != 1 {
-		t.Errorf("there are %d stages", stages)
+		t.Errorf("stages = %d, want 1", stages)
 	}
 }
 
-// The stream calls deploy-secret by its alias, so that code and parameters count for it when they
-// do for the others.
-func TestStream(t *testing.T) {
+// The stream calls deploy-secret by its alias, so that new code and parameters take effect together
+// with those of the other functions.
+func TestStreamCallsAlias(t *testing.T) {
 	mappings := 0
 	for name, r := range transformed(t) {
 		if r.Type != "AWS::Lambda::EventSourceMapping" {
@@ -135,6 +135,6 @@ func TestStream(t *testing.T) {
 		}
 	}
 	if mappings != 1 {
-		t.Errorf("there are %d event source mappings", mappings)
+		t.Errorf("event source mappings = %d, want 1", mappings)
 	}
 }

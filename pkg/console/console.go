@@ -33,7 +33,8 @@ var libraries = []string{"vendor/preact.umd.js", "vendor/preact-hooks.umd.js", "
 // sources follow, within one function: each may use declarations of the files before it,
 // and none of them is global.
 var sources = []string{
-	"text.js", "dotenv.js", "session.js", "api.js", "parts.js", "signin.js", "secrets.js", "value.js", "items.js", "import.js", "secret.js", "main.js",
+	"text.js", "dotenv.js", "session.js", "api.js", "parts.js", "signin.js", "secrets.js", "value.js", "items.js", "import.js", "secret.js",
+	"main.js",
 }
 
 // policy lets the page load its own script and call its own API, and nothing else: no

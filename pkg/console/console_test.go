@@ -58,7 +58,8 @@ func TestPageLoadsItsOwnScriptOnly(t *testing.T) {
 			t.Errorf("the page contains %q", forbidden)
 		}
 	}
-	if scripts := regexp.MustCompile(`<script[^>]*>[^<]*`).FindAllString(page, -1); len(scripts) != 1 || !strings.HasSuffix(scripts[0], "defer>") {
+	scripts := regexp.MustCompile(`<script[^>]*>[^<]*`).FindAllString(page, -1)
+	if len(scripts) != 1 || !strings.HasSuffix(scripts[0], "defer>") {
 		t.Errorf("scripts of the page = %q, want one deferred file", scripts)
 	}
 }
@@ -81,7 +82,10 @@ func TestScriptHoldsAllSourcesAndNoForbiddenAPI(t *testing.T) {
 		if filepath.Dir(name) == "vendor" {
 			return nil
 		}
-		for _, word := range []string{"localStorage", "indexedDB", "document.cookie", "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(", "new Function", "console.log"} {
+		for _, word := range []string{
+			"localStorage", "indexedDB", "document.cookie", "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML",
+			"document.write", "eval(", "new Function", "console.log",
+		} {
 			if strings.Contains(string(content), word) {
 				t.Errorf("%s contains %s", name, word)
 			}
@@ -105,8 +109,12 @@ func TestScriptIsCachedOnlyUnderItsHash(t *testing.T) {
 		t.Errorf("GET assets/other/console.js = %d, Cache-Control %s, want the same script with no-store",
 			other.Code, other.Header().Get("Cache-Control"))
 	}
-	for _, place := range []string{"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b", "web/style.css", "style.css"} {
-		if w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20")); w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}` {
+	for _, place := range []string{
+		"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b",
+		"web/style.css", "style.css",
+	} {
+		w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20"))
+		if w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}` {
 			t.Errorf("GET %s = %d %s, want 404", place, w.Code, w.Body)
 		}
 	}
@@ -125,7 +133,9 @@ func TestAnswersHaveStrictPolicies(t *testing.T) {
 	if got := page.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control of the page = %s, want no-store", got)
 	}
-	for _, h := range []http.Header{page, get("", "/console/{proxy+}", "assets/x/console.js").Header(), get("", "/console/{proxy+}", "nothing").Header()} {
+	for _, h := range []http.Header{
+		page, get("", "/console/{proxy+}", "assets/x/console.js").Header(), get("", "/console/{proxy+}", "nothing").Header(),
+	} {
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("headers = %v, want nosniff and no-referrer", h)
 		}

@@ -44,7 +44,8 @@ function useAction() {
 }
 
 const asFailure = (error) =>
-  error instanceof Failure ? error : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
+  error instanceof Failure ? error
+    : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
 
 // useLoad keeps the answer for a path of the API. It reloads on request, after a sign-in,
 // and when the tab becomes visible. The old data stays until new data arrives, except

@@ -58,7 +58,8 @@ function SecretView({ id }) {
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
         ${found.map((item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItem} />`)}
       </ul>`}
-      ${items.data.length > 0 && html`<p class="quiet">${count(items.data.length, "item")}${items.done ? "" : loadingMore}.
+      ${items.data.length > 0 && html`<p class="quiet">${
+        count(items.data.length, "item")}${items.done ? "" : loadingMore}.
         Each “Show” is logged with the user, the time and the source address.</p>`}
     </section>
   </main>${open}`;
