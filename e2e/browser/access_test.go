@@ -24,12 +24,13 @@ import (
 	"goblins-secrets/infra/local/tool"
 )
 
-// What is installed from npm, pinned: the checker of accessibility, and what is vendored.
+// pins lists the packages from npm with their versions: the accessibility checker, and the
+// sources of the vendored files.
 //
 //go:embed npm
 var pins embed.FS
 
-// npm returns the folder of the packages.
+// npm installs the packages and returns their folder.
 func npm(t *testing.T) string {
 	t.Helper()
 	files, err := fs.Sub(pins, "npm")
@@ -37,7 +38,7 @@ func npm(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir, err := tool.Install(t.Context(), tool.Tool{
-		Name: "browser", Title: "the checker of accessibility (axe-core)",
+		Name: "browser", Title: "the accessibility checker (axe-core)",
 		Needs: "npm", Hint: "install Node.js",
 		Pins:     files,
 		Commands: [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"}},
@@ -128,7 +129,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	for i := 2; i < 87; i++ {
 		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
 	}
-	tb.advance(10 * time.Second) // the notice goes
+	tb.advance(10 * time.Second) // the notice expires
 	tb.click("button", "Show value of STRIPE_API_KEY")
 	tb.see("The value was not revealed")
 	visit("throttled", tb)
@@ -139,9 +140,9 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	visit("offline", tb)
 }
 
-// In no state, theme or width does the checker find anything, and nothing is wider than
-// the window.
-func TestAccessibility(t *testing.T) {
+// The checker finds no violation in any state, theme or width. No page is wider than the
+// window.
+func TestEveryStateIsAccessible(t *testing.T) {
 	t.Parallel()
 	if chromium == nil {
 		t.Skip("Chromium is not on the PATH")
@@ -175,14 +176,17 @@ func TestAccessibility(t *testing.T) {
 	})
 }
 
-// screenshotsVariable names a variable of the environment. When it is set, it holds the
-// folder that TestScreenshots writes to: see `make screenshots`.
+// screenshotsVariable names an environment variable with the folder that TestScreenshots
+// writes to: see `make screenshots`.
 const screenshotsVariable = "SCREENSHOTS"
 
-// pictures are those that the documentation shows: a state, a theme, a width.
-var pictures = []string{"secrets light desk", "value-shown light desk", "value-shown dark desk", "import light desk", "throttled dark desk", "secrets light phone", "value-shown dark phone"}
+// pictures are the screenshots in the documentation: a state, a theme, a width.
+var pictures = []string{
+	"secrets light desk", "value-shown light desk", "value-shown dark desk", "import light desk", "throttled dark desk",
+	"secrets light phone", "value-shown dark phone",
+}
 
-// TestScreenshots makes the pictures of the documentation.
+// TestScreenshots makes the screenshots of the documentation. It tests nothing.
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv(screenshotsVariable)
 	if dir == "" {
@@ -220,8 +224,8 @@ func TestScreenshots(t *testing.T) {
 	})
 }
 
-// compress encodes a picture as a PNG of 256 colours, the most frequent ones. Few pixels
-// have another: what is seen is flat areas, and grey edges of letters.
+// compress encodes a picture as a PNG with its 256 most frequent colours. Few pixels have
+// another colour: the pages are flat areas, and grey edges of letters.
 func compress(t *testing.T, picture []byte) []byte {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(picture))

@@ -1,9 +1,9 @@
-// Package browser tests the web console as people meet it: in a real Chromium, on the
-// page that `make run` serves.
+// Package browser tests the web console in a real Chromium, on the page that `make run`
+// serves.
 //
-// Without Chromium on the PATH its tests are skipped, but never in CI. Each page that a
-// test opens is in a browser profile of its own. Whatever the page's security policy had
-// to stop fails the test, and so does an uncaught error in the page.
+// Without Chromium on the PATH the tests are skipped, except in CI. Each page that a test
+// opens has its own browser profile. A violation of the page's security policy fails the
+// test, and so does an uncaught error in the page.
 package browser
 
 import (
@@ -38,13 +38,13 @@ import (
 	"goblins-secrets/infra/local/stack"
 )
 
-// patience is for what a page does within a moment, on a machine that has much else to do.
+// patience is the limit for a page's next step, on a busy machine.
 const patience = 30 * time.Second
 
 var (
-	program  string          // what `make run` runs
-	chromium context.Context // the one browser; nil: there is none here
-	shared   *running        // the stack of tests that don't need one of their own
+	program  string          // the program that `make run` runs
+	chromium context.Context // the only browser; nil if Chromium is not installed
+	shared   *running        // the stack of tests that don't need their own
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	path := findChromium()
 	if path == "" {
 		if os.Getenv("CI") != "" {
-			fmt.Fprintln(os.Stderr, "e2e/browser: Chromium is not on the PATH, and CI must have it: e2e/browser/chromium.sh --install")
+			fmt.Fprintln(os.Stderr, "e2e/browser: Chromium is not on the PATH. CI must have it: e2e/browser/chromium.sh --install")
 			return 1
 		}
 		return m.Run()
@@ -74,7 +74,7 @@ func run(m *testing.M) int {
 		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Flag("disable-dev-shm-usage", true),
 	}
 	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which root can't have
+		options = append(options, chromedp.NoSandbox) // root can't use the sandbox
 	}
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	defer end()
@@ -102,14 +102,14 @@ func findChromium() string {
 	return ""
 }
 
-// running is a stack in a process of its own.
+// running is a stack in its own process.
 type running struct {
 	url, data string
 	cmd       *exec.Cmd
 	log       bytes.Buffer
 }
 
-// startStack runs the program until it is ready.
+// startStack starts the program and waits until it is ready.
 func startStack(data, addr string, args ...string) (*running, error) {
 	s := &running{data: data, cmd: exec.Command(program, append([]string{"-addr", addr, "-data", data}, args...)...)}
 	s.cmd.Stderr = &s.log
@@ -136,7 +136,7 @@ func (s *running) stop() {
 	_ = s.cmd.Wait()
 }
 
-// newStack is a stack of a test's own.
+// newStack starts a stack for one test.
 func newStack(t *testing.T, args ...string) *running {
 	t.Helper()
 	s, err := startStack(filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", args...)
@@ -147,7 +147,7 @@ func newStack(t *testing.T, args ...string) *running {
 	return s
 }
 
-// account is a fresh account on a stack, as its API's clients have it.
+// account is a fresh account on a stack, with its API key.
 type account struct {
 	stack *running
 	key   string
@@ -212,16 +212,16 @@ type list[T any] struct {
 	Results []T
 }
 
-func (a account) secret(t *testing.T, name string) (made secretBody) {
+func (a account) secret(t *testing.T, name string) (created secretBody) {
 	t.Helper()
-	a.call(t, "POST", "secrets/", map[string]string{"name": name}, &made)
-	return made
+	a.call(t, "POST", "secrets/", map[string]string{"name": name}, &created)
+	return created
 }
 
-func (a account) item(t *testing.T, s secretBody, key, value string) (made itemBody) {
+func (a account) item(t *testing.T, s secretBody, key, value string) (created itemBody) {
 	t.Helper()
-	a.call(t, "POST", "secrets/"+s.ID+"/items/", map[string]string{"key": key, "value": value}, &made)
-	return made
+	a.call(t, "POST", "secrets/"+s.ID+"/items/", map[string]string{"key": key, "value": value}, &created)
+	return created
 }
 
 func (a account) items(t *testing.T, s secretBody) map[string]itemBody {
@@ -235,7 +235,7 @@ func (a account) items(t *testing.T, s secretBody) map[string]itemBody {
 	return found
 }
 
-// table is the stack's table.
+// table returns a client of the stack's table, and the table's name.
 func (s *running) table(t *testing.T) (client *dynamodb.Client, name string) {
 	t.Helper()
 	endpoints, err := stack.Running(s.data)
@@ -250,12 +250,13 @@ func (s *running) table(t *testing.T) (client *dynamodb.Client, name string) {
 	}), endpoints.Table
 }
 
-// reveals counts the events of reveals of an item in the audit trail.
+// reveals counts the reveal events of an item in the audit trail.
 func (s *running) reveals(t *testing.T, item string) (n int) {
 	t.Helper()
 	client, table := s.table(t)
 	out, err := client.Scan(t.Context(), &dynamodb.ScanInput{
-		TableName: &table, FilterExpression: aws.String("#type = :revealed AND item_id = :item"), ExpressionAttributeNames: map[string]string{"#type": "type"},
+		TableName: &table, FilterExpression: aws.String("#type = :revealed AND item_id = :item"),
+		ExpressionAttributeNames: map[string]string{"#type": "type"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":revealed": &types.AttributeValueMemberS{Value: "item.revealed"}, ":item": &types.AttributeValueMemberS{Value: item},
 		},
@@ -273,16 +274,16 @@ type tab struct {
 	stack *running
 
 	mu     sync.Mutex
-	faults []string // what the policy stopped, and uncaught errors
+	faults []string // violations of the policy, and uncaught errors
 }
 
-// prelude is in each page before its own script: what tests find elements with, a clock
-// that they can move on, and a note of what the policy stopped.
+// prelude runs in each page before its own script. It gives tests functions that find
+// elements, a clock that they can advance, and a list of policy violations.
 const prelude = `(() => {
   const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest("[inert]");
   const name = (e) => (e.getAttribute("aria-label") ?? (e.labels?.length ? e.labels[0].textContent : e.textContent)).trim().replace(/\s+/g, " ");
   const kinds = { button: "button", link: "a", field: "input, textarea", text: "h1, h2, h3, pre, .key, .name" };
-  // Of elements with a name, the one that can be used: in the dialog, while one is open.
+  // Finds a visible element by its name. While a dialog is open, only elements in it count.
   const find = (kind, wanted) => {
     const all = [...document.querySelectorAll(kinds[kind])].filter((e) => seen(e) && name(e) === wanted);
     const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
@@ -305,7 +306,7 @@ const prelude = `(() => {
       if (timer.due <= Date.now() && waiting.has(id)) { realClear(id); timer.run(); }
     }
   };
-  // Where to click an element, and whether that click has come to it.
+  // aim returns the point to click an element at; hit reports whether it received the click.
   let clicked;
   const aim = (e) => {
     clicked = false;
@@ -322,7 +323,7 @@ const prelude = `(() => {
   window.test = { find, aim, hit, advance, violations };
 })()`
 
-// open opens the console in a tab of its own profile.
+// open opens the console in a tab with its own profile.
 func open(t *testing.T, s *running, path string) *tab {
 	t.Helper()
 	if chromium == nil {
@@ -333,7 +334,7 @@ func open(t *testing.T, s *running, path string) *tab {
 	return newTab(t, ctx, s, path)
 }
 
-// another is one more tab, in the same profile.
+// another opens a second tab in the same profile.
 func (tb *tab) another(path string) *tab {
 	tb.t.Helper()
 	ctx, cancel := chromedp.NewContext(tb.ctx)
@@ -359,7 +360,7 @@ func newTab(t *testing.T, ctx context.Context, s *running, path string) *tab {
 	}
 	tb.do(
 		send(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: prelude}),
-		// Several tabs are in front at the same time: each believes that it is the one.
+		// Several tabs run at the same time: each acts as if it had the focus.
 		send(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		chromedp.EmulateViewport(1100, 800),
 		chromedp.Navigate(s.url+path),
@@ -401,7 +402,7 @@ func (tb *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval evaluates an expression in the page; a promise is awaited.
+// eval evaluates an expression in the page, and awaits a promise.
 func eval[T any](tb *tab, expression string) T {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
@@ -413,25 +414,26 @@ func eval[T any](tb *tab, expression string) T {
 	return result
 }
 
-// run is eval where nothing comes of it.
+// run is eval without a result.
 func (tb *tab) run(expression string) { tb.t.Helper(); eval[chromedp.Void](tb, expression) }
 
-// text is all that is to be seen of the page.
+// text returns the visible text of the page.
 func (tb *tab) text() string {
-	text, _ := chromedp.Run(tb.ctx, chromedp.Evaluate[string]("document.body.innerText")) // for messages: what can't be had is empty
+	// It is for messages only, so an error gives an empty text.
+	text, _ := chromedp.Run(tb.ctx, chromedp.Evaluate[string]("document.body.innerText"))
 	return text
 }
 
-// await waits until an expression holds.
+// await waits until an expression is true.
 func (tb *tab) await(what, expression string) {
 	tb.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		// While the page is being replaced there is nothing to ask.
+		// Evaluation fails during a navigation.
 		if holds, err := chromedp.Run(tb.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); err == nil && holds {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.t.Fatalf("the page has not %s; it shows:\n%s", what, tb.text())
+			tb.t.Fatalf("the page has not %s. It shows:\n%s", what, tb.text())
 		}
 	}
 }
@@ -444,7 +446,7 @@ func quote(text string) string {
 	return string(quoted)
 }
 
-// see waits until the page shows these texts; miss, until it shows none of them.
+// see waits until the page shows all of these texts; miss, until it shows none of them.
 func (tb *tab) see(texts ...string) {
 	tb.t.Helper()
 	for _, text := range texts {
@@ -463,8 +465,8 @@ func (tb *tab) element(kind, name string) string {
 	return "test.find(" + quote(kind) + ", " + quote(name) + ")"
 }
 
-// click clicks a button or link, with the mouse. What is below the pointer can move away
-// while something above it is loaded: then the click is repeated.
+// click clicks a button or link with the mouse. It repeats the click if the element moved
+// because content above it was loading.
 func (tb *tab) click(kind, name string) {
 	tb.t.Helper()
 	element := tb.element(kind, name)
@@ -485,7 +487,7 @@ func (tb *tab) click(kind, name string) {
 	tb.t.Fatalf("%s %s can't be clicked; the page shows:\n%s", kind, name, tb.text())
 }
 
-// fill replaces what is in a field, as pasting does.
+// fill replaces the content of a field, as pasting does.
 func (tb *tab) fill(label, text string) {
 	tb.t.Helper()
 	element := tb.element("field", label)
@@ -499,8 +501,8 @@ func (tb *tab) press(key string) {
 	tb.do(chromedp.KeyEvent(key))
 }
 
-// slash presses "/" so that the page can take it for itself: of press the browser gets a
-// letter of its own behind the key.
+// slash presses "/" so that the page can cancel the input of the letter. With press, the
+// browser gets the letter as a separate event.
 func (tb *tab) slash() {
 	tb.t.Helper()
 	tb.do(
@@ -514,13 +516,13 @@ func (tb *tab) value(label string) string {
 	return eval[string](tb, tb.element("field", label)+".value")
 }
 
-// advance moves the page's clock on.
+// advance advances the page's clock.
 func (tb *tab) advance(d time.Duration) {
 	tb.t.Helper()
 	tb.run(fmt.Sprintf("test.advance(%d)", d.Milliseconds()))
 }
 
-// leave and comeBack are what a page sees when its tab is behind another one.
+// leave and comeBack simulate a switch to another tab and back.
 func (tb *tab) leave()    { tb.t.Helper(); tb.visibility("hidden") }
 func (tb *tab) comeBack() { tb.t.Helper(); tb.visibility("visible") }
 
@@ -544,7 +546,7 @@ func (tb *tab) grantClipboard() {
 	}
 }
 
-// signIn signs in, and waits for the list of secrets.
+// signIn signs in, and waits until the console is open.
 func (tb *tab) signIn(a account) {
 	tb.t.Helper()
 	tb.fill("API key", a.key)
@@ -552,7 +554,7 @@ func (tb *tab) signIn(a account) {
 	tb.await("signed in", tb.element("button", "Sign out"))
 }
 
-// signedIn opens the console at a place, with a fresh tab and an account's key.
+// signedIn opens the console at a path in a fresh tab, and signs in.
 func signedIn(t *testing.T, a account, path string) *tab {
 	t.Helper()
 	tb := open(t, a.stack, path)

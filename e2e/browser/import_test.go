@@ -17,8 +17,8 @@ const (
 	escape = "\x1b"
 )
 
-// Fifty lines of a .env file become items: preview, progress, and what became of each.
-func TestImport(t *testing.T) {
+// An import shows a preview, its progress, and the result of each line.
+func TestImportCreatesAndChangesItems(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "s")
@@ -34,7 +34,8 @@ func TestImport(t *testing.T) {
 	tb.click("button", "Paste .env")
 	tb.fill("Contents of the file", strings.Join(lines, "\n"))
 	tb.see("50 to add, 1 to change, 4 to skip", "Line 4 KEY_02 Add (9 characters)", "Line 9 KEY_07 Change (9 characters)",
-		"Line 3 KEY_01 Skipped. Line 55 sets it again.", "Line 53 Skipped. This line is not KEY=value.", "Line 54 EMPTY Skipped. The value is empty.", "Line 57 CERT Add")
+		"Line 3 KEY_01 Skipped. Line 55 sets it again.", "Line 53 Skipped. This line is not KEY=value.",
+		"Line 54 EMPTY Skipped. The value is empty.", "Line 57 CERT Add")
 	tb.click("button", "Import 51 items")
 	tb.see("51 of 51 done.", "Line 9 KEY_07 Changed", "Line 4 KEY_02 Added")
 	tb.click("button", "Close")
@@ -42,9 +43,11 @@ func TestImport(t *testing.T) {
 
 	got := a.items(t, s)
 	if len(got) != 51 {
-		t.Errorf("there are %d items, want 51", len(got))
+		t.Errorf("items after the import = %d, want 51", len(got))
 	}
-	for key, want := range map[string]string{"KEY_01": "again", "KEY_07": "PLANTED 7", "KEY_50": "PLANTED 50", "CERT": "-----BEGIN-----\nline two\t"} {
+	for key, want := range map[string]string{
+		"KEY_01": "again", "KEY_07": "PLANTED 7", "KEY_50": "PLANTED 50", "CERT": "-----BEGIN-----\nline two\t",
+	} {
 		var it itemBody
 		a.call(t, "GET", "secrets/"+s.ID+"/items/"+got[key].ID+"/", nil, &it)
 		if it.Value != want {
@@ -52,12 +55,12 @@ func TestImport(t *testing.T) {
 		}
 	}
 	if n := shared.reveals(t, got["KEY_02"].ID); n != 0 {
-		t.Errorf("an import has revealed %d values", n)
+		t.Errorf("reveals after the import = %d, want 0", n)
 	}
 }
 
-// The reader of .env files, on its own.
-func TestDotenv(t *testing.T) {
+// parseDotenv alone, without the page.
+func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 	t.Parallel()
 	type entry struct {
 		Line       int
@@ -114,12 +117,12 @@ func TestDotenv(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			short, _ := json.Marshal(text[:min(len(text), 60)])
-			t.Errorf("of %s (-want +got):\n%s", short, diff[:min(len(diff), 1000)])
+			t.Errorf("parseDotenv(%s) (-want +got):\n%s", short, diff[:min(len(diff), 1000)])
 		}
 	}
 }
 
-// withDotenv is a page that has the functions that read .env files.
+// withDotenv opens a page with the functions of dotenv.js.
 func withDotenv(t *testing.T) *tab {
 	t.Helper()
 	tb := open(t, shared, "/console/")

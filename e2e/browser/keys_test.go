@@ -15,11 +15,11 @@ import (
 // stranger is a well-formed key that no user has.
 const stranger = "gob_0000000000000000000000000000000000000000000000000"
 
-// kept is all that the page has left with the browser: it must not hold a key.
+// kept is all the data that outlives the tab: it must not contain a key.
 const kept = `JSON.stringify([location.href, document.cookie, {...localStorage}, history.state])`
 
-// A key is asked for until one is accepted, and is nowhere but in the tab.
-func TestSignIn(t *testing.T) {
+// The page asks for a key until the API accepts one, and keeps it in the tab only.
+func TestKeyStaysInTheTab(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	tb := open(t, shared, "/console/")
@@ -39,19 +39,19 @@ func TestSignIn(t *testing.T) {
 		tb.press(enter)
 		tb.see(says)
 		if got := tb.value("API key"); got != key {
-			t.Errorf("after a refusal the field has %q, want %q", got, key)
+			t.Errorf("field after a refusal = %q, want %q", got, key)
 		}
 	}
-	tb.fill("API key", "  "+a.key+"\n") // as it is copied
+	tb.fill("API key", "  "+a.key+"\n") // as copied, with white space
 	tb.press(enter)
 	tb.see("1 secret")
 
 	session := "JSON.stringify({...sessionStorage})"
 	if got := eval[string](tb, session) + eval[string](tb, kept); strings.Contains(got, a.key[4:]) {
-		t.Errorf("the browser keeps the key: %s", got)
+		t.Errorf("storage of the browser = %s, want no key", got)
 	}
 	tb.do(chromedp.Reload())
-	tb.see("Sign in") // it was not to be remembered
+	tb.see("Sign in") // the user did not ask to remember the key
 
 	tb.fill("API key", a.key)
 	tb.click("field", "Remember the key until this tab is closed, even if the page is reloaded")
@@ -60,7 +60,7 @@ func TestSignIn(t *testing.T) {
 	tb.do(chromedp.Reload())
 	tb.see("1 secret", "100 of 100 left")
 	if got := eval[string](tb, kept); strings.Contains(got, a.key[4:]) {
-		t.Errorf("the browser keeps the key beyond the tab: %s", got)
+		t.Errorf("storage that outlives the tab = %s, want no key", got)
 	}
 	tb.click("link", "Default")
 	tb.see("This secret has no items yet")
@@ -68,13 +68,13 @@ func TestSignIn(t *testing.T) {
 	tb.see("Sign in")
 	tb.miss("Default")
 	if got := eval[string](tb, session); strings.Contains(got, "gob_") {
-		t.Errorf("after signing out the tab keeps %s", got)
+		t.Errorf("session storage after signing out = %s, want no key", got)
 	}
 	tb.do(chromedp.Reload())
 	tb.see("Sign in")
 }
 
-// revoke takes a key from the table, as nothing of the API can.
+// revoke deletes a key from the table. The API has no operation for it.
 func (s *running) revoke(t *testing.T, key string) {
 	t.Helper()
 	client, table := s.table(t)
@@ -87,12 +87,12 @@ func (s *running) revoke(t *testing.T, key string) {
 		},
 	})
 	if err != nil || out.Attributes == nil {
-		t.Fatalf("revoke a key: %v, was there: %t", err, out.Attributes != nil)
+		t.Fatalf("revoke a key: %v, existed: %t", err, out.Attributes != nil)
 	}
 }
 
-// A key that is revoked meanwhile is asked for again, and what was typed waits.
-func TestRevokedKey(t *testing.T) {
+// When the key is revoked, the page asks for another one and keeps the input.
+func TestRevokedKeyKeepsTheInput(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "s")
@@ -109,19 +109,19 @@ func TestRevokedKey(t *testing.T) {
 	tb.miss("PLANTED", "KEY")
 	tb.await("forgotten the value that was shown", `!document.documentElement.outerHTML.includes("PLANTED")`)
 
-	// With another account's key the secret is not there, and the text is.
+	// With another account's key the secret is missing, but the input is still there.
 	other := shared.account(t)
 	tb.fill("API key", other.key)
 	tb.press(enter)
 	tb.see("Secret not found")
 	tb.await("the text that was typed", tb.element("field", "Value"))
 	if key, value := tb.value("Key"), tb.value("Value"); key != "NEW" || value != "typed with care" {
-		t.Errorf("after signing in again the form has %q and %q", key, value)
+		t.Errorf("form after signing in again = %q and %q, want the input", key, value)
 	}
 	tb.miss("PLANTED")
 	tb.click("button", "Cancel")
 
-	// Or everything is dropped.
+	// The user can discard the input instead.
 	shared.revoke(t, other.key)
 	tb.click("link", "All secrets")
 	tb.see("Sign in again")
@@ -130,14 +130,14 @@ func TestRevokedKey(t *testing.T) {
 	tb.see("Sign in")
 }
 
-// While the API can't be reached the page says so, and goes on where it was.
-func TestOffline(t *testing.T) {
+// The page reports that the API can't be reached, and continues where it was.
+func TestOfflinePageKeepsTheInput(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	a := s.account(t)
-	made := a.secret(t, "s")
-	a.item(t, made, "KEY", "PLANTED value")
-	tb := signedIn(t, a, "/console/secrets/"+made.ID)
+	secret := a.secret(t, "s")
+	a.item(t, secret, "KEY", "PLANTED value")
+	tb := signedIn(t, a, "/console/secrets/"+secret.ID)
 	tb.see("KEY")
 	tb.click("button", "Add item")
 	tb.fill("Key", "NEW")
@@ -147,7 +147,7 @@ func TestOffline(t *testing.T) {
 	tb.click("button", "Add")
 	tb.see(says)
 	if got := tb.value("Value"); got != "typed with care" {
-		t.Errorf("after a failure the value is %q, want what was typed", got)
+		t.Errorf("value after a failure = %q, want the input", got)
 	}
 	again, err := startStack(s.data, strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -170,32 +170,32 @@ func TestOffline(t *testing.T) {
 	tb.see("2 secrets")
 }
 
-// When the budget is spent the page counts down to the next reveal.
-func TestThrottled(t *testing.T) {
+// When the budget is spent, the page counts down to the next reveal.
+func TestSpentBudgetCountsDown(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, "-set", "ReadLimit=2", "-set", "ReadWindowSeconds=3600")
 	a := s.account(t)
-	made := a.secret(t, "s")
-	items := []itemBody{a.item(t, made, "A", "PLANTED a"), a.item(t, made, "B", "PLANTED b"), a.item(t, made, "C", "PLANTED c")}
-	tb := signedIn(t, a, "/console/secrets/"+made.ID)
+	secret := a.secret(t, "s")
+	items := []itemBody{a.item(t, secret, "A", "PLANTED a"), a.item(t, secret, "B", "PLANTED b"), a.item(t, secret, "C", "PLANTED c")}
+	tb := signedIn(t, a, "/console/secrets/"+secret.ID)
 	tb.see("2 of 2 left")
 	tb.click("button", "Show value of A")
 	tb.see("PLANTED a", "1 of 2 left")
-	// Another tab or program takes the last one: the page finds out when it is refused.
-	a.call(t, "GET", "secrets/"+made.ID+"/items/"+items[1].ID+"/", nil, nil)
+	// Another client uses the last reveal. The page learns of it from the next refusal.
+	a.call(t, "GET", "secrets/"+secret.ID+"/items/"+items[1].ID+"/", nil, nil)
 	tb.click("button", "Show value of C")
 	tb.see("The value was not revealed: your budget is spent. The next reveal is possible in 59:", "0 of 2 left; next in 59:")
 	tb.miss("PLANTED c")
 	tb.await("buttons that wait", "document.querySelectorAll('.masked button:disabled').length === 2")
 	if n := s.reveals(t, items[2].ID); n != 0 {
-		t.Errorf("a refused reveal was recorded %d times", n)
+		t.Errorf("events of a refused reveal = %d, want 0", n)
 	}
-	// All else goes on.
+	// Other operations still work.
 	tb.click("button", "Rename item C")
 	tb.fill("Key", "D")
 	tb.click("button", "Rename")
 	tb.see("The item was renamed.")
-	// The end of the wait is the API's to tell.
+	// The API decides when the wait is over.
 	client, table := s.table(t)
 	counters, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table})
 	if err != nil {
@@ -203,7 +203,8 @@ func TestThrottled(t *testing.T) {
 	}
 	for _, row := range counters.Items {
 		if row["SK"].(*types.AttributeValueMemberS).Value == "READS" {
-			if _, err := client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: map[string]types.AttributeValue{"PK": row["PK"], "SK": row["SK"]}}); err != nil {
+			key := map[string]types.AttributeValue{"PK": row["PK"], "SK": row["SK"]}
+			if _, err := client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: key}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -21,11 +21,11 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-// traffic is what a page has loaded.
+// traffic records the requests of a page.
 type traffic struct {
 	mu    sync.Mutex
 	urls  []string // in the order of the requests
-	list  int      // so many requests there were when the list of secrets was answered
+	list  int      // number of requests when the answer with the list of secrets arrived
 	bytes float64
 }
 
@@ -59,15 +59,14 @@ const (
 	mostBytes    = 60_000
 )
 
-// The list shows after three requests and 60 kB. What is left of the budget is asked for
-// when it does.
-func TestFirstLoad(t *testing.T) {
+// The list shows after three requests and 60 kB. The page requests the budget only then.
+func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	tb := signedIn(t, a, "/console/")
 	tb.see("1 secret") // no earlier request is in flight
 	tb.do(send(network.Enable, network.EnableParams{}))
-	// As a browser that was never here, with a key that the tab remembers.
+	// As in a browser with an empty cache, with a key that the tab remembers.
 	tb.run("sessionStorage.setItem('goblins-secrets.key', " + quote(a.key) + ")")
 	tb.do(send(network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}))
 	first := tb.watch()
@@ -77,17 +76,18 @@ func TestFirstLoad(t *testing.T) {
 	defer first.mu.Unlock()
 	t.Logf("first load: %d requests, %.0f bytes: %v", first.list, first.bytes, first.urls)
 	if first.list < 1 || first.list > mostRequests || first.bytes > mostBytes || first.bytes < 1000 {
-		t.Errorf("the list shows after %d requests and %.0f bytes, want at most %d and %d: %v", first.list, first.bytes, mostRequests, mostBytes, first.urls)
+		t.Errorf("first load = %d requests and %.0f bytes, want at most %d and %d: %v",
+			first.list, first.bytes, mostRequests, mostBytes, first.urls)
 	}
 	for _, later := range first.urls[first.list:] {
 		if later != shared.url+"/api/budget/" {
-			t.Errorf("with the list goes a request of %s", later)
+			t.Errorf("request after the list = %s, want the budget only", later)
 		}
 	}
 }
 
-// prefixed serves the console under a stage's name: the page through the Lambda adapter,
-// with the event that API Gateway would make, and everything else by the stack.
+// prefixed serves the console under a stage's name. The Lambda adapter serves the page, with
+// the event that API Gateway would send. The stack serves everything else.
 func prefixed(t *testing.T, s *running, prefix string) string {
 	t.Helper()
 	to, err := url.Parse(s.url)
@@ -99,7 +99,7 @@ func prefixed(t *testing.T, s *running, prefix string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, ok := strings.CutPrefix(r.URL.Path, prefix)
 		if !ok {
-			t.Errorf("a request went to %s, outside of %s", r.URL.Path, prefix)
+			t.Errorf("request = %s, want a path under %s", r.URL.Path, prefix)
 		}
 		if strings.HasPrefix(path, "/api/") {
 			r.URL.Path = path
@@ -129,8 +129,8 @@ func prefixed(t *testing.T, s *running, prefix string) string {
 	return server.URL + prefix
 }
 
-// The page works wherever it is, with and without a slash at the end.
-func TestPrefix(t *testing.T) {
+// The page works under a prefix, with and without a trailing slash.
+func TestConsoleWorksUnderAPrefix(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "under a stage")
@@ -142,7 +142,7 @@ func TestPrefix(t *testing.T) {
 		tb.click("link", "under a stage")
 		tb.see("KEY")
 		if got, want := eval[string](tb, "location.pathname"), "/prod/console/secrets/"+s.ID; got != want {
-			t.Errorf("from %q the secret is at %s, want %s", path, got, want)
+			t.Errorf("path of the secret from %q = %s, want %s", path, got, want)
 		}
 		tb.do(chromedp.Reload())
 		tb.signIn(a)
@@ -150,8 +150,8 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// What is vendored is what was published, but for the names of source maps.
-func TestVendored(t *testing.T) {
+// Vendored files equal the published ones, except for the names of source maps.
+func TestVendoredFilesAreAsPublished(t *testing.T) {
 	packages := npm(t)
 	for file, published := range map[string]string{
 		"preact.umd.js":       "preact/dist/preact.umd.js",
@@ -174,7 +174,7 @@ func TestVendored(t *testing.T) {
 		}
 		text, _, _ := strings.Cut(string(want), "//# sourceMappingURL")
 		if strings.TrimSpace(string(got)) != strings.TrimSpace(text) {
-			t.Errorf("%s is not %s as published", file, published)
+			t.Errorf("%s differs from the published %s", file, published)
 		}
 	}
 }

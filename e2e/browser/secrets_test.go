@@ -9,8 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What must not be deleted by accident is not.
-func TestDeleteGuards(t *testing.T) {
+func TestDeletionNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "in use")
@@ -18,7 +17,7 @@ func TestDeleteGuards(t *testing.T) {
 	tb := signedIn(t, a, "/console/")
 	tb.see("2 secrets")
 	if n := eval[int](tb, `document.querySelectorAll("button.danger").length`); n != 1 {
-		t.Errorf("there are %d buttons that delete, want one: the default secret has none", n)
+		t.Errorf("delete buttons = %d, want 1: the default secret has none", n)
 	}
 	tb.click("button", "Delete secret in use")
 	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete permanently") + `)`
@@ -37,24 +36,24 @@ func TestDeleteGuards(t *testing.T) {
 	tb.click("button", "Delete permanently")
 	tb.see("This secret is used by 1 service: my-app. Remove the secret from all services first.")
 	tb.press(escape)
-	tb.miss("for good")
+	tb.miss("permanently")
 	tb.see("2 secrets")
 
 	it := a.item(t, s, "KEY", "PLANTED")
 	tb.click("link", "in use")
 	tb.click("button", "Delete item KEY")
 	tb.click("button", "Cancel")
-	tb.miss("for good")
+	tb.miss("permanently")
 	if _, ok := a.items(t, s)["KEY"]; !ok {
-		t.Errorf("%s was deleted, and that was cancelled", it.Key)
+		t.Errorf("%s was deleted after Cancel", it.Key)
 	}
 }
 
 // The page names the services of a secret, and its status follows the delivery
 // automatically.
-func TestStatus(t *testing.T) {
+func TestStatusFollowsTheDelivery(t *testing.T) {
 	t.Parallel()
-	stack := newStack(t, "-set", "DeployBatchSeconds=5") // so that deliveries can be seen coming
+	stack := newStack(t, "-set", "DeployBatchSeconds=5") // so that the status before a delivery is visible
 	a := stack.account(t)
 	s := a.secret(t, "delivered")
 	tb := signedIn(t, a, "/console/secrets/"+s.ID)
@@ -80,10 +79,10 @@ func TestStatus(t *testing.T) {
 	tb.await("a settled list", `document.querySelectorAll(".badge.ready").length === 2`)
 }
 
-// Lists are read to their end, page by page.
-func TestLongLists(t *testing.T) {
+// The page reads lists page by page to their end.
+func TestLongListsLoadCompletely(t *testing.T) {
 	t.Parallel()
-	const n = 230 // more than the page asks for at once
+	const n = 230 // more than one page of the API
 	a := shared.account(t)
 	s := a.secret(t, "long")
 	var wg sync.WaitGroup
@@ -108,8 +107,8 @@ func TestLongLists(t *testing.T) {
 	tb.await("all rows", "document.querySelectorAll('.rows > li').length === 230")
 }
 
-// Everything can be done without a mouse.
-func TestKeyboard(t *testing.T) {
+// The console can be used without a mouse.
+func TestKeyboardIsEnough(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	a.secret(t, "alpha")
@@ -123,7 +122,7 @@ func TestKeyboard(t *testing.T) {
 	focus("the search", `document.activeElement.matches("[data-search]")`)
 	tb.press("et")
 	tb.see("1 of 3 secrets")
-	tb.slash() // here it is a letter
+	tb.slash() // in a field it is a letter
 	tb.see("No name contains “et/”.")
 	tb.press(escape)
 	tb.see("3 secrets")
@@ -141,11 +140,11 @@ func TestKeyboard(t *testing.T) {
 	tb.press("KEY\tvalue\t\t" + enter)
 	tb.see("The item was added.")
 	tb.do(back())
-	tb.see("1 of 3 secrets") // as it was left
+	tb.see("1 of 3 secrets") // the search is kept
 }
 
-// What others have written is text, whatever it looks like.
-func TestHostileTexts(t *testing.T) {
+// Text that users wrote never becomes markup, and never changes the layout.
+func TestHostileTextStaysText(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	const (
@@ -162,19 +161,20 @@ func TestHostileTexts(t *testing.T) {
 	for key, value := range map[string]string{"MARKUP": markup, "TURNED": turned, "LINES": "a\n\n  b\r\n\tc\n", strings.Repeat("K", 255): "x"} {
 		a.item(t, odd, key, value)
 	}
-	a.call(t, "POST", "services/", map[string]any{"name": "s", "image": strings.Repeat("a", 100) + "/" + strings.Repeat("b", 300), "port": 1, "secret": odd.ID}, nil)
+	image := strings.Repeat("a", 100) + "/" + strings.Repeat("b", 300)
+	a.call(t, "POST", "services/", map[string]any{"name": "s", "image": image, "port": 1, "secret": odd.ID}, nil)
 	tb := signedIn(t, a, "/console/")
 	tb.see(markup, "6 secrets")
 	sane := func() {
 		t.Helper()
 		if got := eval[string](tb, "document.title"); strings.Contains(got, "owned") {
-			t.Errorf("a text has run as a script")
+			t.Errorf("document.title = %q: a text ran as a script", got)
 		}
 		if n := eval[int](tb, `document.querySelectorAll("#app img, #app script, #app b, #app style").length`); n != 0 {
-			t.Errorf("a text has become %d elements", n)
+			t.Errorf("elements made of texts = %d, want 0", n)
 		}
 		if wide := eval[[]int](tb, "[document.documentElement.scrollWidth, innerWidth]"); wide[0] > wide[1] {
-			t.Errorf("a text makes the page %d pixels wide, in a window of %d", wide[0], wide[1])
+			t.Errorf("width of the page = %d pixels, want at most the window's %d", wide[0], wide[1])
 		}
 	}
 	sane()
@@ -189,7 +189,7 @@ func TestHostileTexts(t *testing.T) {
 		shown := `document.querySelector("pre[aria-label='Value of ` + key + `']")`
 		tb.await("shown "+key, shown)
 		if got := eval[string](tb, shown+".textContent"); got != value {
-			t.Errorf("%s is shown as %.100q, want %.100q", key, got, value)
+			t.Errorf("shown value of %s = %.100q, want %.100q", key, got, value)
 		}
 		sane()
 	}
@@ -197,9 +197,10 @@ func TestHostileTexts(t *testing.T) {
 		show(key, value)
 	}
 	tb.see("This value has invisible characters: U+202E, U+2066, U+200B.", "This value has invisible characters: U+000D.")
-	// Each text keeps to itself.
-	if got := eval[[]string](tb, `[...document.querySelectorAll(".name, .key, .value, bdi")].map(e => getComputedStyle(e).unicodeBidi)`); len(got) == 0 || cmp.Diff(got, slicesOf("isolate", len(got))) != "" {
-		t.Errorf("texts of others are set as %v, want each isolated", got)
+	// Each text is isolated from the direction of the others.
+	got := eval[[]string](tb, `[...document.querySelectorAll(".name, .key, .value, bdi")].map(e => getComputedStyle(e).unicodeBidi)`)
+	if len(got) == 0 || cmp.Diff(got, slicesOf("isolate", len(got))) != "" {
+		t.Errorf("unicode-bidi of the texts = %v, want isolate for each", got)
 	}
 	tb.click("button", "Edit value of LINES")
 	tb.see("carriage returns, which can’t be edited here")
@@ -218,7 +219,7 @@ func TestHostileTexts(t *testing.T) {
 	tb.click("button", "Save")
 	tb.see("Ensure this field has no more than 65536 bytes.")
 	if got := tb.value("Value"); got != long+"y" {
-		t.Errorf("after a refusal the field has %d characters, want %d", len(got), len(long)+1)
+		t.Errorf("characters in the field after a refusal = %d, want %d", len(got), len(long)+1)
 	}
 }
 

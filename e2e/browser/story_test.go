@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The whole way of a secret: made, filled, shown, changed, deleted.
-func TestStory(t *testing.T) {
+// A secret is created, filled, shown, changed and deleted.
+func TestSecretFromCreationToDeletion(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	tb := signedIn(t, a, "/console/")
@@ -18,7 +18,7 @@ func TestStory(t *testing.T) {
 	tb.click("button", "Create")
 	tb.see("secret with this name already exists.")
 	if got := tb.value("Name"); got != "Default" {
-		t.Errorf("after a refusal the field has %q, want what was typed", got)
+		t.Errorf("field after a refusal = %q, want the input", got)
 	}
 	tb.fill("Name", "shop")
 	tb.click("button", "Create")
@@ -32,7 +32,7 @@ func TestStory(t *testing.T) {
 	tb.click("button", "Add")
 	tb.see("Enter a valid key")
 	if got := tb.value("Value"); got != "first line\n second " {
-		t.Errorf("after a refusal the value is %q, want what was typed", got)
+		t.Errorf("value after a refusal = %q, want the input", got)
 	}
 	tb.fill("Key", "PASSWORD")
 	tb.click("button", "Add")
@@ -44,17 +44,18 @@ func TestStory(t *testing.T) {
 	shop := secrets.Results[1]
 	it := a.items(t, shop)["PASSWORD"]
 	if it.LastAccessedAt != nil || shared.reveals(t, it.ID) != 0 {
-		t.Errorf("before the first show: %+v, %d reveals", it, shared.reveals(t, it.ID))
+		t.Errorf("item before the first reveal = %+v with %d reveals, want no access and 0", it, shared.reveals(t, it.ID))
 	}
 	tb.click("button", "Show value of PASSWORD")
-	tb.see("first line\n second", "This was logged as your reveal; 99 of 100 are left", "Last revealed just now by you", "99 of 100 left; next in 60 min")
+	tb.see("first line\n second", "This was logged as your reveal; 99 of 100 are left",
+		"Last revealed just now by you", "99 of 100 left; next in 60 min")
 	if it = a.items(t, shop)["PASSWORD"]; it.LastAccessedAt == nil || it.LastAccessedBy == nil || shared.reveals(t, it.ID) != 1 {
-		t.Errorf("after a show: %+v, %d reveals, want one, and it told", it, shared.reveals(t, it.ID))
+		t.Errorf("item after a reveal = %+v with %d reveals, want its access and 1", it, shared.reveals(t, it.ID))
 	}
 
 	tb.click("button", "Edit value of PASSWORD")
 	if got := tb.value("Value"); got != "first line\n second " {
-		t.Errorf("the editor has %q, want the value that is shown", got)
+		t.Errorf("value in the editor = %q, want the shown value", got)
 	}
 	tb.fill("Value", "rotated")
 	tb.click("button", "Save")
@@ -73,7 +74,7 @@ func TestStory(t *testing.T) {
 	tb.click("button", "Delete permanently")
 	tb.see("The item was deleted.", "This secret has no items yet")
 	if left := a.items(t, shop); len(left) != 0 {
-		t.Errorf("after the deletion there is %v", left)
+		t.Errorf("items after the deletion = %v, want none", left)
 	}
 
 	tb.click("button", "Rename secret shop")
@@ -87,8 +88,8 @@ func TestStory(t *testing.T) {
 	tb.miss("store")
 }
 
-// A value is seen for as long as it is looked at, and no longer than half a minute.
-func TestValuesAreHidden(t *testing.T) {
+// A value is hidden after 30 s, on Esc, and when the user leaves the tab or the page.
+func TestValuesAreHiddenAgain(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "s")
@@ -98,7 +99,7 @@ func TestValuesAreHidden(t *testing.T) {
 		t.Helper()
 		tb.miss("PLANTED")
 		if html := eval[string](tb, "document.documentElement.outerHTML"); strings.Contains(html, "PLANTED") {
-			t.Errorf("after %s the value is still in the page", how)
+			t.Errorf("the page after %s contains the value", how)
 		}
 	}
 	show := func() { t.Helper(); tb.click("button", "Show value of KEY"); tb.see("PLANTED value") }
@@ -121,7 +122,7 @@ func TestValuesAreHidden(t *testing.T) {
 	tb.click("link", "← All secrets")
 	hidden("going elsewhere")
 
-	// In the clipboard it is for half a minute, too.
+	// The clipboard is cleared after 30 s, too.
 	tb.grantClipboard()
 	tb.click("link", "s")
 	show()
@@ -129,14 +130,14 @@ func TestValuesAreHidden(t *testing.T) {
 	tb.see("Copied. The clipboard is cleared in 30 s")
 	clipboard := func() string { return eval[string](tb, "navigator.clipboard.readText()") }
 	if got := clipboard(); got != "PLANTED value" {
-		t.Errorf("the clipboard has %q, want the value", got)
+		t.Errorf("clipboard = %q, want the value", got)
 	}
 	tb.advance(30 * time.Second)
 	tb.see("The clipboard was cleared.")
 	if got := clipboard(); got != "" {
-		t.Errorf("after 30 s the clipboard has %q", got)
+		t.Errorf("clipboard after 30 s = %q, want it empty", got)
 	}
-	// But not what was copied since.
+	// Text that was copied later stays.
 	show()
 	tb.click("button", "Copy value of KEY")
 	tb.see("Copied.")
@@ -144,17 +145,17 @@ func TestValuesAreHidden(t *testing.T) {
 	tb.advance(30 * time.Second)
 	hidden("30 s")
 	if got := clipboard(); got != "another" {
-		t.Errorf("the clipboard has %q, want what was copied last", got)
+		t.Errorf("clipboard = %q, want the text that was copied last", got)
 	}
 }
 
-// What others do shows when a tab is looked at again; what they did meanwhile is said.
-func TestTwoTabs(t *testing.T) {
+// A tab shows the changes of other clients when it becomes visible, and reports deletions.
+func TestTabShowsChangesOfAnother(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	first := signedIn(t, a, "/console/")
 	second := first.another("/console/")
-	second.see("Sign in") // the key is the first tab's
+	second.see("Sign in") // the key stays in the first tab
 	second.signIn(a)
 	first.leave()
 	second.click("button", "New secret")
@@ -168,13 +169,13 @@ func TestTwoTabs(t *testing.T) {
 	first.fill("Type the secret’s name to confirm", "from the second")
 	first.press(enter)
 	first.see("The secret was deleted.")
-	second.click("link", "from the second") // which it does not know of
+	second.click("link", "from the second") // the second tab shows a stale list
 	second.see("Secret not found", "It was deleted, or it belongs to another account")
 	second.click("link", "All secrets")
 	second.see("1 secret")
 	second.miss("from the second")
 
-	// Signing out is each tab's own.
+	// Signing out affects one tab only.
 	first.click("button", "Sign out")
 	first.see("Sign in")
 	second.click("link", "Default")

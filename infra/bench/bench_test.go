@@ -6,8 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// What can be counted holds in every test run, not only in a benchmark.
-func TestCountedGoals(t *testing.T) {
+// The counted goals are met in every test run, not only in a benchmark.
+func TestCountedGoalsAreMet(t *testing.T) {
 	var r report
 	if err := inWorld("", measureCounts)(t.Context(), quick, t.TempDir(), &r); err != nil {
 		t.Fatal(err)
@@ -19,7 +19,7 @@ func TestCountedGoals(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
+func TestQuantileIsTheNearestRank(t *testing.T) {
 	sorted := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	for _, tc := range []struct {
 		q    float64
@@ -31,12 +31,12 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestRowSize(t *testing.T) {
+func TestRowSizeFollowsDynamoDBsRules(t *testing.T) {
 	for name, tc := range map[string]struct {
 		row  row
 		want int
 	}{
-		"text in UTF-8":           {row{"PK": text("ä")}, 2 + 2},
+		"string in UTF-8":         {row{"PK": text("ä")}, 2 + 2},
 		"number":                  {row{"n": number(12345)}, 1 + 4},
 		"zeros at a number's end": {row{"n": number(12000)}, 1 + 2},
 		"list":                    {row{"r": &types.AttributeValueMemberL{Value: []types.AttributeValue{number(1), text("ab")}}}, 1 + 3 + 1 + 2 + 1 + 2},
@@ -47,7 +47,7 @@ func TestRowSize(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestTableAlignsNumbersRight(t *testing.T) {
 	var d document
 	d.table("name||n|m")
 	d.row("a", "1", "2")

@@ -20,23 +20,23 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// coldStarts are the starts of get-item and of the smallest function there is, up
-// to the first request for work, and get-item's up to its first answer.
+// coldStarts has the times from a start to the first request for work, of get-item and of
+// the smallest possible function, and the times from a start to get-item's first answer.
 type coldStarts struct {
 	function, hello           []time.Duration // sorted
 	answer                    []time.Duration
 	functionBytes, helloBytes int64
-	coldCPU, warmCPU          time.Duration // that the first answer takes, and each further one; p50
-	memory                    int64         // of get-item after warmAnswers, in bytes; the most of all starts
+	coldCPU, warmCPU          time.Duration // of a start with its first answer, and of each further answer; p50
+	memory                    int64         // of get-item after warmAnswers, in bytes; the maximum of all starts
 }
 
-// warmAnswers is how many more answers are measured in one start.
+// warmAnswers is the number of further answers measured in one start.
 const warmAnswers = 50
 
 // startPatience is how long a function may take to start and answer.
 const startPatience = 10 * time.Second
 
-// measureColdStarts starts both functions in turn.
+// measureColdStarts starts both functions alternately.
 func measureColdStarts(ctx context.Context, size size, w *world, r *report) error {
 	manager, err := w.service()
 	if err != nil {
@@ -56,7 +56,7 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 		return err
 	}
 
-	// As sam build makes them, but for this machine.
+	// Built as by sam build, but for this machine.
 	flags := []string{"-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc"}
 	function, err := build(ctx, w.dir, "get-item", "./functions/get-item", flags...)
 	if err != nil {
@@ -74,8 +74,8 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 		*bytes = info.Size()
 	}
 
-	var cold, more []time.Duration   // CPU of starts with one answer, and with more
-	for i := range size.starts + 2 { // the first two read the binaries into memory
+	var cold, more []time.Duration   // CPU of starts with one answer, and with further ones
+	for i := range size.starts + 2 { // the first two rounds only warm the page cache
 		c.UserID = uuid.New() // with a full budget
 		event, err := revealEvent(c, secret, item)
 		if err != nil {
@@ -122,13 +122,13 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 	return nil
 }
 
-// environment is what Lambda gives the functions, and nothing else.
+// environment returns the variables that Lambda gives the function, and no others.
 func (w *world) environment() ([]string, error) {
 	getenv, err := w.endpoints.Environment(w.template, "GetItem")
 	if err != nil {
 		return nil, err
 	}
-	environment := []string{"STACK_NAME=bench"} // so that metrics are written, as deployed
+	environment := []string{"STACK_NAME=bench"} // so that the function writes metrics, as when deployed
 	for _, name := range []string{
 		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
@@ -138,16 +138,17 @@ func (w *world) environment() ([]string, error) {
 	return environment, nil
 }
 
-// usage is what a process took in all.
+// usage is a process's total use of resources.
 type usage struct {
 	cpu    time.Duration
 	memory int64 // its largest resident set, in bytes
 }
 
-// coldStart starts a function and returns how long it takes to ask for work, or,
-// given an event, to answer it so many times. It stands in for Lambda's runtime API:
+// coldStart starts a function and returns the time until it asks for work. With an event, it
+// returns the time until the function has answered it so many times. It is a stand-in for
+// Lambda's runtime API:
 //
-//	GET  /2018-06-01/runtime/invocation/next          the next event; waits for one
+//	GET  /2018-06-01/runtime/invocation/next          the next event; blocks until there is one
 //	POST /2018-06-01/runtime/invocation/<id>/response the function's answer
 func coldStart(ctx context.Context, binary string, environment []string, event []byte, answers int) (took time.Duration, used usage, err error) {
 	type result struct {
@@ -202,7 +203,7 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 	if err := cmd.Start(); err != nil {
 		return 0, usage{}, err
 	}
-	defer func() { // the server waits for its connections: the process goes first
+	defer func() { // the process must end first: closing the server waits for its connections
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if rusage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
@@ -219,7 +220,7 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 	}
 }
 
-// revealEvent is what API Gateway sends to get-item.
+// revealEvent returns the event that API Gateway sends to get-item.
 func revealEvent(c secrets.Caller, secret, item string) ([]byte, error) {
 	path := "/api/secrets/" + secret + "/items/" + item + "/"
 	type object = map[string]any

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// caller prepares a client's next call and returns it. Only the returned call is
-// timed, so that what the measuring itself needs is not.
+// caller prepares a client's next call and returns it. Only the returned call is timed, not
+// the preparation.
 type caller func(client int) (call func() error)
 
-// comparison is two ways to do the same work, timed in the same minutes.
+// comparison has the times of two ways to do the same work, interleaved.
 type comparison struct {
 	name    string
 	clients int
 	a, b    []time.Duration // sorted
 	failed  [2]int
-	rounds  []float64 // p50 of a to p50 of b in each round, sorted
+	rounds  []float64 // p50 of a / p50 of b in each round, sorted
 }
 
-// compare lets clients make calls of both kinds at once, in short blocks that take
-// turns: A B, B A, A B, … so that whatever else the machine does hits both alike.
-// reset runs before each block. The first round only warms up.
+// compare measures both kinds of calls in short alternating blocks of concurrent clients:
+// A B, B A, A B, … so that other load on the machine affects both alike. It calls reset
+// before each block. The first round only warms up.
 func compare(name string, clients, rounds, each int, reset func() error, a, b caller) (comparison, error) {
 	c := comparison{name: name, clients: clients}
 	for round := range rounds + 1 {
@@ -36,7 +36,7 @@ func compare(name string, clients, rounds, each int, reset func() error, a, b ca
 			}
 			runtime.GC() // no side pays for the other's garbage
 			times, failures := block(clients, each, [2]caller{a, b}[side])
-			// Connections break now and then: a stray failure is counted, and not timed.
+			// Connections occasionally break: a few failures are counted, but not timed.
 			c.failed[side] += len(failures)
 			if len(failures) > 1+clients*each/20 {
 				return c, fmt.Errorf("%s: %d of %d calls failed, first: %w", name, len(failures), clients*each, failures[0])
@@ -58,7 +58,7 @@ func compare(name string, clients, rounds, each int, reset func() error, a, b ca
 	return c, nil
 }
 
-// block lets each client make its calls, one after the other.
+// block runs the clients concurrently. Each makes its calls one after the other.
 func block(clients, each int, side caller) (times []time.Duration, failures []error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -86,8 +86,8 @@ func block(clients, each int, side caller) (times []time.Duration, failures []er
 	return times, failures
 }
 
-// ratio is the middle one of the rounds' ratios of p50: what slows the machine down
-// for a while is in both halves of a round.
+// ratio returns the median of the rounds' ratios of p50: a temporary slowdown of the machine
+// affects both halves of a round.
 func (c comparison) ratio() float64 { return p50(c.rounds) }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
@@ -95,7 +95,8 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 func p50[T any](sorted []T) T { return quantile(sorted, 0.5) }
 func p99[T any](sorted []T) T { return quantile(sorted, 0.99) }
 
-// quantile is the smallest element that at least the share q of all do not exceed.
+// quantile returns the nearest-rank quantile: the smallest element such that at least the share
+// q of all elements do not exceed it.
 func quantile[T any](sorted []T, q float64) T {
 	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
 }

@@ -13,22 +13,23 @@ const (
 	priceSecrets   = 0.05 / 10_000 // a call of Secrets Manager
 )
 
-// assumedWait is how long a reveal waits for DynamoDB and KMS, for what memory costs.
+// assumedWait is a reveal's assumed wait for DynamoDB and KMS, which the cost of memory includes.
 const assumedWait = 15 * time.Millisecond
 
-// What a reveal is assumed to take of Lambda.
+// A reveal's assumed use of Lambda.
 const (
 	lambdaGB      = 0.25  // the template's default
-	lambdaSeconds = 0.035 // its CPU stretched to that memory, as measured, and assumedWait
+	lambdaSeconds = 0.035 // the measured CPU time, scaled to that memory, and assumedWait
 )
 
-// costLine is what a million reveals cost of one service.
+// costLine is the cost of one AWS service for a million reveals.
 type costLine struct {
 	service, quantity string
 	dollars           float64
 }
 
-// revealCost is for users with full read counters: the dearest, and in time the most.
+// revealCost assumes users with full read counters: the most expensive case, and over
+// time the most common one.
 func (c counts) revealCost() []costLine {
 	const million = 1e6
 	calls := float64(c.reveal.kms())
@@ -41,7 +42,7 @@ func (c counts) revealCost() []costLine {
 	}
 }
 
-// deliveryCost is what calls and units of a delivery cost.
+// deliveryCost returns the cost of a delivery's calls and units.
 func (c count) deliveryCost() float64 {
 	return c.writes*priceWriteUnit + c.reads*priceReadUnit + float64(c.kms())*priceKMS + float64(c.of("Secrets Manager "))*priceSecrets
 }

@@ -16,10 +16,10 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// counts are what can be counted: they come out the same on every machine.
+// counts has the counted values, which are the same on every machine.
 type counts struct {
 	routes []routeCount
-	reveal count // of one that trims nothing
+	reveal count // of a reveal that does not trim
 	list   count
 
 	counterBytes int     // of a full read counter, by DynamoDB's rules
@@ -28,12 +28,12 @@ type counts struct {
 	writes       float64 // units per reveal of such a user, trims included
 	floorEqual   bool    // the floor makes the same calls as the product
 
-	unused, used count    // of a new value, in a secret that no service uses and in one that some do
-	attach       [2]count // of its first service, and of another one
+	unused, used count    // of a new value, in a secret without services and in one with some
+	attach       [2]count // of a secret's first service, and of another one
 	deliveries   []delivered
 }
 
-// delivered is one delivery of a secret with so many items.
+// delivered is a delivery of a secret with this number of items.
 type delivered struct {
 	items int
 	count count
@@ -171,7 +171,7 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, manager *sec
 		return err
 	}
 	t.take()
-	const reveals = 9 * (trimAfter + 1) // ends with a trim, as it began after one
+	const reveals = 9 * (trimAfter + 1) // starts just after a trim and ends with one
 	q := request{method: "GET", secret: secret, item: item, want: 200}
 	for range reveals {
 		if err := q.ready(ctx, httpapi.GetItem(manager), c)(); err != nil {
@@ -182,7 +182,7 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, manager *sec
 	counts.trims = float64(sum.calls["UpdateItem"]-2*reveals) / reveals
 	counts.writes = sum.writes / reveals
 
-	// The budget is used up but for one.
+	// Use the last reveal of the budget.
 	if err := q.ready(ctx, httpapi.GetItem(manager), c)(); err != nil {
 		return err
 	}
@@ -192,29 +192,29 @@ func (counts *counts) measureCounter(ctx context.Context, w *world, manager *sec
 		return err
 	}
 	refused := t.take()
-	refused.writes++ // a refused condition on up to 1 KB: billed, though not in the answer
+	refused.writes++ // AWS bills a failed condition on up to 1 KB, but does not report it
 	counts.routes = append(counts.routes, routeCount{"get-item", "refused: no budget left", refused})
 	return nil
 }
 
-// compareFloor checks that the floor is a fair one: the same calls as the product,
-// units and, to 2 %, bytes sent.
+// compareFloor checks that the floor is fair: it makes the same calls as the product, with
+// the same units and, within 2 %, the same number of bytes sent.
 func (counts *counts) compareFloor(ctx context.Context, w *world, manager *secrets.Manager, t *tally, c secrets.Caller, secret string) error {
 	f, err := w.newFloor(t.attach)
 	if err != nil {
 		return err
 	}
-	c.UserID = uuid.New() // with a budget of its own
-	ours, err := createItem(ctx, manager, c, secret, "KEY_PRODUCT_1")
+	c.UserID = uuid.New() // a user with a full budget
+	productItem, err := createItem(ctx, manager, c, secret, "KEY_PRODUCT_1")
 	if err != nil {
 		return err
 	}
-	theirs, err := f.create(ctx, c, secret, "KEY_FLOOR___1", plaintext)
+	floorItem, err := f.create(ctx, c, secret, "KEY_FLOOR___1", plaintext)
 	if err != nil {
 		return err
 	}
-	product := productCalls(ctx, manager, "KEY_PRODUCT_2", func(int) seat { return seat{c, secret, ours, secret} })
-	bare := floorCalls(ctx, f, "KEY_FLOOR___2", func(int) seat { return seat{c, secret, theirs, secret} })
+	product := productCalls(ctx, manager, "KEY_PRODUCT_2", func(int) seat { return seat{c, secret, productItem, secret} })
+	bare := floorCalls(ctx, f, "KEY_FLOOR___2", func(int) seat { return seat{c, secret, floorItem, secret} })
 	counts.floorEqual = true
 	for _, name := range operations {
 		var both [2]count
@@ -237,8 +237,9 @@ func (counts *counts) compareFloor(ctx context.Context, w *world, manager *secre
 	return nil
 }
 
-// rowSize is the size of a row by DynamoDB's rules: names and texts in UTF-8,
-// numbers a byte for two digits and one more, lists 3 bytes and one for each element.
+// rowSize returns the size of a row by DynamoDB's rules. Names and strings count their bytes in
+// UTF-8. A number counts one byte for two digits and one more. A list counts 3 bytes and one for
+// each element.
 func rowSize(r row) int {
 	size := 0
 	for name, value := range r {

@@ -19,7 +19,7 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// measureDeliveries counts what it takes to use secrets, to change used ones, and to
+// measureDeliveries counts the calls to attach services, to change used secrets, and to
 // deliver them.
 func (counts *counts) measureDeliveries(ctx context.Context, manager *secrets.Manager, deliverer *delivery.Deliverer, sweeper *delivery.Sweeper, t *tally, c secrets.Caller) error {
 	record := func(name, note string, call func() error) (count, error) {
@@ -108,18 +108,18 @@ func (counts *counts) measureDeliveries(ctx context.Context, manager *secrets.Ma
 	return nil
 }
 
-// delay is how long it takes from a write to what services take, and what a burst of
-// writes becomes.
+// delay has the times from a write to the delivered bundle, and the outcome of a burst of
+// writes.
 type delay struct {
 	ready      []time.Duration // from an acknowledged write until the secret is ready; sorted
 	items      int             // of the secret
 	changes    int             // in a burst
-	took       time.Duration   // that the burst took
-	deliveries int             // that it became
+	took       time.Duration   // duration of the burst
+	deliveries int             // of the burst
 	settled    time.Duration   // from the burst's end until the secret was ready
 }
 
-// Changes of one secret at a time: more of them in a day are gathered.
+// Each secret gets atOnce changes: the pace limit delays more of them in a day.
 const (
 	atOnce     = 15
 	inBundle   = 10
@@ -127,7 +127,7 @@ const (
 	burstUsers = 4
 )
 
-// measureDelay measures it on the local stack, with its parameters' defaults.
+// measureDelay measures the delay on the local stack, with the parameters' defaults.
 func measureDelay(ctx context.Context, size size, dir string, r *report) error {
 	binary, err := build(ctx, dir, "local", "./infra/local")
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *runningStack) measureDelay(data string, size size, d *delay) error {
 			return s.burst(data, secret, items, d)
 		}
 		for i := range atOnce {
-			// Not in step with what polls.
+			// A random pause, so that writes are not in phase with the polling.
 			time.Sleep(rand.N(200 * time.Millisecond))
 			if err := s.do("PATCH", items[i%len(items)], fmt.Sprintf(`{"value":%q}`, plaintext), nil); err != nil {
 				return err
@@ -168,8 +168,8 @@ func (s *runningStack) measureDelay(data string, size size, d *delay) error {
 	return nil
 }
 
-// usedSecret makes a secret, its items and a service, and waits until it is ready. It
-// returns the secret's path and the items'.
+// usedSecret creates a secret, its items and a service, and waits until the secret is ready.
+// It returns the paths of the secret and of the items.
 func (s *runningStack) usedSecret(name string) (secret string, items []string, err error) {
 	var made struct{ ID string }
 	if err := s.do("POST", "/api/secrets/", fmt.Sprintf(`{"name":%q}`, name), &made); err != nil {
@@ -190,7 +190,7 @@ func (s *runningStack) usedSecret(name string) (secret string, items []string, e
 	return secret, items, err
 }
 
-// awaitReady waits until a secret is ready, and returns how long that took.
+// awaitReady waits until a secret is ready, and returns the waiting time.
 func (s *runningStack) awaitReady(secret string) (time.Duration, error) {
 	start := time.Now()
 	for time.Since(start) < time.Minute {
@@ -203,10 +203,10 @@ func (s *runningStack) awaitReady(secret string) (time.Duration, error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return 0, errors.New("the secret does not get ready")
+	return 0, errors.New("the secret is not ready after a minute")
 }
 
-// burst changes a secret many times, by several clients without a pause.
+// burst changes a secret many times, by several concurrent clients without a pause.
 func (s *runningStack) burst(data, secret string, items []string, d *delay) error {
 	before, err := versions(data)
 	if err != nil {
@@ -238,7 +238,7 @@ func (s *runningStack) burst(data, secret string, items []string, d *delay) erro
 	return err
 }
 
-// versions is how many bundles the stack's Secrets Manager keeps, of all secrets.
+// versions returns the number of versions in the stack's Secrets Manager, of all secrets.
 func versions(data string) (n int, err error) {
 	content, err := os.ReadFile(filepath.Join(data, "secretsmanager.json"))
 	if err != nil {

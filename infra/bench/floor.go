@@ -23,12 +23,12 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// floor is the least that can do the product's work: the same AWS calls, at once
-// where the product makes them at once, with the same expressions and rows of the
-// same size, and AES-GCM where the product seals. It checks no input, maps no
-// error, builds no answer. What the product takes longer is its own overhead.
+// floor is the minimum that does the product's work. It makes the same AWS calls, in parallel
+// where the product does, with the same expressions and rows of the same size, and uses
+// AES-GCM where the product seals. It does not check input, map errors or build answers. The
+// difference in time is the product's overhead.
 //
-// That the calls are the same is checked in each run, see counts.go.
+// Each run checks that the calls are the same: see compareFloor.
 type floor struct {
 	db        *dynamodb.Client
 	kms       *kms.Client
@@ -36,7 +36,7 @@ type floor struct {
 	masterKey string
 }
 
-// newFloor makes clients from the very configuration that the product has.
+// newFloor makes clients from the product's own configuration.
 func (w *world) newFloor(options ...func(*aws.Config)) (*floor, error) {
 	var cfg aws.Config
 	if _, err := w.service(append(options, func(c *aws.Config) { cfg = *c })...); err != nil {
@@ -74,7 +74,7 @@ const (
 	trimAfter  = 10
 )
 
-// reveal reads one value.
+// reveal reveals one value.
 func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item string) ([]byte, error) {
 	var charge *dynamodb.UpdateItemOutput
 	var value *dynamodb.GetItemOutput
@@ -91,7 +91,10 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 		second.Go(func() error { return f.trim(ctx, c, have) })
 	}
 	var opened []byte
-	second.Go(func() (err error) { opened, err = f.open(ctx, facts(c, secret, item, version), sealed); return err })
+	second.Go(func() (err error) {
+		opened, err = f.open(ctx, associatedData(c, secret, item, version), sealed)
+		return err
+	})
 	second.Go(func() error {
 		_, err := f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
@@ -143,7 +146,7 @@ func (f *floor) trim(ctx context.Context, c secrets.Caller, have int) error {
 	return err
 }
 
-// list reads a page of 100 items and their number.
+// list reads the secret and a page of 100 items.
 func (f *floor) list(ctx context.Context, c secrets.Caller, secret string) ([]row, error) {
 	var found *dynamodb.QueryOutput
 	var g errgroup.Group
@@ -173,7 +176,7 @@ func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value
 		return "", err
 	}
 	item := uuid.Must(uuid.NewV7()).String()
-	sealed, err := f.seal(ctx, facts(c, secret, item, "1"), value)
+	sealed, err := f.seal(ctx, associatedData(c, secret, item, "1"), value)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +193,7 @@ func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value
 	)
 }
 
-// change adds to numbers of a secret that no service uses.
+// change adds to the counters of a secret that no service uses.
 func (f *floor) change(c secrets.Caller, secret string, sums row) types.TransactWriteItem {
 	names, values := map[string]string{"#services": "services"}, row{":zero": number(0)}
 	var adds []string
@@ -209,8 +212,8 @@ func (f *floor) change(c secrets.Caller, secret string, sums row) types.Transact
 	}}
 }
 
-// entrySize is what an item takes in a JSON object: quotes, a colon and a comma, if
-// nothing has to be escaped.
+// entrySize returns an item's size in a JSON object, with quotes, a colon and a comma, if no
+// character needs an escape.
 func entrySize(key, value string) int64 { return int64(len(key) + len(value) + len(`"":"",`)) }
 
 // update replaces an item's value.
@@ -228,7 +231,7 @@ func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, valu
 		return err
 	}
 	version := strconv.Itoa(read + 1)
-	sealed, err := f.seal(ctx, facts(c, secret, item, version), value)
+	sealed, err := f.seal(ctx, associatedData(c, secret, item, version), value)
 	if err != nil {
 		return err
 	}
@@ -236,7 +239,7 @@ func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, valu
 	replaced.Put.ConditionExpression = aws.String("version = :read")
 	replaced.Put.ExpressionAttributeValues = row{":read": number(int64(read))}
 	return f.transact(ctx,
-		f.change(c, secret, row{":revision": number(1)}), // the size stays
+		f.change(c, secret, row{":revision": number(1)}), // the size does not change
 		types.TransactWriteItem{Update: &types.Update{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
 			UpdateExpression:         aws.String("SET #key = :key, version = :version, #size = :size, updated_at = :at"),
@@ -278,8 +281,7 @@ func valueRow(c secrets.Caller, secret, item, version string, sealed []byte) row
 	}
 }
 
-// event is a row of the audit trail. The name of a revealed item is not known to
-// its reveal.
+// event returns a row of the audit trail. A reveal does not know the item's name.
 func event(c secrets.Caller, kind, secret, item, version, name string) row {
 	r := row{
 		"PK": text("EVENTS#" + c.AccountID.String()), "SK": text(uuid.Must(uuid.NewV7()).String()),
@@ -294,15 +296,15 @@ func event(c secrets.Caller, kind, secret, item, version, name string) row {
 	return r
 }
 
-func facts(c secrets.Caller, secret, item, version string) map[string]string {
+func associatedData(c secrets.Caller, secret, item, version string) map[string]string {
 	return map[string]string{"account": c.AccountID.String(), "secret": secret, "item": item, "version": version}
 }
 
-// seal makes a blob of the size of an envelope: 3 bytes, of which the last two are
-// the length of the wrapped key, the wrapped key, a nonce, the ciphertext.
-func (f *floor) seal(ctx context.Context, facts map[string]string, value string) ([]byte, error) {
+// seal makes a blob of the size of an envelope: 3 bytes, the wrapped data key, a nonce, the
+// ciphertext. The last two of the 3 bytes are the length of the wrapped key.
+func (f *floor) seal(ctx context.Context, aad map[string]string, value string) ([]byte, error) {
 	key, err := f.kms.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{
-		KeyId: &f.masterKey, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: facts,
+		KeyId: &f.masterKey, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: aad,
 	})
 	if err != nil {
 		return nil, err
@@ -318,13 +320,13 @@ func (f *floor) seal(ctx context.Context, facts map[string]string, value string)
 	return aead.Seal(append(blob, nonce...), nonce, []byte(value), nil), nil
 }
 
-func (f *floor) open(ctx context.Context, facts map[string]string, blob []byte) ([]byte, error) {
+func (f *floor) open(ctx context.Context, aad map[string]string, blob []byte) ([]byte, error) {
 	if len(blob) < 3 {
-		return nil, errors.New("no blob")
+		return nil, errors.New("the blob is too short")
 	}
 	wrapped := blob[3:][:binary.BigEndian.Uint16(blob[1:])]
 	key, err := f.kms.Decrypt(ctx, &kms.DecryptInput{
-		KeyId: &f.masterKey, CiphertextBlob: wrapped, EncryptionContext: facts,
+		KeyId: &f.masterKey, CiphertextBlob: wrapped, EncryptionContext: aad,
 	})
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 // smallItems is the size of the small account.
 const smallItems = 10
 
-// measureLarge compares a reveal in an account with many items with one in an
-// account with few, in one table on disk.
+// measureLarge compares reveals in an account with many items and in an account with few, in
+// one table on disk.
 func measureLarge(ctx context.Context, size size, w *world, r *report) error {
 	manager, err := w.service()
 	if err != nil {
@@ -51,12 +51,11 @@ func measureLarge(ctx context.Context, size size, w *world, r *report) error {
 	return err
 }
 
-// seed gives a secret n items. Ten of them, spread over all, are made by the
-// product and can be revealed: their ids are returned. The rest are rows of the
-// same shape, written in bulk. The secret's number of items stays behind: no reveal
-// reads it.
+// seed adds n items to a secret and returns the ids of ten of them, spread evenly. The product
+// creates these ten, so they can be revealed. The rest are rows of the same shape, written in
+// bulk. The secret's counter of items is not updated: a reveal does not read it.
 func (w *world) seed(ctx context.Context, manager *secrets.Manager, c secrets.Caller, secret string, n int) (known []string, err error) {
-	const knownItems, writers, perBatch = 10, 4, 8 // 8 items are 24 rows, a batch takes 25
+	const knownItems, writers, perBatch = 10, 4, 8 // 8 items are 24 rows; a batch holds 25
 	for part := range knownItems {
 		item, err := createItem(ctx, manager, c, secret, fmt.Sprintf("KEY_%d", part))
 		if err != nil {
@@ -92,10 +91,10 @@ func (w *world) seed(ctx context.Context, manager *secrets.Manager, c secrets.Ca
 	return known, nil
 }
 
-// itemRows are the rows of an item whose value does not open.
+// itemRows returns the rows of an item with a dummy ciphertext, which does not open.
 func itemRows(c secrets.Caller, secret string) []row {
 	item, key, now := uuid.Must(uuid.NewV7()).String(), uuid.NewString(), timestamp()
-	const envelope = 150 // bytes around a value, about
+	const envelope = 150 // bytes around a value, approximately
 	return []row{
 		{
 			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),

@@ -22,14 +22,14 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// localStack is how the local stack, once built, starts and what memory it takes.
+// localStack has the start times and the memory of the local stack, after it is built.
 type localStack struct {
-	fresh, again []time.Duration // until it is ready, on an empty data folder and on one that was used; sorted
-	memory       int64           // bytes, of all its processes after requests
+	fresh, again []time.Duration // until ready, on an empty and on a used data folder; sorted
+	memory       int64           // bytes, of all its processes, after stackRequests
 	processes    int
 }
 
-// stackRequests are made before the memory is measured.
+// stackRequests is the number of requests before the memory is measured.
 const stackRequests = 500
 
 // measureStack starts the local stack, uses it, and starts it again.
@@ -61,13 +61,13 @@ func measureStack(ctx context.Context, size size, dir string, r *report) error {
 	return nil
 }
 
-// runningStack is the local stack as a process.
+// runningStack is a running process of the local stack.
 type runningStack struct {
 	cmd      *exec.Cmd
 	url, key string
 }
 
-// startStack starts it and waits until it is ready.
+// startStack starts the local stack and returns the time until it is ready.
 func startStack(ctx context.Context, binary, data string) (*runningStack, time.Duration, error) {
 	root, err := checkout.Path()
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *runningStack) stop() error {
 	return s.cmd.Wait()
 }
 
-// use makes n requests: creates, reveals and lists in turn.
+// use makes n requests: creates, reveals and lists, alternately.
 func (s *runningStack) use(n int) error {
 	var secretsPage struct{ Results []struct{ ID string } }
 	if err := s.do("GET", "/api/secrets/", "", &secretsPage); err != nil {
@@ -163,7 +163,7 @@ func (s *runningStack) do(method, path, body string, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// memory sums the memory of a process and all that it started: what is shared
+// memory returns the memory of a process and its descendants, and their number. Shared memory
 // counts once. It reads Linux's /proc.
 func memory(pid int) (bytes int64, processes int, err error) {
 	children := make(map[int][]int)
@@ -173,10 +173,10 @@ func memory(pid int) (bytes int64, processes int, err error) {
 	}
 	for _, path := range stats {
 		stat, err := os.ReadFile(path)
-		if err != nil { // it has ended
+		if err != nil { // the process has ended
 			continue
 		}
-		// pid (command) state parent …; the command may hold anything.
+		// pid (command) state parent …; the command may contain any character.
 		fields := strings.Fields(string(stat[strings.LastIndex(string(stat), ")")+1:]))
 		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		parent, _ := strconv.Atoi(fields[1])

@@ -3,11 +3,10 @@
 //
 //	go run ./infra/bench [-quick]
 //
-// A time says little beyond the machine it was taken on, so each is shown as a
-// ratio to something else in the same run: the product to the floor (floor.go), a
-// large account to a small one, get-item's cold start to that of a bare function.
-// What can be counted is counted exactly, and a counted goal that is missed is an
-// exit status of 1. A time that misses its goal is only reported.
+// Times depend on the machine, so the report shows ratios of two times of the same run: the
+// product to the floor (floor.go), a large account to a small one, get-item's cold start to
+// that of a bare function. Calls and units are counted exactly. The exit status is 1 if a
+// counted goal is missed. A time that misses its goal is only reported.
 package main
 
 import (
@@ -25,16 +24,16 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// size is how much of everything a run measures.
+// size is the number of measurements in a run.
 type size struct {
 	rounds     int // of a comparison, at each number of clients
 	alone      int // calls in a block of one client
 	together   int // calls of each of 16 clients in a block
 	largeItems int // of the large account
 	starts     int // of each function
-	stackRuns  int // of the local stack, fresh and again
-	delays     int // changes of which the delivery is awaited
-	streamed   int // rows written before a write
+	stackRuns  int // of the local stack, on an empty and on a used data folder
+	delays     int // changes whose delivery is timed
+	streamed   int // rows written before the timed writes
 }
 
 var (
@@ -43,7 +42,7 @@ var (
 )
 
 func main() {
-	short := flag.Bool("quick", false, "a run of less than a minute, which writes no file")
+	short := flag.Bool("quick", false, "run for less than a minute and write no file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -91,7 +90,7 @@ func run(ctx context.Context, short bool) error {
 
 	text := r.markdown()
 	fmt.Print(text)
-	if !short { // the figures that are kept come from whole runs
+	if !short { // only full runs update the file
 		path, err := checkout.Path("docs", "benchmarks.md")
 		if err != nil {
 			return err
@@ -109,7 +108,7 @@ func run(ctx context.Context, short bool) error {
 	return nil
 }
 
-// progress tells on standard error what takes long.
+// progress prints a line to standard error.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // build compiles a command of the checkout and returns the path of the binary.

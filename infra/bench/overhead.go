@@ -12,21 +12,21 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// operations are compared with the floor.
+// operations are the operations compared with the floor.
 var operations = []string{"reveal", "list", "create", "update"}
 
-// seat is what a client works on: as a user with a budget of its own, on an item
-// of its own.
+// seat is the data of one client: a separate user, with a separate budget, and a separate
+// item.
 type seat struct {
 	caller       secrets.Caller
 	secret, item string
 	list         string // a secret with a page of items
 }
 
-// calls are the ways to make each operation.
+// calls has the caller of each operation.
 type calls map[string]caller
 
-// productCalls are whole HTTP handlers: input, domain, store, sealing, answer.
+// productCalls returns calls of the whole HTTP handlers: input, domain, store, sealing, answer.
 func productCalls(ctx context.Context, manager *secrets.Manager, keys string, at func(client int) seat) calls {
 	reveal, list := httpapi.GetItem(manager), httpapi.ListItems(manager)
 	create, update := httpapi.CreateItem(manager), httpapi.UpdateItem(manager)
@@ -53,7 +53,7 @@ func productCalls(ctx context.Context, manager *secrets.Manager, keys string, at
 	}
 }
 
-// floorCalls are the same on the floor.
+// floorCalls returns the same calls on the floor.
 func floorCalls(ctx context.Context, f *floor, keys string, at func(client int) seat) calls {
 	var made atomic.Int64
 	return calls{
@@ -114,7 +114,7 @@ func measureFloor(ctx context.Context, size size, w *world, r *report) error {
 			return err
 		}
 	}
-	// Both sides have a secret and seats of their own.
+	// Each side has a separate secret and separate seats.
 	var seats [2][]seat
 	for side, create := range []func(secret, key string) (string, error){
 		func(secret, key string) (string, error) { return createItem(ctx, manager, owner, secret, key) },

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// measureStreamed compares a write to a table on disk whose stream has many records
-// with one to a table whose stream has few: the emulator keeps them all.
+// measureStreamed compares writes to two tables on disk: one whose stream has many records,
+// and one whose stream has few. The emulator keeps all records.
 func measureStreamed(ctx context.Context, size size, dir string, r *report) error {
 	var worlds [2]*world
 	for i := range worlds {
@@ -25,7 +25,7 @@ func measureStreamed(ctx context.Context, size size, dir string, r *report) erro
 		if err != nil {
 			return err
 		}
-		defer w.close() // what is wrong with it shows before
+		defer w.close() // its error is ignored: any fault shows earlier
 		if err := w.db.SetStream(ctx, w.endpoints.Table, w.template.Table.StreamView); err != nil {
 			return err
 		}

@@ -15,10 +15,10 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// tally counts AWS calls and what DynamoDB says they consumed.
+// tally counts AWS calls and the units that DynamoDB reports for them.
 type tally struct {
 	mu     sync.Mutex
-	calls  map[string]int // by operation, with the service before it unless that is DynamoDB
+	calls  map[string]int // by operation; a service other than DynamoDB is a prefix
 	reads  float64        // units
 	writes float64
 	bytes  int64 // of all requests' bodies
@@ -67,7 +67,7 @@ func (t *tally) add(ctx context.Context, units float64) {
 	}
 }
 
-// take returns what was counted since it was last called.
+// take returns the counts since its last call, and resets them.
 func (t *tally) take() count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +76,7 @@ func (t *tally) take() count {
 	return c
 }
 
-// count is what one operation of the product takes.
+// count is the AWS calls of one operation of the product.
 type count struct {
 	calls         map[string]int
 	reads, writes float64
@@ -85,7 +85,7 @@ type count struct {
 
 func (c count) kms() int { return c.of("KMS ") }
 
-// of counts the calls with a prefix.
+// of returns the number of calls with a prefix.
 func (c count) of(prefix string) int {
 	n := 0
 	for operation, times := range c.calls {
@@ -131,7 +131,7 @@ func askConsumed(input any) {
 	}
 }
 
-// consumed is what DynamoDB reported. A refused condition reports nothing.
+// consumed returns the units that DynamoDB reported. It reports none for a failed condition.
 func consumed(output any) (units float64) {
 	var reports []types.ConsumedCapacity
 	one := func(c *types.ConsumedCapacity) {

@@ -24,22 +24,21 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// plaintext is every value that is written: a longish token.
+// plaintext is the value of every item: a long token of 256 bytes.
 var plaintext = strings.Repeat("0123456789abcdef", 16)
 
-// world is a DynamoDB with a table, a KMS and a Secrets Manager, as the local stack has
-// them.
+// world is the local stack's AWS: DynamoDB with a table, KMS and Secrets Manager.
 type world struct {
-	dir       string // for files that are made on the way
+	dir       string // for temporary files
 	db        *emulator.Emulator
 	kms       *httptest.Server
 	target    *httptest.Server // the Secrets Manager
-	admin     *dynamodb.Client // for what is not measured
+	admin     *dynamodb.Client // for calls that are not measured
 	template  *template.Template
 	endpoints stack.Endpoints
 }
 
-// inWorld measures something in a world of its own.
+// inWorld runs a measurement in a new world.
 func inWorld(file string, measure func(context.Context, size, *world, *report) error) func(context.Context, size, string, *report) error {
 	return func(ctx context.Context, size size, dir string, r *report) error {
 		w, err := newWorld(ctx, dir, file)
@@ -50,8 +49,8 @@ func inWorld(file string, measure func(context.Context, size, *world, *report) e
 	}
 }
 
-// newWorld starts one. The table is in memory when there is no file for it: the
-// fastest AWS that can be had here, against which an overhead shows most.
+// newWorld starts a world. If file is empty, the table is in memory: the fastest AWS
+// available here, where an overhead shows most.
 func newWorld(ctx context.Context, dir, file string) (*world, error) {
 	path, err := checkout.Path("template.yaml")
 	if err != nil {
@@ -96,13 +95,13 @@ func (w *world) close() error {
 	return w.db.Close()
 }
 
-// service is the product as a function has it. All functions have the same
-// settings, so one stands for all.
+// service returns the product's manager with the configuration of a function. All functions
+// have the same settings, so one stands for all.
 func (w *world) service(options ...func(*aws.Config)) (*secrets.Manager, error) {
 	return w.endpoints.Manager(w.template, "GetItem", options...)
 }
 
-// account makes an account and a caller of it.
+// account creates an account and returns it with a caller.
 func account(ctx context.Context, manager *secrets.Manager, name string) (secrets.NewAccount, secrets.Caller, error) {
 	made, err := manager.CreateAccount(ctx, secrets.Text(name))
 	return made, secrets.Caller{
@@ -111,20 +110,20 @@ func account(ctx context.Context, manager *secrets.Manager, name string) (secret
 	}, err
 }
 
-// createSecret makes a secret and returns its id.
+// createSecret creates a secret and returns its id.
 func createSecret(ctx context.Context, manager *secrets.Manager, c secrets.Caller, name string) (string, error) {
 	made, err := manager.CreateSecret(ctx, c, secrets.SecretInput{Name: secrets.Text(name)})
 	return made.ID.String(), err
 }
 
-// createItem makes an item with the plaintext in it and returns its id.
+// createItem creates an item with the plaintext as its value and returns its id.
 func createItem(ctx context.Context, manager *secrets.Manager, c secrets.Caller, secret, key string) (string, error) {
 	made, err := manager.CreateItem(ctx, c, secret, secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(plaintext)})
 	return made.ID.String(), err
 }
 
-// request is a call of a route. It is made ready with everything that a gateway
-// adds, so that serving it is the handler's work alone.
+// request is a call of a route. Method ready adds everything that a gateway adds, so that the
+// timed call is only the handler's work.
 type request struct {
 	method       string
 	secret, item string
@@ -133,7 +132,7 @@ type request struct {
 	want         int
 }
 
-// ready returns the call.
+// ready prepares the request and returns the call.
 func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (call func() error) {
 	r := httptest.NewRequestWithContext(httpapi.WithCaller(ctx, c), q.method,
 		"https://api.example.com/prod/api/secrets/", strings.NewReader(q.body))
@@ -150,12 +149,11 @@ func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (c
 	}
 }
 
-// counterEpoch is that of the read counter's times; see pkg/dynamo.
+// counterEpoch is the epoch of the times in the read counter; see pkg/dynamo.
 var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// fillCounter gives a user a read counter with n reads that all have left the
-// window: as long as that of a user who reveals every day, and nothing is refused
-// until as many new ones as the limit are in it.
+// fillCounter writes a user's read counter with n reveals that have all left the window. It is
+// as long as that of a user who reveals every day, but the whole budget is left.
 func (w *world) fillCounter(ctx context.Context, c secrets.Caller, n int) error {
 	_, err := w.admin.PutItem(ctx, &dynamodb.PutItemInput{TableName: &w.endpoints.Table, Item: counterRow(c, n)})
 	return err
@@ -165,7 +163,7 @@ func counterRow(c secrets.Caller, n int) row {
 	before := time.Now().Add(-24 * time.Hour).Sub(counterEpoch).Milliseconds()
 	times := make([]types.AttributeValue, n)
 	for i := range times {
-		// Odd, as trailing zeros are not stored: no number is shorter than it could be.
+		// Odd, because DynamoDB does not store trailing zeros: every number has its full size.
 		times[i] = number(before - int64(i)*1000 | 1)
 	}
 	return row{"PK": text(readsPK(c)), "SK": text("READS"), "r": &types.AttributeValueMemberL{Value: times}}

@@ -1,5 +1,5 @@
-// Command hello is the smallest Lambda function in Go: what the cold start of
-// get-item is measured against.
+// Command hello is the smallest Lambda function in Go: the baseline for the cold start of
+// get-item.
 package main
 
 import "github.com/aws/aws-lambda-go/lambda"

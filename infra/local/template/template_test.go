@@ -283,7 +283,7 @@ func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 		"TimeoutNotWhole":       {"Timeout: 20", "Timeout: 1.5", `want a whole number, have "1.5"`},
 		"CodeElsewhere":         {"functions/show", "src/show", `Show: CodeUri is "src/show"`},
 		"CodeDeeper":            {"functions/show", "functions/a/b", `CodeUri is "functions/a/b"`},
-		"CodeFromReference":     {"functions/show", "!Ref Stage", "want a plain text, have !Ref"},
+		"CodeFromReference":     {"functions/show", "!Ref Stage", "want a plain string, have !Ref"},
 		"UnknownCondition":      {"  Show:\n", "  Show:\n    Condition: Maybe\n", "Show: cannot resolve the condition Maybe"},
 		"ConditionNotRead":      {"  Show:\n", "  Show:\n    Condition: IsOdd\n", "Show: cannot resolve the condition IsOdd"},
 		"ConditionalTable":      {"  Table:\n", "  Table:\n    Condition: IsSmall\n", "Table: conditions are not supported"},

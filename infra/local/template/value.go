@@ -15,7 +15,7 @@ type literal string
 
 func (l *literal) UnmarshalYAML(n *yaml.Node) error {
 	if !spelledOut(n) {
-		return fmt.Errorf("line %d: want a plain text, have %s", n.Line, form(n))
+		return fmt.Errorf("line %d: want a plain string, have %s", n.Line, form(n))
 	}
 	*l = literal(n.Value)
 	return nil
