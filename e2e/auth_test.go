@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// strangerKey is a well-formed key that no user has.
+// strangerKey is a well-formed key of no user.
 func strangerKey() string {
 	key := "gob_" + strings.Repeat("0", 43-len("stranger")) + "stranger"
 	check := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(key)))).Text(62)
@@ -30,7 +30,7 @@ func TestEveryRouteNeedsAKey(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		headers := []string{
-			"", // none at all
+			"", // no header
 			"Bearer", c.key, "Token " + c.key, "Basic " + c.key, "ApiKey " + c.key, "Bearer: " + c.key, "Bearer=" + c.key, "Bearer\t" + c.key,
 			"Bearer " + strangerKey(), "Bearer " + broken(c.key, 10), "Bearer " + broken(c.key, len(c.key)-1), "Bearer " + c.key[:len(c.key)-1],
 			"Bearer " + c.key + "0", "Bearer " + c.key + " " + c.key, "Bearer " + c.key + ",", "Bearer \"" + c.key + "\"", "Bearer gob_", "Bearer gob_x",
@@ -42,14 +42,14 @@ func TestEveryRouteNeedsAKey(t *testing.T) {
 			all[path] = methods
 		}
 		all["/api/unknown/"], all["/favicon.ico"] = methods, methods
-		for _, open := range []string{"/", "/console/", "/console/x"} { // to GET alone
+		for _, open := range []string{"/", "/console/", "/console/x"} { // only GET is open
 			all[open] = slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "GET" })
 		}
 		for i, header := range headers {
 			for _, path := range sorted(all) {
 				for _, method := range all[path] {
 					if i > 1 && method != "GET" && i%len(methods) != strings.Index("GHOPUTDX", method[:1])%len(methods) {
-						continue // the first two with all methods, the others with some
+						continue // the first two headers with all methods, the others with some
 					}
 					r := c.do(t, method, known.fill(path), "", "Authorization: "+header)
 					body := unauthenticated
@@ -61,27 +61,29 @@ func TestEveryRouteNeedsAKey(t *testing.T) {
 				}
 			}
 		}
-		// Before the method, the type and the body.
+		// The key is checked before the method, the type and the body.
 		for _, method := range []string{"POST", "PUT", "PATCH"} {
 			r := c.do(t, method, known.fill("/api/secrets/{S}/items/{I}/"), "{bad", "Authorization: Bearer "+strangerKey(), "Content-Type: text/plain")
 			r.want(t, 401, unauthenticated)
 		}
-		// Not in the query, not in a cookie.
+		// A key in the query or in a cookie does not count.
 		r := c.do(t, "GET", "/api/secrets/?api_key="+c.key+"&access_token="+c.key, "", "Authorization:", "Cookie: Authorization=Bearer "+c.key, "X-Api-Key: "+c.key)
 		r.want(t, 401, unauthenticated)
-		// Not by the word of the client.
+		// Headers with a claimed identity do not count.
 		c.do(t, "GET", "/api/secrets/", "", append(claims(c.user), "Authorization:")...).want(t, 401, unauthenticated)
-		// Nothing of all that was charged.
+		// None of these requests was charged.
 		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`)
 	})
 }
 
-func TestAccess(t *testing.T) {
+func TestBearerSchemeIgnoresCaseAndSpaces(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		want := known.fill(secretObject("{S}", `"mine"`, "false"))
 		for range 2 { // the second answer may come from a cache
-			for _, header := range []string{"Bearer " + c.key, "bearer " + c.key, "BEARER " + c.key, "bEaReR " + c.key, "Bearer    " + c.key, "Bearer " + c.key + "   "} {
+			for _, header := range []string{
+				"Bearer " + c.key, "bearer " + c.key, "BEARER " + c.key, "bEaReR " + c.key, "Bearer    " + c.key, "Bearer " + c.key + "   ",
+			} {
 				c.do(t, "GET", known.fill("/api/secrets/{S}/"), "", "Authorization: "+header).want(t, 200, want)
 			}
 		}
@@ -97,8 +99,8 @@ func claims(user string) []string {
 	}
 }
 
-// TestIdentityInHeaders: who is calling is nothing that a header can say.
-func TestIdentityInHeaders(t *testing.T) {
+// The caller's identity comes from the key alone.
+func TestHeadersCannotClaimAnIdentity(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other, theirs := withItem(t, tg)
@@ -145,7 +147,7 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 						}
 						missing := ask(unknownID, unknownID)
 						missing.want(t, 404, notFound)
-						// Theirs; their secret with my item and none; my secret with their item; no UUIDs.
+						// Their ids; their secret with my item and an unknown one; my secret with their item; malformed ids.
 						ids := [][2]string{{theirs["S"], theirs["I"]}, {theirs["S"], mine["I"]}, {theirs["S"], unknownID}, {"x", "y"}}
 						if strings.Contains(path, "{V}") {
 							ids = [][2]string{{theirs["V"], ""}, {theirs["S"], ""}, {mine["S"], ""}, {"x", ""}}
@@ -156,7 +158,7 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 						for _, id := range ids {
 							r := ask(id[0], id[1])
 							if got, want := seen(r), seen(missing); got != want {
-								t.Fatalf("%v = %s, want %s as for what is missing", r, got, want)
+								t.Fatalf("%v = %s, want %s as for a missing object", r, got, want)
 							}
 						}
 					}
@@ -169,7 +171,7 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 	})
 }
 
-// seen is all that an answer shows, but for the time and the budget that passes.
+// seen returns an answer without the parts that depend on the time and the budget.
 func seen(r response) string {
 	tr := newTranscript("(none)")
 	tr.add(response{status: r.status, header: r.header, body: r.body})

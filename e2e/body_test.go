@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// writes are the routes that read a body, with one that is good.
+// writes are the routes that read a body, each with a valid one.
 var writes = []struct{ method, path, good string }{
 	{"POST", "/api/secrets/", `{"name":"good"}`},
 	{"PATCH", "/api/secrets/{S}/", `{"name":"good"}`},
@@ -16,7 +16,7 @@ var writes = []struct{ method, path, good string }{
 	{"PATCH", "/api/services/{V}/", `{"name":"good"}`},
 }
 
-// refused is a body that every writing route refuses, with the same words.
+// refused is a body that every writing route refuses with the same answer.
 type refused struct {
 	name, body string
 	header     []string
@@ -24,7 +24,7 @@ type refused struct {
 	want       string
 }
 
-func TestRefusedBodies(t *testing.T) {
+func TestInvalidBodiesAreRefused(t *testing.T) {
 	const parseError = `{"detail":"JSON parse error - <reason>"}`
 	notObject := func(kind string) string {
 		return `{"non_field_errors":["Invalid data. Expected a dictionary, but got ` + kind + `."]}`
@@ -78,8 +78,8 @@ func TestRefusedBodies(t *testing.T) {
 		{name: "false", body: "\r\n\tfalse", status: 400, want: notObject("bool")},
 		{name: "null", body: ` null `, status: 400, want: `{"non_field_errors":["No data provided"]}`},
 
-		{name: "too large for us", body: `{"name":"x","key":"x","value":"` + strings.Repeat("x", 512*1024) + `"}`, status: 413, want: `{"detail":"Request body too large."}`},
-		{name: "too large, in a type we don't read", body: strings.Repeat("x", 600_000), header: []string{"Content-Type: text/plain"}, status: 413, want: `{"detail":"Request body too large."}`},
+		{name: "larger than 512 KiB", body: `{"name":"x","key":"x","value":"` + strings.Repeat("x", 512*1024) + `"}`, status: 413, want: `{"detail":"Request body too large."}`},
+		{name: "too large, of an unsupported type", body: strings.Repeat("x", 600_000), header: []string{"Content-Type: text/plain"}, status: 413, want: `{"detail":"Request body too large."}`},
 	}
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
@@ -91,7 +91,7 @@ func TestRefusedBodies(t *testing.T) {
 				}
 			})
 		}
-		// Nothing of all that had an effect.
+		// None of these requests had an effect.
 		c.get(t, "/api/secrets/").want(t, 200, known.fill(page("2", usedSecretObject("<uuid>", `"Default"`, "true")+","+secretObject("{S}", `"mine"`, "false"))))
 		c.get(t, "/api/services/").want(t, 200, page("1", service))
 		c.get(t, known.fill("/api/secrets/{S}/items/")).want(t, 200, known.fill(page("1", itemObject("{I}", "{S}", "KEY"))))
@@ -99,9 +99,9 @@ func TestRefusedBodies(t *testing.T) {
 	})
 }
 
-// TestTooLargeForTheGateway: API Gateway refuses by itself a body of more than 10 MB,
-// or of more than the 6 MB that Lambda takes.
-func TestTooLargeForTheGateway(t *testing.T) {
+// API Gateway itself refuses a body of more than 10 MB, its own limit, and one of more than
+// 6 MB, Lambda's limit.
+func TestGatewayRefusesLargeBodies(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		for _, size := range []int{7 << 20, 10<<20 + 1} {
@@ -122,7 +122,10 @@ func TestMissingObjectsAreReportedBeforeBodies(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, tc := range bodies {
-			for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/{S}/items/" + unknownID + "/", "/api/secrets/" + unknownID + "/items/{I}/", "/api/secrets/x/", "/api/services/" + unknownID + "/", "/api/services/x/"} {
+			for _, path := range []string{
+				"/api/secrets/" + unknownID + "/", "/api/secrets/{S}/items/" + unknownID + "/", "/api/secrets/" + unknownID + "/items/{I}/",
+				"/api/secrets/x/", "/api/services/" + unknownID + "/", "/api/services/x/",
+			} {
 				c.do(t, "PATCH", known.fill(path), tc.body, tc.header...).want(t, 404, notFound)
 			}
 			for _, path := range []string{"/api/secrets/" + unknownID + "/items/", "/api/secrets/x/items/"} {
@@ -135,8 +138,7 @@ func TestMissingObjectsAreReportedBeforeBodies(t *testing.T) {
 	})
 }
 
-// TestReadBodies: bodies that are fine, though they may not look so.
-func TestReadBodies(t *testing.T) {
+func TestUnusualValidBodiesAreAccepted(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		service := c.get(t, known.fill("/api/services/{V}/")).body
@@ -157,7 +159,7 @@ func TestReadBodies(t *testing.T) {
 			c.do(t, "PATCH", known.fill("/api/secrets/{S}/"), "", "Content-Type: "+contentType).want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false")))
 			c.do(t, "PATCH", known.fill("/api/secrets/{S}/items/{I}/"), "", "Content-Type: "+contentType).want(t, 200, known.fill(itemObject("{I}", "{S}", "KEY")))
 		}
-		// Reading and deleting need no body, and don't mind one.
+		// GET and DELETE ignore a body.
 		c.do(t, "GET", known.fill("/api/secrets/{S}/"), "{bad", "Content-Type: text/plain").want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false")))
 		c.do(t, "GET", known.fill("/api/services/{V}/"), "{bad", "Content-Type: text/plain").want(t, 200, service)
 		c.do(t, "DELETE", known.fill("/api/services/{V}/"), "{bad", "Content-Type: text/plain").want(t, 204, "")

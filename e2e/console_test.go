@@ -9,10 +9,10 @@ import (
 var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" defer></script>`)
 
 // The console needs no key, answers under each of its addresses, and names its own address.
-func TestConsole(t *testing.T) {
+func TestConsoleNeedsNoKey(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
-		c.key = strangerKey() // which no other route takes
+		c.key = strangerKey() // no other route accepts it
 		prefix := tg.public[strings.Index(tg.public, "://")+3:]
 		prefix = strings.TrimPrefix(prefix, strings.Split(prefix, "/")[0])
 		var script string
@@ -20,12 +20,12 @@ func TestConsole(t *testing.T) {
 			for _, key := range []string{"Authorization:", "Authorization: Bearer " + c.key, "Authorization: nonsense"} {
 				r := c.unrecorded().do(t, "GET", path, "", key)
 				if r.status != 200 || !strings.Contains(r.body, `<base href="`+prefix+`/console/">`) {
-					t.Fatalf("%v = %d %s, want a page with the base %s/console/", r, r.status, short(r.body), prefix)
+					t.Fatalf("%v = %d %s, want a page with base %s/console/", r, r.status, short(r.body), prefix)
 				}
 				r.wantHeader(t, "Cache-Control: no-store", "Content-Type: text/html; charset=utf-8", "X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer")
 				for _, directive := range []string{"default-src 'none'; script-src 'self'; connect-src 'self'; ", "frame-ancestors 'none'; "} {
 					if policy := r.header.Get("Content-Security-Policy"); !strings.Contains(policy, directive) || strings.Contains(policy, "unsafe") {
-						t.Errorf("%v: the policy is %s, want it with %s", r, policy, directive)
+						t.Errorf("%v = policy %s, want it with %s", r, policy, directive)
 					}
 				}
 				script = scriptAddress.FindStringSubmatch(r.body)[1]
@@ -36,7 +36,7 @@ func TestConsole(t *testing.T) {
 		of := c.get(t, "/console/assets/another-version/console.js")
 		of.wantHeader(t, "Cache-Control: no-store", "Content-Type: text/javascript; charset=utf-8")
 		if r.status != 200 || of.status != 200 || r.body != of.body {
-			t.Errorf("the script is %d, that of another version %d, want the same", r.status, of.status)
+			t.Errorf("GET the script = %d, of another version = %d, want the same script", r.status, of.status)
 		}
 		for _, path := range []string{
 			"/console/nothing", "/console/assets/", "/console/assets/x/style.css", "/console/console.go", "/console/secrets/a/b", "/console/secrets/%22%3E%3Cscript%3E",
@@ -45,7 +45,7 @@ func TestConsole(t *testing.T) {
 			c.get(t, path).want(t, 404, notFound)
 		}
 
-		// All else about these paths is as everywhere.
+		// Other methods are refused as on every path.
 		known := tg.client(t)
 		for _, path := range []string{"/", "/console/", "/console/" + script} {
 			r := known.unrecorded().do(t, "POST", path, "{}")

@@ -25,8 +25,8 @@ import (
 	"goblins-secrets/pkg/gateway"
 )
 
-// deploymentVariable names a variable of the environment. When it is set, it holds a
-// deployment, and every scenario plays against that alone.
+// deploymentVariable names an environment variable with a deployment. If it is set, every
+// scenario runs against that deployment only.
 const deploymentVariable = "E2E_TARGET"
 
 // deployment is a running deployment of the product, as JSON:
@@ -41,26 +41,27 @@ const deploymentVariable = "E2E_TARGET"
 //	  "table": {"endpoint": "http://127.0.0.1:4566", "name": "goblins-secrets-Table-X2"}
 //	}
 //
-// Accounts are made by invoking the function through Lambda's API, which AWS, ministack
-// and `sam local start-lambda` have. The table is for TestLongList alone, which writes
-// its rows itself, 10,000 of them unless "rows" says another number; it may be left out
-// where that test is not played. So may concurrency, if any number of requests at once is
-// fine. Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-// AWS_SESSION_TOKEN, the region from AWS_REGION or AWS_DEFAULT_REGION.
+// The tests create accounts by invoking the function through Lambda's API, which AWS,
+// ministack and `sam local start-lambda` have. Only TestLongListsPageInBothDirections uses
+// the table: it writes its rows directly, 10,000 of them unless "rows" gives another
+// number. Table may be missing if that test does not run. Concurrency may be missing if the
+// deployment accepts any number of requests at once. Credentials come from
+// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the region from
+// AWS_REGION or AWS_DEFAULT_REGION.
 //
-// A scenario never skips itself. One that needs what a deployment does not have, other
-// settings for example, fails and says so: the runner of the tests chooses them for
-// the deployment, with -run and -skip, and gives the reason there.
+// A scenario never skips itself. It fails if the deployment lacks something that it needs,
+// such as other settings. The runner of the tests selects scenarios with -run and -skip,
+// and gives the reasons.
 type deployment struct {
 	Name          string      `json:"name"`
 	URL           string      `json:"url"`         // where requests go; no slash at the end
-	Public        string      `json:"public"`      // what links begin with: the gateway's own idea of url
-	Settings      settings    `json:"settings"`    // what its functions have of those that scenarios may change
-	Concurrency   int         `json:"concurrency"` // requests that it takes at once: a new AWS account runs ten functions
+	Public        string      `json:"public"`      // the prefix of links: url as the gateway sees it
+	Settings      settings    `json:"settings"`    // the functions' values of the settings that scenarios may change
+	Concurrency   int         `json:"concurrency"` // maximum of concurrent requests: a new AWS account runs ten functions
 	CreateAccount lambdaPlace `json:"create_account"`
 	Table         *tablePlace `json:"table"`
 
-	turns chan struct{} // has room for Concurrency requests, of all scenarios together
+	turns chan struct{} // a semaphore of Concurrency requests, which all scenarios share
 }
 
 type lambdaPlace struct {
@@ -74,10 +75,10 @@ type tablePlace struct {
 	Rows     int    `json:"rows"`
 }
 
-// documented are the settings that a scenario expects where it does not say others.
+// documented are the default settings of a scenario.
 var documented = settings{"READ_LIMIT": "100", "READ_WINDOW_SECONDS": "3600"}
 
-// deployed is the deployment that the environment describes, or nil.
+// deployed returns the deployment that the environment describes, or nil.
 var deployed = sync.OnceValues(func() (*deployment, error) {
 	text := os.Getenv(deploymentVariable)
 	if text == "" {
@@ -102,13 +103,13 @@ var deployed = sync.OnceValues(func() (*deployment, error) {
 	return d, nil
 })
 
-// parts are the deployment as the one target of a scenario that wants these settings.
+// parts returns the deployment as the only target of a scenario with these settings.
 func (d *deployment) parts(t *testing.T, override settings) parts {
 	t.Helper()
 	want := maps.Clone(documented)
 	maps.Copy(want, override)
 	if !maps.Equal(want, d.Settings) {
-		t.Fatalf("this test can't be played against %s: it wants %v, and %v is deployed", d.Name, want, d.Settings)
+		t.Fatalf("settings of %s = %v, want %v: skip this test or deploy with them", d.Name, d.Settings, want)
 	}
 	p := parts{targets: []*target{{
 		name: d.Name, url: d.URL, public: d.Public, account: d.account, apigw: true, turns: d.turns,
@@ -123,23 +124,24 @@ func (d *deployment) parts(t *testing.T, override settings) parts {
 	return p
 }
 
-// account makes an account as an operator does, by invoking create-account.
+// account creates an account as an operator does, by invoking create-account.
 func (d *deployment) account(t *testing.T) account {
 	t.Helper()
 	event, err := json.Marshal(gateway.CreateAccountRequest{Name: uuid.NewString()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := invoke[gateway.CreateAccountResponse](t.Context(), d.CreateAccount, event)
+	created, err := invoke[gateway.CreateAccountResponse](t.Context(), d.CreateAccount, event)
 	if err != nil {
-		t.Fatalf("make an account: %v", err)
+		t.Fatalf("create an account: %v", err)
 	}
-	return account{id: made.AccountID, key: made.APIKey, user: made.UserID}
+	return account{id: created.AccountID, key: created.APIKey, user: created.UserID}
 }
 
-// invoke calls a function through Lambda's API, signed, and reads its answer.
+// invoke sends a signed invocation through Lambda's API and decodes the answer.
 func invoke[Answer any](ctx context.Context, at lambdaPlace, event []byte) (answer Answer, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at.Endpoint+"/2015-03-31/functions/"+at.Function+"/invocations", bytes.NewReader(event))
+	url := at.Endpoint + "/2015-03-31/functions/" + at.Function + "/invocations"
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(event))
 	if err != nil {
 		return answer, err
 	}

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// field is what a caller says of a name or key, as JSON, and what becomes of it: the
-// text that it is stored as, or what is wrong with it.
+// field is a value of a field, as JSON, and its result: the stored text, or the error
+// messages.
 type field struct {
 	name   string
 	in     string
 	out    string   // JSON
-	faults []string // none: it is taken
+	faults []string // none: it is valid
 }
 
 const (
@@ -24,7 +24,7 @@ const (
 	badKey   = "Enter a valid key: letters, digits, dots, underscores and hyphens only."
 )
 
-// texts are the rules that names and keys have in common.
+// texts are the rules that names and keys share.
 var texts = []field{
 	{name: "blank", in: `""`, faults: []string{blank}},
 	{name: "spaces only", in: `"   "`, faults: []string{blank}},
@@ -54,7 +54,7 @@ var texts = []field{
 	{name: "integer of 256 digits", in: `<repeat:7:256>`, faults: []string{tooLong}},
 }
 
-// names are the rules for names alone.
+// names are the rules for names only.
 var names = []field{
 	{name: "large float", in: `1e16`, out: `"1e+16"`},
 	{name: "huge float", in: `1.5e300`, out: `"1.5e+300"`},
@@ -82,7 +82,7 @@ var names = []field{
 	{name: "an id", in: `"` + unknownID + `"`, out: `"` + unknownID + `"`},
 }
 
-// keys are the rules for keys alone.
+// keys are the rules for keys only.
 var keys = []field{
 	{name: "all that is allowed", in: `"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"`, out: `"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"`},
 	{name: "one character", in: `"."`, out: `"."`},
@@ -101,9 +101,9 @@ var keys = []field{
 	{name: "256 of something else", in: `"<repeat:é:256>"`, faults: []string{tooLong, badKey}},
 }
 
-// check plays one field against the routes that take it: create makes a request to
-// create with it, update to change it; object is the answer of either. Aside is a value
-// that is none of the others.
+// check tests one field on the routes that accept it: create and update send requests with
+// it, and object is the expected answer of both. Aside is a value that differs from all
+// others.
 func (f field) check(t *testing.T, fieldName, aside string, object func(value string) string, create, update func(value string) response) {
 	t.Helper()
 	in := vars{}.fill(f.in)
@@ -123,7 +123,7 @@ func (f field) check(t *testing.T, fieldName, aside string, object func(value st
 	update(in).want(t, 400, want)
 }
 
-func TestNames(t *testing.T) {
+func TestNamesAreTrimmedAndChecked(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, f := range append(append([]field{}, texts...), names...) {
@@ -138,7 +138,7 @@ func TestNames(t *testing.T) {
 	})
 }
 
-func TestKeys(t *testing.T) {
+func TestKeysAreTrimmedAndChecked(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		items := known.fill("/api/secrets/{S}/items/")
@@ -149,17 +149,17 @@ func TestKeys(t *testing.T) {
 					func(value string) response { return c.do(t, "PATCH", items+known["I"]+"/", `{"key":`+value+`}`) })
 			})
 		}
-		// All that is wrong is said, of both fields, and in their order.
+		// The answer reports all errors of both fields, in their order.
 		c.post(t, items, `{"value":"","key":"a b"}`).want(t, 400, `{"key":["`+badKey+`"],"value":["`+blank+`"]}`)
 		r := c.post(t, items, `{"key":"a\u0000b","value":"PLANTED"}`)
 		if r.status != 400 || !strings.Contains(r.body, hasNUL) || !strings.Contains(r.body, badKey) {
-			t.Errorf("%v = %d %s, want 400 with what is wrong with NUL in a key", r, r.status, r.body)
+			t.Errorf("%v = %d %s, want 400 with both errors of a NUL in a key", r, r.status, r.body)
 		}
 	})
 }
 
-// TestLoneSurrogates: half a character is refused, and never replaced.
-func TestLoneSurrogates(t *testing.T) {
+// Half a character is refused, and never replaced.
+func TestLoneSurrogatesAreRefused(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, tc := range []struct{ in, name string }{
@@ -171,15 +171,15 @@ func TestLoneSurrogates(t *testing.T) {
 			c.post(t, known.fill("/api/secrets/{S}/items/"), `{"key":"`+tc.in+`","value":"`+tc.in+`"}`).want(t, 400, `{"key":`+fault+`,"value":`+fault+`}`)
 			c.do(t, "PATCH", known.fill("/api/secrets/{S}/items/{I}/"), `{"value":"`+tc.in+`"}`).want(t, 400, `{"value":`+fault+`}`)
 		}
-		// Pairs, and what only looks like one, are fine.
+		// Pairs and escaped backslashes are valid.
 		c.post(t, "/api/secrets/", `{"name":"\ud83d\ude00","\ud800":"\udc00"}`).want(t, 201, secretObject("<uuid>", `"😀"`, "false"))
 		c.post(t, "/api/secrets/", `{"name":"\\ud800"}`).want(t, 201, secretObject("<uuid>", `"\\ud800"`, "false"))
 		c.post(t, "/api/secrets/", `{"name":"\\\\ud800\ud83d\ude00"}`).want(t, 201, secretObject("<uuid>", `"\\\\ud800😀"`, "false"))
 	})
 }
 
-// TestFieldNames: names are case-sensitive, the last of duplicates counts, others do no harm.
-func TestFieldNames(t *testing.T) {
+// Field names are case-sensitive, and the last of duplicates counts.
+func TestUnknownFieldsAreIgnored(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		items := known.fill("/api/secrets/{S}/items/")
@@ -198,16 +198,16 @@ func TestFieldNames(t *testing.T) {
 		c.get(t, items+known["J"]+"/").want(t, 200, known.fill(readItemObject("{J}", "{S}", "DUP", `"PLANTED last"`, "{USER}")))
 		c.get(t, items+known["I"]+"/").want(t, 200, known.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
 
-		// Read-only fields are as unknown as any other.
+		// Read-only fields are ignored like unknown ones.
 		c.post(t, "/api/secrets/", `{"name":"own id","id":"`+unknownID+`","is_default":true,"status":"x","deploy_successful":false,"account_id":"x","created_at":"2020-01-01T00:00:00Z","items":[1]}`).
 			wantVars(t, 201, secretObject("{OWN}", `"own id"`, "false"), known)
 		if known["OWN"] == unknownID {
-			t.Error("POST /api/secrets/ took the id from the body")
+			t.Error("POST /api/secrets/ used the id from the body")
 		}
 		r := c.post(t, items, `{"key":"own","value":"PLANTED","id":"`+unknownID+`","secret":"{OWN}","version":7,"last_accessed_at":"2020-01-01T00:00:00Z","last_accessed_by":"`+unknownID+`","created_at":"2020-01-01T00:00:00Z","updated_at":1}`)
 		r.wantVars(t, 201, itemObject("{K}", "{S}", "own"), known)
 		if known["K"] == unknownID || strings.Contains(r.body, "2020-") {
-			t.Errorf("%v = %s, want nothing of the read-only fields in it", r, r.body)
+			t.Errorf("%v = %s, want it without the read-only fields of the body", r, r.body)
 		}
 		var unknown strings.Builder
 		for i := range 1000 {

@@ -32,18 +32,18 @@ const (
 	lambdaStage  = "prod"
 
 	maxPayload = 10 << 20 // API Gateway's limit for a body
-	maxEvent   = 6 << 20  // Lambda's for an event
+	maxEvent   = 6 << 20  // Lambda's limit for an event
 )
 
-// lambdaGateway is API Gateway in front of the Lambda functions, as far as they can
-// tell: it makes of each request the event that they would get, in JSON, and of what
-// they return, in JSON too, the answer. It shares no code with the local gateway.
+// lambdaGateway emulates API Gateway in front of the Lambda functions. It converts each
+// request to the JSON event that a function would receive, and the function's JSON result
+// to the answer. It shares no code with the local gateway.
 type lambdaGateway struct {
 	template  *template.Template
 	functions map[string]http.Handler
 	timeouts  map[string]time.Duration
 	svc       *secrets.Manager
-	binary    []string // media types whose bodies come to the functions as bytes, not as text
+	binary    []string // media types whose bodies reach the functions as bytes, not as text
 	t         *testing.T
 }
 
@@ -58,7 +58,7 @@ func newLambdaGateway(t *testing.T, tmpl *template.Template, functions map[strin
 	return g
 }
 
-// binaryMediaTypes are those of the template.
+// binaryMediaTypes returns the template's BinaryMediaTypes.
 func binaryMediaTypes(t *testing.T) []string {
 	t.Helper()
 	path, err := checkout.Path("template.yaml")
@@ -88,8 +88,8 @@ func binaryMediaTypes(t *testing.T) []string {
 	return types
 }
 
-// isBinary reports whether API Gateway takes a body of this type as bytes. Parameters
-// don't count, and a body without a type is JSON.
+// isBinary reports whether API Gateway passes a body of this type as bytes. It ignores
+// parameters, and treats a body without a type as JSON.
 func (g *lambdaGateway) isBinary(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = cmp.Or(strings.ToLower(strings.TrimSpace(media)), "application/json")
@@ -134,7 +134,7 @@ func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), g.timeouts[route.Function])
 	defer cancel()
-	// A handler of its own, as if each request met a fresh instance: one serves one event at a time.
+	// A new handler for each request acts as a fresh instance, which serves one event at a time.
 	out, err := lambda.NewHandler(gateway.Proxy(g.functions[route.Function])).Invoke(ctx, event)
 	if err != nil {
 		g.t.Errorf("%s %s: function %s failed: %v", r.Method, r.URL.Path, route.Function, err)
@@ -144,8 +144,8 @@ func (g *lambdaGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.answer(w, out)
 }
 
-// route finds where a request goes. Routes come sorted by path, where
-// a parameter's brace is behind every letter: the first that fits is the closest.
+// route finds the route of a request. Routes are sorted by path, and a parameter's brace
+// sorts after every letter, so the first match is the most specific one.
 func (g *lambdaGateway) route(method, escaped string) (to template.Route, params map[string]string) {
 	var resource string
 	for _, route := range g.template.Routes {
@@ -161,7 +161,7 @@ func (g *lambdaGateway) route(method, escaped string) (to template.Route, params
 	return to, params
 }
 
-// fits matches a path, with or without a slash at its end, with a route's.
+// fits matches a path, with or without a trailing slash, against a route's path.
 func fits(route, escaped string) (params map[string]string, ok bool) {
 	want := strings.Split(strings.Trim(route, "/"), "/")
 	have := strings.Split(strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/"), "/")
@@ -190,8 +190,8 @@ func fits(route, escaped string) (params map[string]string, ok bool) {
 	return params, len(have) == len(want)
 }
 
-// authorize asks the authorizer, and holds its policy against the method. It returns
-// the context that it gave, or the kind of gateway response.
+// authorize calls the authorizer and evaluates its policy for the method. It returns the
+// authorizer's context, or the type of the gateway response.
 func (g *lambdaGateway) authorize(ctx context.Context, method, path, token string) (map[string]any, string) {
 	if !g.template.Authorizer.Validation.MatchString(token) {
 		return nil, "UNAUTHORIZED"
@@ -217,7 +217,8 @@ func (g *lambdaGateway) authorize(ctx context.Context, method, path, token strin
 	for _, statement := range answer.PolicyDocument.Statement {
 		for _, resource := range statement.Resource {
 			pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(resource), `\*`, ".*") + "$"
-			if statement.Effect == "Allow" && slices.Contains(statement.Action, "execute-api:Invoke") && regexp.MustCompile(pattern).MatchString(arn) {
+			allows := statement.Effect == "Allow" && slices.Contains(statement.Action, "execute-api:Invoke")
+			if allows && regexp.MustCompile(pattern).MatchString(arn) {
 				return answer.Context, ""
 			}
 		}
@@ -225,7 +226,9 @@ func (g *lambdaGateway) authorize(ctx context.Context, method, path, token strin
 	return nil, "ACCESS_DENIED"
 }
 
-func (g *lambdaGateway) event(r *http.Request, resource string, params map[string]string, identity map[string]any, body []byte) events.APIGatewayProxyRequest {
+func (g *lambdaGateway) event(
+	r *http.Request, resource string, params map[string]string, identity map[string]any, body []byte,
+) events.APIGatewayProxyRequest {
 	header := r.Header.Clone()
 	header.Set("Host", lambdaDomain)
 	header.Set("X-Forwarded-Proto", "https")
@@ -261,11 +264,11 @@ func last(values map[string][]string) map[string]string {
 	return one
 }
 
-// answer turns what a function returned into HTTP.
+// answer writes a function's result as an HTTP answer.
 func (g *lambdaGateway) answer(w http.ResponseWriter, out []byte) {
 	var answer events.APIGatewayProxyResponse
 	if err := json.Unmarshal(out, &answer); err != nil {
-		g.t.Errorf("a function's answer: %v", err)
+		g.t.Errorf("decode a function's answer: %v", err)
 		return
 	}
 	body := []byte(answer.Body)
@@ -282,7 +285,7 @@ func (g *lambdaGateway) answer(w http.ResponseWriter, out []byte) {
 	_, _ = w.Write(body) // a failure: the client is gone
 }
 
-// respond gives a gateway response of the template; status is API Gateway's own.
+// respond writes a gateway response of the template. Status is API Gateway's default.
 func (g *lambdaGateway) respond(w http.ResponseWriter, kind string, status int) {
 	response, ok := g.template.GatewayResponses[kind]
 	if !ok {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// pageBody is a page as JSON readers see it.
+// pageBody is a decoded page of a list.
 type pageBody struct {
 	Count    int     `json:"count"`
 	Next     *string `json:"next"`
@@ -50,8 +50,8 @@ func (r response) page(t *testing.T) pageBody {
 	return p
 }
 
-// walk follows the links of a list from one page in a direction, to the end, and
-// returns all pages; each must say the same count.
+// walk follows the links of a list from one page to the end in one direction, and returns
+// all pages. Every page must have the same count.
 func (c *client) walk(t *testing.T, first pageBody, direction func(pageBody) *string) []pageBody {
 	t.Helper()
 	pages := []pageBody{first}
@@ -61,13 +61,13 @@ func (c *client) walk(t *testing.T, first pageBody, direction func(pageBody) *st
 			t.Errorf("GET %s = count %d, want %d", short(*direction(pages[len(pages)-1])), p.Count, first.Count)
 		}
 		if pages = append(pages, p); len(pages) > 100 {
-			t.Fatalf("after %d pages the list still goes on", len(pages))
+			t.Fatalf("pages of the list = more than %d, want an end", len(pages))
 		}
 	}
 	return pages
 }
 
-// and is an address with more in its query.
+// and appends parameters to the query of an address.
 func and(address, query string) string {
 	if strings.Contains(address, "?") {
 		return address + "&" + query
@@ -86,8 +86,8 @@ func allIDs(pages []pageBody) []string {
 	return ids
 }
 
-// walkBothWays goes through a list in pages of a size, there and back, and holds what
-// it sees against the ids that there are.
+// walkBothWays reads a list forwards and backwards in pages of one size, and compares the
+// ids with those of the whole list.
 func (c *client) walkBothWays(t *testing.T, list string, size int, want []string) {
 	t.Helper()
 	at := and(list, fmt.Sprintf("page_size=%d", size))
@@ -110,10 +110,10 @@ func (c *client) walkBothWays(t *testing.T, list string, size int, want []string
 	if diff := cmp.Diff(want, allIDs(backward)); diff != "" {
 		t.Errorf("back to GET %s = other ids (-want +got):\n%s", at, short(diff))
 	}
-	// The pages are the same ones, with the same ways on.
+	// Both directions see the same pages, with links at the same places.
 	for i := range min(len(forward), len(backward)) {
 		if diff := cmp.Diff(forward[i].ids(), backward[i].ids()); diff != "" {
-			t.Errorf("page %d of GET %s is another on the way back (-there +back):\n%s", i+1, at, short(diff))
+			t.Errorf("page %d of GET %s differs on the way back (-forwards +backwards):\n%s", i+1, at, short(diff))
 		}
 		if (forward[i].Next == nil) != (backward[i].Next == nil) || (forward[i].Previous == nil) != (backward[i].Previous == nil) {
 			t.Errorf("page %d of GET %s has other links on the way back", i+1, at)
@@ -121,7 +121,7 @@ func (c *client) walkBothWays(t *testing.T, list string, size int, want []string
 	}
 }
 
-func TestPages(t *testing.T) {
+func TestPagesCoverTheListInBothDirections(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secretIDs := c.get(t, "/api/secrets/").page(t).ids()
@@ -140,24 +140,24 @@ func TestPages(t *testing.T) {
 			c.walkBothWays(t, items, size, itemIDs)
 			c.walkBothWays(t, strings.TrimSuffix(items, "/"), size, itemIDs)
 		}
-		// A page further on stays a page: it can be asked for again.
+		// A link can be followed repeatedly.
 		link := c.get(t, items+"?page_size=3").page(t).Next
 		if a, b := c.follow(t, *link), c.follow(t, *link); a.body != b.body {
 			t.Errorf("%v = %s, then %s", a, a.body, b.body)
 		}
-		// The links carry the size that was asked for, and the other parameters.
+		// Links keep the requested page size.
 		p := c.get(t, items+"?page_size=2&x=%26%20%E2%82%AC").page(t)
 		u, err := url.Parse(*p.Next)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := u.Query(); got.Get("page_size") != "2" || got.Get("cursor") == "" {
-			t.Errorf("next = %s, want cursor and page_size in it", *p.Next)
+			t.Errorf("next = %s, want it with cursor and page_size", *p.Next)
 		}
 		if got, want := strings.Split(*p.Next, "?")[0], tg.public+items; got != want {
 			t.Errorf("next = %s, want %s", got, want)
 		}
-		// Another size may go on from there.
+		// The next page may have another size.
 		rest := c.follow(t, strings.Replace(*p.Next, "page_size=2", "page_size=4", 1)).page(t)
 		if diff := cmp.Diff(itemIDs[2:6], rest.ids()); diff != "" {
 			t.Errorf("GET next with page_size=4 = other ids (-want +got):\n%s", diff)
@@ -165,9 +165,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestPagesThatChange: what is deleted or made between two pages neither hides nor
-// repeats anything else.
-func TestPagesThatChange(t *testing.T) {
+// Objects that are deleted or created between two pages neither hide nor repeat others.
+func TestChangesBetweenPagesHideAndRepeatNothing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "list")
@@ -201,13 +200,13 @@ func TestPagesThatChange(t *testing.T) {
 		remove(ids[0])
 		if p := wantPage(c.follow(t, *second.Previous), 4); p.Previous != nil {
 			t.Errorf("previous of an empty first page = %s, want null", *p.Previous)
-		} else if p.Next != nil { // the way on from there must not skip anything
+		} else if p.Next != nil { // the next link must not skip anything
 			wantPage(c.follow(t, *p.Next), 4, ids[3], ids[4])
 		}
 		remove(ids[5], added)
 		p := wantPage(c.follow(t, *second.Next), 2)
 		if p.Next != nil || p.Previous == nil {
-			t.Fatalf("page behind the end = %+v, want a way back and none on", p)
+			t.Fatalf("page after the end = %+v, want previous and no next", p)
 		}
 		wantPage(c.follow(t, *p.Previous), 2, ids[3], ids[4])
 		remove(ids[3], ids[4])
@@ -220,7 +219,7 @@ func TestPagesThatChange(t *testing.T) {
 	})
 }
 
-func TestCursors(t *testing.T) {
+func TestCursorsOnlyLeadToTheCallersObjects(t *testing.T) {
 	const invalid = `{"detail":"Invalid cursor."}`
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
@@ -244,9 +243,11 @@ func TestCursors(t *testing.T) {
 		}
 		c.get(t, "/api/secrets/?cursor=").want(t, 200, `{"count":2,<...>`)
 
-		// A cursor holds no account and no list: one from elsewhere shows one's own things only.
+		// A cursor names no account and no list, so another account's cursor shows the caller's objects.
 		mine := []string{c.get(t, "/api/secrets/").page(t).ids()[0], known["S"]}
-		for _, link := range []*string{other.get(t, "/api/secrets/?page_size=1").page(t).Next, other.get(t, "/api/secrets/?page_size=3").page(t).Next} {
+		for _, link := range []*string{
+			other.get(t, "/api/secrets/?page_size=1").page(t).Next, other.get(t, "/api/secrets/?page_size=3").page(t).Next,
+		} {
 			p := c.follow(t, *link).page(t)
 			if p.Count != 2 {
 				t.Errorf("GET with another account's cursor = count %d, want 2", p.Count)
@@ -264,7 +265,7 @@ func TestCursors(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.get(t, lists[1]+"?"+fromSecrets.RawQuery).want(t, 200, `{"count":1,"next":null,"previous":<...>,"results":[`+known.fill(itemObject("{I}", "{S}", "KEY"))+`]}`)
-		// A cursor without an item to point at is a place all the same.
+		// A cursor may point at an item that does not exist.
 		low := encode(append([]byte{0}, slices.Repeat([]byte{0}, 16)...))
 		high := encode(append([]byte{0}, slices.Repeat([]byte{0xff}, 16)...))
 		c.get(t, "/api/secrets/?cursor="+low).want(t, 200, `{"count":2,"next":null,"previous":<...>,"results":[{<...>},{<...>}]}`)
@@ -281,15 +282,14 @@ func (r response) wantOneOf(t *testing.T, status int, bodies ...string) {
 
 const longList = 10_000
 
-// TestLongList: many items, from one end to the other and back, in a few sizes.
-func TestLongList(t *testing.T) {
+func TestLongListsPageInBothDirections(t *testing.T) {
 	t.Parallel()
 	p := newParts(t, nil)
 	if p.table == nil {
-		t.Fatalf("%s has no table, whose rows this test writes itself", deploymentVariable)
+		t.Fatalf("%s has no table: add it, as this test writes rows directly", deploymentVariable)
 	}
 	owner := p.targets[0].client(t)
-	for _, tg := range p.targets { // one account for all: its list is dear to make
+	for _, tg := range p.targets { // all targets share one account, because its list is slow to create
 		tg.account = func(*testing.T) account { return owner.account }
 	}
 	secret := "/api/secrets/" + owner.get(t, "/api/secrets/").page(t).ids()[0] + "/"
@@ -313,7 +313,7 @@ func TestLongList(t *testing.T) {
 		if diff := cmp.Diff(ids[:100], got.ids()); diff != "" {
 			t.Errorf("GET %s = other ids (-want +got):\n%s", items, short(diff))
 		}
-		// Deep in the list a page is as any other.
+		// Pages deep in the list work like the first ones.
 		deep := p.rows * 7 / 9
 		cursor := base64.RawURLEncoding.EncodeToString(append([]byte{0}, uuidBytes(t, ids[deep])...))
 		got = c.get(t, items+"?page_size=3&cursor="+cursor).page(t)
@@ -336,9 +336,9 @@ func uuidBytes(t *testing.T, text string) []byte {
 	return id[:]
 }
 
-// multiply copies the row of an item, at this path, under new ids and keys, until its
-// secret has many, and returns their ids. It copies no more than a list reads: creating
-// them would take minutes, and an emulator's writes slow down as a partition grows.
+// multiply copies the row of the item at this path under new ids and keys, until its secret
+// has many items, and returns their ids. It copies only the data that a list reads: creating
+// the items takes minutes, and an emulator's writes slow down as a partition grows.
 func (p parts) multiply(t *testing.T, owner, path string, many int) []string {
 	t.Helper()
 	type row = map[string]types.AttributeValue
@@ -364,7 +364,9 @@ func (p parts) multiply(t *testing.T, owner, path string, many int) []string {
 	g.SetLimit(2)
 	for batch := range slices.Chunk(writes, 25) {
 		g.Go(func() error {
-			out, err := p.table.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{p.tableName: batch}})
+			out, err := p.table.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+				RequestItems: map[string][]types.WriteRequest{p.tableName: batch},
+			})
 			if err == nil && len(out.UnprocessedItems) > 0 {
 				return fmt.Errorf("%d rows were not written", len(out.UnprocessedItems[p.tableName]))
 			}
@@ -376,10 +378,13 @@ func (p parts) multiply(t *testing.T, owner, path string, many int) []string {
 	}
 	_, err = p.table.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: &p.tableName, Key: row{"PK": text("ACCOUNT#" + owner), "SK": text("SECRET#" + secret)},
-		UpdateExpression:          aws.String("ADD #items :more"),
-		ConditionExpression:       aws.String("#items = :one"),
-		ExpressionAttributeNames:  map[string]string{"#items": "items"},
-		ExpressionAttributeValues: row{":more": &types.AttributeValueMemberN{Value: fmt.Sprint(many - 1)}, ":one": &types.AttributeValueMemberN{Value: "1"}},
+		UpdateExpression:         aws.String("ADD #items :more"),
+		ConditionExpression:      aws.String("#items = :one"),
+		ExpressionAttributeNames: map[string]string{"#items": "items"},
+		ExpressionAttributeValues: row{
+			":more": &types.AttributeValueMemberN{Value: fmt.Sprint(many - 1)},
+			":one":  &types.AttributeValueMemberN{Value: "1"},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

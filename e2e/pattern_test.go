@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// vars are the names that a scenario has learnt, mostly ids.
+// vars are the names that a scenario knows, mostly of ids.
 //
 // Requests and expectations are written as patterns:
 //
-//	{NAME}           what NAME stands for; where it is new in an expectation, a UUID,
-//	                 which it stands for from then on
+//	{NAME}           the value of NAME; a new NAME in an expectation matches a UUID,
+//	                 which becomes its value
 //	{NAME:upper}     the same in upper case
 //	<uuid>           a UUID
 //	<datetime>       a time in UTC with six digits after the point
@@ -39,7 +39,7 @@ var (
 	repeatPattern = regexp.MustCompile(`<repeat:(.+?):([0-9]+)>`)
 )
 
-// fill replaces what can be said beforehand: known names and repetitions.
+// fill replaces known names and repetitions.
 func (v vars) fill(pattern string) string {
 	pattern = repeatPattern.ReplaceAllStringFunc(pattern, func(text string) string {
 		parts := repeatPattern.FindStringSubmatch(text)
@@ -59,9 +59,9 @@ func (v vars) fill(pattern string) string {
 	})
 }
 
-// match holds a text against a pattern, and returns what new names stand for.
+// match matches a text against a pattern, and returns the values of new names.
 func (v vars) match(pattern, text string) (found vars, ok bool) {
-	// What is long stands for itself: a regular expression of it would be slow.
+	// Replace long repetitions first: a regular expression of them would be slow.
 	for _, parts := range repeatPattern.FindAllStringSubmatch(pattern, -1) {
 		if long := v.fill(parts[0]); len(long) > 1000 {
 			text = strings.Replace(text, long, "<long>", 1)
@@ -93,7 +93,7 @@ func (v vars) match(pattern, text string) (found vars, ok bool) {
 	return found, true
 }
 
-// quote is the JSON string of a text, escaped no more than it must be.
+// quote encodes a text as a JSON string with as few escapes as possible.
 func quote(text string) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -107,7 +107,7 @@ func quote(text string) string {
 // step is one request of a story and its expected answer.
 type step struct {
 	name    string
-	as      string // who; A when empty
+	as      string // the client; A when empty
 	request string // method and path
 	body    string
 	header  []string // of the request
@@ -116,7 +116,7 @@ type step struct {
 	answers []string // headers of the answer
 }
 
-// story plays steps in order: they share one state and the names they learn.
+// story runs steps in order. They share one state and the names of earlier steps.
 func story(t *testing.T, clients map[string]*client, known vars, steps []step) {
 	t.Helper()
 	known = maps.Clone(known)
@@ -135,7 +135,7 @@ func story(t *testing.T, clients map[string]*client, known vars, steps []step) {
 			r.wantHeader(t, s.answers...)
 		})
 		if !ok && len(namePattern.FindAllString(known.fill(s.want), -1)) > 0 {
-			t.FailNow() // later steps need what this one should have learnt
+			t.FailNow() // later steps need names of this one
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestOneOfRivalRequestsWins(t *testing.T) {
 		run(race{"rename to one name", func(i int) response { return quiet.do(t, "PATCH", services[i], `{"name":"one"}`) }, 200, 400, serviceTaken})
 		run(race{"delete a service", func(int) response { return quiet.do(t, "DELETE", services[0], "") }, 204, 404, notFound})
 
-		// Those that are no rivals all succeed, and each counts once.
+		// Requests that are not rivals all succeed, and each counts once.
 		got := concurrently(32, func(i int) response {
 			return quiet.post(t, items, fmt.Sprintf(`{"key":"OTHER%d","value":"PLANTED"}`, i))
 		})
@@ -78,10 +78,10 @@ func TestOneOfRivalRequestsWins(t *testing.T) {
 			t.Errorf("%d × PATCH %s = %d × 200, want all", rivals, keys[1], len(got[200]))
 		}
 		if value := quiet.get(t, keys[1]).item(t).Value; !strings.HasPrefix(value, "PLANTED ") {
-			t.Errorf("GET %s = value %q, want one of those written", keys[1], value)
+			t.Errorf("GET %s = value %q, want one of the written values", keys[1], value)
 		}
 
-		// Reads while the value changes give the old one or the new one, whole.
+		// A reveal during a change gives the whole old value or the whole new one.
 		value := "PLANTED " + strings.Repeat("new", 1000)
 		got = concurrently(rivals, func(i int) response {
 			if i == rivals/2 {
@@ -103,9 +103,8 @@ func TestOneOfRivalRequestsWins(t *testing.T) {
 	})
 }
 
-// TestRacedDeletion: an item that is made while its secret is deleted is either
-// gone with it or was refused, and never left behind.
-func TestRacedDeletion(t *testing.T) {
+// An item that is created while its secret is deleted is refused, or deleted with it.
+func TestDeletionLeavesNoRacingItemBehind(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "doomed")
@@ -117,7 +116,8 @@ func TestRacedDeletion(t *testing.T) {
 			return quiet.post(t, secret+"items/", fmt.Sprintf(`{"key":"K%d","value":"PLANTED"}`, i))
 		})
 		if len(got[204]) != 1 || len(got[201])+len(got[404]) != 15 {
-			t.Errorf("DELETE among 15 × POST items = %d × 204, %d × 201, %d × 404, want 1 and 15 together", len(got[204]), len(got[201]), len(got[404]))
+			t.Errorf("DELETE among 15 × POST items = %d × 204, %d × 201, %d × 404, want 1 and 15 together",
+				len(got[204]), len(got[201]), len(got[404]))
 		}
 		for _, r := range got[201] {
 			quiet.get(t, secret+"items/"+r.item(t).ID+"/").want(t, 404, notFound)
@@ -129,9 +129,8 @@ func TestRacedDeletion(t *testing.T) {
 	})
 }
 
-// TestRacedUse: of a deletion and of those who come to use the secret one wins: it is
-// deleted and used by none, or used and not deleted.
-func TestRacedUse(t *testing.T) {
+// A secret is deleted and no service uses it, or services use it and it is not deleted.
+func TestDeletionAndUseExcludeEachOther(t *testing.T) {
 	const rivals, rounds = 6, 8
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
@@ -155,7 +154,7 @@ func TestRacedUse(t *testing.T) {
 			users := len(got[200]) + len(got[201])
 			if deleted := len(got[204]) == 1; deleted {
 				if users > 0 || len(got[400]) != rivals {
-					t.Errorf("round %d: deleted, and used by %d of %d, want none", round, users, rivals)
+					t.Errorf("round %d: deleted with %d of %d users, want 0", round, users, rivals)
 				}
 				quiet.get(t, secret).want(t, 404, notFound)
 				quiet.get(t, "/api/services/?secret="+id).want(t, 400, noSecret(id))
@@ -164,10 +163,10 @@ func TestRacedUse(t *testing.T) {
 				}
 			} else {
 				if len(got[409]) != 1 || users != rivals {
-					t.Errorf("round %d: not deleted, and used by %d of %d, want all", round, users, rivals)
+					t.Errorf("round %d: not deleted with %d of %d users, want all", round, users, rivals)
 				}
 				quiet.get(t, "/api/services/?secret="+id).want(t, 200, fmt.Sprintf(`{"count":%d,<...>`, rivals))
-				quiet.do(t, "DELETE", secret, "").want(t, 409, `{"detail":"This secret is used by 6 services: <reason> and 1 more. Remove the secret from all services first."}`)
+				quiet.do(t, "DELETE", secret, "").want(t, 409, inUse("6 services: <reason> and 1 more"))
 			}
 		}
 	})

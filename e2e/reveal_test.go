@@ -11,37 +11,37 @@ import (
 
 const policy = `RateLimit-Policy: "reveals";q=%d;w=%d`
 
-// left is the header that tells what remains of a budget.
+// left is the header with the rest of a budget.
 func left(n, t int) string { return fmt.Sprintf(`RateLimit: "reveals";r=%d;t=%d`, n, t) }
 
 var throttledText = regexp.MustCompile(`^\{"detail":"Request was throttled\. Expected available in ([0-9]+) (seconds?)\."\}$`)
 
-// wantThrottled tests a refusal, and returns how long it says to wait.
+// wantThrottled tests a refusal, and returns its wait in seconds.
 func (r response) wantThrottled(t *testing.T, window int) int {
 	t.Helper()
 	groups := throttledText.FindStringSubmatch(r.body)
 	if r.status != 429 || groups == nil {
-		t.Fatalf("%v = %d %s, want 429 and how long to wait", r, r.status, short(r.body))
+		t.Fatalf("%v = %d %s, want 429 with a wait", r, r.status, short(r.body))
 	}
 	wait, err := strconv.Atoi(groups[1])
 	if err != nil || wait < 1 || wait > window {
 		t.Errorf("%v = %s, want a wait from 1 to %d", r, r.body, window)
 	}
 	if (groups[2] == "second") != (wait == 1) {
-		t.Errorf("%v = %s, want the singular for 1 and for nothing else", r, r.body)
+		t.Errorf("%v = %s, want the singular for 1 only", r, r.body)
 	}
 	r.wantHeader(t, "Retry-After: "+groups[1])
 	return wait
 }
 
-// TestReveal: the read shows itself, and nothing but a read does.
-func TestReveal(t *testing.T) {
+// A reveal updates last_accessed_at and last_accessed_by. Other requests do not.
+func TestOnlyRevealsUpdateTheLastAccess(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/items/{I}/"), known.fill("/api/secrets/{S}/items/")
 		fresh := known.fill(itemObject("{I}", "{S}", "KEY"))
 		made := c.get(t, list).page(t)
-		for range 3 { // none of this is a read
+		for range 3 { // none of these requests is a reveal
 			c.get(t, list).want(t, 200, page("1", fresh))
 			c.do(t, "HEAD", path, "").want(t, 405, "")
 			c.do(t, "OPTIONS", path, "").want(t, 200, "")
@@ -57,10 +57,10 @@ func TestReveal(t *testing.T) {
 			it := r.item(t)
 			at, err := time.Parse(time.RFC3339Nano, *it.LastAccessedAt)
 			if err != nil || at.Before(before.Truncate(time.Microsecond)) || at.After(time.Now()) {
-				t.Errorf("%v = last_accessed_at %s, want the time of this read, after %s", r, *it.LastAccessedAt, before)
+				t.Errorf("%v = last_accessed_at %s, want the time of this reveal, after %s", r, *it.LastAccessedAt, before)
 			}
 			if it.UpdatedAt != it.CreatedAt {
-				t.Errorf("%v = updated_at %s, want it unmoved at %s", r, it.UpdatedAt, it.CreatedAt)
+				t.Errorf("%v = updated_at %s, want it unchanged at %s", r, it.UpdatedAt, it.CreatedAt)
 			}
 			if i > 0 && *it.LastAccessedAt <= *last.LastAccessedAt {
 				t.Errorf("%v = last_accessed_at %s, want it later than %s", r, *it.LastAccessedAt, *last.LastAccessedAt)
@@ -76,8 +76,8 @@ func TestReveal(t *testing.T) {
 	})
 }
 
-// TestBudget: what is charged, what is not, and what comes first.
-func TestBudget(t *testing.T) {
+// Only GETs of items are charged. A spent budget comes before a missing item.
+func TestBudgetChargesRevealsOnly(t *testing.T) {
 	eachTargetWith(t, settings{"READ_LIMIT": "6", "READ_WINDOW_SECONDS": "3600"}, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other, theirs := withItem(t, tg)
@@ -103,7 +103,10 @@ func TestBudget(t *testing.T) {
 		r.want(t, 200, known.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
 		r.wantHeader(t, policy, left(5, 3600))
 		free()
-		for i, missing := range []string{list + unknownID + "/", list + "x/", "/api/secrets/" + unknownID + "/items/" + unknownID + "/", theirs.fill("/api/secrets/{S}/items/{I}/")} {
+		for i, missing := range []string{
+			list + unknownID + "/", list + "x/", "/api/secrets/" + unknownID + "/items/" + unknownID + "/",
+			theirs.fill("/api/secrets/{S}/items/{I}/"),
+		} {
 			r := c.get(t, missing)
 			r.want(t, 404, notFound)
 			r.wantHeader(t, policy, "Retry-After:")
@@ -122,33 +125,34 @@ func TestBudget(t *testing.T) {
 			t.Errorf("%v = %s, want nothing left", r, r.body)
 		}
 
-		// Spent: 429 before 404, whatever is asked for; everything else goes on.
+		// Spent: 429 comes before 404 for every item. Other requests still work.
 		first := 0
-		for i, refused := range []string{path, list + unknownID + "/", list + "x/", "/api/secrets/x/items/y/", theirs.fill("/api/secrets/{S}/items/{I}/"), path, path} {
+		for i, refused := range []string{
+			path, list + unknownID + "/", list + "x/", "/api/secrets/x/items/y/", theirs.fill("/api/secrets/{S}/items/{I}/"), path, path,
+		} {
 			wait := c.get(t, refused).wantThrottled(t, 3600)
 			if wait < 3500 {
-				t.Errorf("GET %s = wait %d, want what is left of the first reveal's hour", refused, wait)
+				t.Errorf("GET %s = wait %d, want the rest of the first reveal's hour", refused, wait)
 			}
 			if i == 0 {
 				first = wait
 			}
-			if wait > first { // a refusal prolongs nothing
-				t.Errorf("GET %s = wait %d after %d", refused, wait, first)
+			if wait > first { // a refusal does not extend the wait
+				t.Errorf("GET %s = wait %d, want at most %d", refused, wait, first)
 			}
 		}
 		free()
 		if got := c.get(t, list).body; !strings.Contains(got, lastRead) {
-			t.Errorf("GET %s = %s, want last_accessed_at still %s: a refusal is no read", list, got, lastRead)
+			t.Errorf("GET %s = %s, want last_accessed_at still %s: a refusal is not a reveal", list, got, lastRead)
 		}
-		// It is this user's budget alone.
+		// Other users have their own budgets.
 		r = other.get(t, theirs.fill("/api/secrets/{S}/items/{I}/"))
 		r.want(t, 200, theirs.fill(readItemObject("{I}", "{S}", "KEY", `"PLANTED"`, "{USER}")))
 		r.wantHeader(t, policy, left(5, 3600))
 	})
 }
 
-// TestBudgetIsTold: what is left can be asked for, which is free.
-func TestBudgetIsTold(t *testing.T) {
+func TestBudgetCanBeReadForFree(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other := tg.client(t)
@@ -167,16 +171,15 @@ func TestBudgetIsTold(t *testing.T) {
 			}
 			r.wantHeader(t, "Content-Type: application/json", "Cache-Control: no-store")
 		}
-		// A user's own.
+		// Each user has a separate budget.
 		other.get(t, "/api/budget/").want(t, 200, `{"limit":100,"window":3600,"left":100,"reset":0}`)
 	})
 }
 
-// TestWaitIsOver: after the time that a refusal names, a reveal succeeds.
-func TestWaitIsOver(t *testing.T) {
+func TestRevealSucceedsAfterTheWait(t *testing.T) {
 	eachTargetWith(t, settings{"READ_LIMIT": "1", "READ_WINDOW_SECONDS": "1"}, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
-		c = c.unrecorded() // how many tries it takes depends on the machine
+		c = c.unrecorded() // the number of tries depends on the machine
 		path := known.fill("/api/secrets/{S}/items/{I}/")
 		for range 2 {
 			var refused response
@@ -194,9 +197,8 @@ func TestWaitIsOver(t *testing.T) {
 	})
 }
 
-// TestDocumentedBudget: 100 reveals an hour, as the documentation says, also when they
-// come at once.
-func TestDocumentedBudget(t *testing.T) {
+// The documented budget of 100 reveals an hour also holds for concurrent requests.
+func TestBudgetIs100ConcurrentReveals(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path := known.fill("/api/secrets/{S}/items/{I}/")

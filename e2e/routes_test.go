@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// paths are the API's paths, in terms of {S}, a secret, {I}, an item of it, and {V}, a
-// service.
+// paths maps the API's paths to their methods. {S} is a secret, {I} its item, {V} a service.
 var paths = map[string][]string{
 	"/api/secrets/":               {"GET", "POST"},
 	"/api/secrets/{S}/":           {"GET", "PATCH", "DELETE"},
@@ -20,7 +19,7 @@ var paths = map[string][]string{
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-// withItem is a client with a secret and an item of it.
+// withItem returns a client with a secret and an item of it.
 func withItem(t *testing.T, tg *target) (*client, vars) {
 	t.Helper()
 	c := tg.client(t)
@@ -30,7 +29,7 @@ func withItem(t *testing.T, tg *target) (*client, vars) {
 	return c, vars{"S": ids[2], "I": ids[4], "USER": c.user}
 }
 
-// withAll is withItem and a service, which uses another secret: with all that paths need.
+// withAll is withItem with a service that uses another secret: everything that paths need.
 func withAll(t *testing.T, tg *target) (*client, vars) {
 	t.Helper()
 	c, known := withItem(t, tg)
@@ -38,7 +37,7 @@ func withAll(t *testing.T, tg *target) (*client, vars) {
 	return c, known
 }
 
-func TestMethods(t *testing.T) {
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		for _, path := range sorted(paths) {
@@ -61,16 +60,16 @@ func TestMethods(t *testing.T) {
 				}
 			}
 		}
-		// What the path does not have is said before anything about the thing or the body.
+		// The method is checked before the object and the body.
 		for _, path := range []string{"/api/secrets/" + unknownID + "/", "/api/secrets/x/items/y/", "/api/services/x/"} {
 			r := c.do(t, "PUT", path, "{bad", "Content-Type: text/plain")
 			r.want(t, 405, `{"detail":"Method \"PUT\" not allowed."}`)
 		}
-		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`) // nothing was charged
+		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=99;t=3600`) // none of it was charged
 	})
 }
 
-func TestUnknownPaths(t *testing.T) {
+func TestUnknownPathsAreNotFound(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		for _, path := range []string{
@@ -92,9 +91,8 @@ func TestUnknownPaths(t *testing.T) {
 	})
 }
 
-// TestEmptyParts: how an empty part of a path is read is the gateway's affair; nothing
-// is found there.
-func TestEmptyParts(t *testing.T) {
+// Gateways read an empty segment of a path differently, but never find anything there.
+func TestEmptySegmentsFindNothing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, path := range []string{"/api/secrets/{S}/items//", "/api/secrets//items/", "/api/services//", "//"} {
@@ -108,8 +106,8 @@ func TestEmptyParts(t *testing.T) {
 	})
 }
 
-// TestSlash goes through all routes with and without the slash at the end.
-func TestSlash(t *testing.T) {
+// Every route works with and without the trailing slash.
+func TestTrailingSlashIsOptional(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		for _, form := range []struct{ name, slash string }{{"with", "/"}, {"without", ""}} {
 			t.Run(form.name, func(t *testing.T) {
@@ -157,9 +155,8 @@ func TestSlash(t *testing.T) {
 	})
 }
 
-// TestLocationWithOddRequests: the address of what was made holds nothing else that
-// the request happened to say.
-func TestLocationWithOddRequests(t *testing.T) {
+// Location has no query, and ids in lower case, whatever the request's form.
+func TestLocationIsCanonical(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		r := c.post(t, "/api/secrets/?cursor=x&name=y#z", `{"name":"q"}`)
@@ -186,8 +183,7 @@ func TestAcceptAndFormatAreIgnored(t *testing.T) {
 	})
 }
 
-// TestIDs holds every form of an id that is none against every route that takes one.
-func TestIDs(t *testing.T) {
+func TestMalformedIDsAreNotFound(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		s := known["S"]
@@ -198,15 +194,14 @@ func TestIDs(t *testing.T) {
 	})
 }
 
-// TestSlashInIDs: a slash that is encoded is part of an id.
-func TestSlashInIDs(t *testing.T) {
+func TestEncodedSlashIsPartOfTheID(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		c.noSuch(t, known, "a%2Fb", known["S"]+"%2Fitems")
 	})
 }
 
-// noSuch asks for things by ids that are none, in every way.
+// noSuch sends every request with malformed ids.
 func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -229,12 +224,11 @@ func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 			}
 		}
 	}
-	c.get(t, "/api/secrets/").want(t, 200, `{"count":2,<...>`) // nothing was made, nothing deleted
+	c.get(t, "/api/secrets/").want(t, 200, `{"count":2,<...>`) // nothing was created or deleted
 	c.get(t, "/api/services/").want(t, 200, `{"count":1,<...>`)
 }
 
-// TestHostOfLinks: links lead to the API, whatever the client claims about itself.
-func TestHostOfLinks(t *testing.T) {
+func TestLinksIgnoreTheClientsHeaders(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		c.secret(t, "a")
@@ -242,7 +236,7 @@ func TestHostOfLinks(t *testing.T) {
 			"X-Original-URL: /evil", "X-Forwarded-Prefix: /evil", "Origin: https://evil.example", "Referer: https://evil.example/")
 		r.want(t, 200, `{"count":2,"next":"`+tg.public+`/api/secrets/?cursor=<...>","previous":null,"results":[<...>]}`)
 		if strings.Contains(r.body, "evil") {
-			t.Errorf("%v = %s, want nothing of the client's headers in it", r, r.body)
+			t.Errorf("%v = %s, want it without the client's headers", r, r.body)
 		}
 	})
 }

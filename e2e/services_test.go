@@ -15,13 +15,13 @@ const (
 	portTooLarge = "Ensure this value is less than or equal to 65535."
 )
 
-// noSecret is the fault of a secret's id that leads to none of the caller's secrets.
+// noSecret is the error for an id that is not one of the caller's secrets.
 func noSecret(id string) string {
 	return `{"secret":[` + quote(`Invalid pk "`+id+`" - object does not exist.`) + `]}`
 }
 
-// TestServices plays the life of services: each field of them, and the secrets they use.
-func TestServices(t *testing.T) {
+// The steps are the life of services: each field, and the secrets they use.
+func TestServicesFromCreationToDeletion(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		a, b := tg.client(t), tg.client(t)
 		known := vars{}
@@ -115,8 +115,7 @@ func TestServices(t *testing.T) {
 	})
 }
 
-// TestServiceTimes: what does not change moves nothing, not even updated_at.
-func TestServiceTimes(t *testing.T) {
+func TestOnlyChangesOfAServiceUpdateItsTime(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "s")
@@ -152,8 +151,8 @@ func TestServiceTimes(t *testing.T) {
 	})
 }
 
-// TestServicePages walks the list of services, and that of a secret's, there and back.
-func TestServicePages(t *testing.T) {
+// The same holds for the list of a secret's services.
+func TestServicePagesCoverTheListInBothDirections(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secrets := []string{c.secret(t, "a"), c.secret(t, "b")}
@@ -173,12 +172,12 @@ func TestServicePages(t *testing.T) {
 				c.walkBothWays(t, "/api/services?secret="+strings.ToUpper(id), size, users[i])
 			}
 		}
-		// The list of a secret follows those that come and go, in the order of their creation.
+		// The list of a secret reflects added and removed services, in the order of their creation.
 		first := strings.Split(secrets[0], "/")[3]
 		link := c.get(t, "/api/services/?page_size=2&secret="+first).page(t).Next
 		c.do(t, "DELETE", "/api/services/"+users[0][1]+"/", "").want(t, 204, "")
 		c.do(t, "PATCH", "/api/services/"+users[1][0]+"/", `{"secret":"`+first+`"}`).want(t, 200, `{<...>`)
-		// users[1][0] was made as the third, between users[0][1] and users[0][2].
+		// users[1][0] was created third, between users[0][1] and users[0][2].
 		p := c.follow(t, *link).page(t)
 		if p.Count != len(users[0]) || len(p.Results) != 2 || p.Results[0].ID != users[1][0] || p.Results[1].ID != users[0][2] {
 			t.Errorf("GET %s = %+v, want %d services, here %s and %s", *link, p, len(users[0]), users[1][0], users[0][2])
@@ -188,8 +187,8 @@ func TestServicePages(t *testing.T) {
 	})
 }
 
-// with is a body that makes a service of a name, with one field given in another way;
-// without a value it is left out.
+// with is a body that creates a service of this name, with another value of one field. An
+// empty value omits the field.
 func with(name, field, value string) string {
 	fields := map[string]string{"name": quote(name), "image": `"app"`, "port": "80"}
 	fields[field] = value
@@ -202,7 +201,7 @@ func with(name, field, value string) string {
 	return "{" + strings.Join(said, ",") + "}"
 }
 
-// wrongTypes are the rules for what is no text, of every field that takes text.
+// wrongTypes are the rules for non-strings in every field that accepts strings.
 var wrongTypes = []field{
 	{name: "true", in: `true`, faults: []string{noString}},
 	{name: "false", in: `false`, faults: []string{noString}},
@@ -347,7 +346,7 @@ var ports = []field{
 	{name: "huge", in: `99999999999999999999999999`, faults: []string{portTooLarge}},
 }
 
-// configs are the rules for a config: those for a name, but that null is none.
+// configs are the rules for a config: those for a name, except that null is valid.
 func configs() []field {
 	rules := []field{{name: "no config", in: `null`, out: `null`}}
 	for _, f := range append(append([]field{}, texts...), names...) {
@@ -358,8 +357,7 @@ func configs() []field {
 	return rules
 }
 
-// TestServiceFields plays each field of a service on its own.
-func TestServiceFields(t *testing.T) {
+func TestServiceFieldsAreChecked(t *testing.T) {
 	join := func(lists ...[]field) (all []field) {
 		for _, list := range lists {
 			all = append(all, list...)
@@ -396,7 +394,7 @@ func TestServiceFields(t *testing.T) {
 			}
 		}
 
-		// All that is wrong is said, of all fields, in their order.
+		// The answer reports all errors of all fields, in their order.
 		const required = `["This field is required."]`
 		c.post(t, "/api/services/", `{}`).want(t, 400, `{"name":`+required+`,"image":`+required+`,"port":`+required+`}`)
 		c.post(t, "/api/services/", `{"secret":"x","port":80}`).want(t, 400, `{"name":`+required+`,"image":`+required+`,"secret":[<...>]}`)
@@ -408,14 +406,13 @@ func TestServiceFields(t *testing.T) {
 		faults = `{"name":["` + noString + `"],"image":["` + noString + `"],"port":["` + noInteger + `"],"config":["` + noString + `"],"secret":["Incorrect type. Expected pk value, received list."]}`
 		c.post(t, "/api/services/", wrong).want(t, 400, faults)
 		c.do(t, "PATCH", path, wrong).want(t, 400, faults)
-		// Of duplicates the last counts, and names are case-sensitive.
+		// The last of duplicate fields counts, and field names are case-sensitive.
 		c.post(t, "/api/services/", `{"name":"A","image":"app","port":0,"port":7,"name":"last","Name":"other","Port":9}`).
 			want(t, 201, serviceObject("<uuid>", `"last"`, `"app"`, "7", "null", "<uuid>"))
 	})
 }
 
-// TestServiceSecret: what a service may say of its secret.
-func TestServiceSecret(t *testing.T) {
+func TestSecretOfAServiceMustExist(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		_, theirs := withAll(t, tg)
@@ -423,7 +420,7 @@ func TestServiceSecret(t *testing.T) {
 		c.do(t, "DELETE", gone, "").want(t, 204, "")
 		path := known.fill("/api/services/{V}/")
 		before := c.get(t, path)
-		quiet := c.unrecorded() // the transcript takes an id without hyphens for no id
+		quiet := c.unrecorded() // the transcript does not recognise an id without hyphens
 		incorrect := func(kind string) string {
 			return `{"secret":["Incorrect type. Expected pk value, received ` + kind + `."]}`
 		}
@@ -443,7 +440,7 @@ func TestServiceSecret(t *testing.T) {
 		}
 		c.get(t, path).want(t, 200, before.body)
 		c.get(t, "/api/services/").want(t, 200, page("1", before.body))
-		// The filter of the list says the same of what is no secret.
+		// The filter of the list gives the same error.
 		for query, text := range map[string]string{
 			"secret=x": "x", "secret=%20": " ", "secret=x%00": "x\x00", "secret=%C3%A9%F0%9F%94%91": "é🔑", "secret=%3Ca%3E%26": "<a>&", "secret=" + s + "%0A": s + "\n",
 			"secret=x&secret=" + s: "x", "page_size=1&secret=" + theirs["S"]: theirs["S"], "secret=" + strings.Repeat("x", 1000): strings.Repeat("x", 1000),
@@ -457,7 +454,7 @@ func TestServiceSecret(t *testing.T) {
 
 // TestForeignServices: of another account's services and secrets nothing can be seen,
 // addressed or named, and nothing distinguishes them from missing objects.
-func TestForeignServices(t *testing.T) {
+func TestForeignServicesLookMissing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, mine := withAll(t, tg)
 		other, theirs := withAll(t, tg)
@@ -471,7 +468,7 @@ func TestForeignServices(t *testing.T) {
 			}
 			got, want := ask(theirs["S"]), ask(unknownID)
 			if seen(got) != seen(want) || want.status < 400 {
-				t.Errorf("%v %s = %s, want %s as for what is missing", got, body, seen(got), seen(want))
+				t.Errorf("%v %s = %s, want %s as for a missing object", got, body, seen(got), seen(want))
 			}
 		}
 		same("GET", "/api/services/?secret={ID}", "")
@@ -486,18 +483,18 @@ func TestForeignServices(t *testing.T) {
 			}
 		}
 		other.get(t, "/api/services/").want(t, 200, before)
-		other.do(t, "DELETE", theirs.fill("/api/secrets/{S}/"), "").want(t, 409, `{"detail":"This secret is used by 1 service: theirs. Remove the secret from all services first."}`)
+		other.do(t, "DELETE", theirs.fill("/api/secrets/{S}/"), "").want(t, 409, inUse("1 service: theirs"))
 		c.get(t, "/api/services/").want(t, 200, mine.fill(page("1", serviceObject("{V}", `"mine"`, `"app"`, "80", "null", "<uuid>"))))
 	})
 }
 
-// inUse is the refusal to delete a secret.
+// inUse is the refusal to delete a used secret.
 func inUse(services string) string {
 	return `{"detail":"This secret is used by ` + services + `. Remove the secret from all services first."}`
 }
 
-// TestInUse: what services use can't be deleted, and what is deleted can't be used.
-func TestInUse(t *testing.T) {
+// A used secret can't be deleted, and a deleted secret can't be used.
+func TestUsedSecretCannotBeDeleted(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/"), known.fill("/api/services/?secret={S}")
@@ -526,13 +523,13 @@ func TestInUse(t *testing.T) {
 			}
 		}
 		refused("8 services: my-app, worker, more-1, more-2, more-3 and 3 more")
-		// The names are those of now, in the order of creation.
+		// The names are the current ones, in the order of creation.
 		c.do(t, "PATCH", app, `{"name":"z-app"}`).want(t, 200, `{<...>`)
 		c.do(t, "DELETE", more[0], "").want(t, 204, "")
 		refused("7 services: z-app, worker, more-2, more-3, more-4 and 2 more")
 		c.get(t, list).want(t, 200, `{"count":7,<...>`)
 
-		// A used secret can be renamed, and its items changed; that is no way out of its use.
+		// A used secret can be renamed, and its items changed. It remains in use.
 		c.do(t, "PATCH", path, `{"name":"renamed"}`).want(t, 200, known.fill(usedSecretObject("{S}", `"renamed"`, "false")))
 		c.do(t, "PATCH", path, `{"name":"mine"}`).want(t, 200, known.fill(usedSecretObject("{S}", `"mine"`, "false")))
 		second := c.item(t, path, "SECOND", "PLANTED")
@@ -540,7 +537,7 @@ func TestInUse(t *testing.T) {
 		c.do(t, "DELETE", second, "").want(t, 204, "")
 		refused("7 services: z-app, worker, more-2, more-3, more-4 and 2 more")
 
-		// Moved or deleted, services let it go.
+		// A service that is moved or deleted no longer uses it.
 		other := c.secret(t, "other")
 		for _, service := range more[1:] {
 			c.do(t, "DELETE", service, "").want(t, 204, "")
@@ -550,17 +547,17 @@ func TestInUse(t *testing.T) {
 		refused("1 service: z-app")
 		c.do(t, "DELETE", other, "").want(t, 409, inUse("1 service: worker"))
 		c.do(t, "DELETE", app, "").want(t, 204, "")
-		c.get(t, path).want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false"))) // at once: none uses it
+		c.get(t, path).want(t, 200, known.fill(secretObject("{S}", `"mine"`, "false"))) // at once, as no service uses it
 		c.get(t, list).want(t, 200, emptyPage)
 		c.do(t, "DELETE", path, "").want(t, 204, "")
 
-		// Deleted, it can't be used any more.
+		// A deleted secret can't be used.
 		c.post(t, "/api/services/", with("late", "secret", quote(known["S"]))).want(t, 400, noSecret(known["S"]))
 		c.do(t, "PATCH", worker, known.fill(`{"secret":"{S}"}`)).want(t, 400, noSecret(known["S"]))
 		c.get(t, list).want(t, 400, noSecret(known["S"]))
 		c.do(t, "DELETE", path, "").want(t, 404, notFound)
 
-		// The default secret says first that it is the default one.
+		// For the default secret, the default comes before the use.
 		c.service(t, "of-default", "")
 		def := "/api/secrets/" + c.get(t, "/api/secrets/").page(t).ids()[0] + "/"
 		c.do(t, "DELETE", def, "").want(t, 409, `{"detail":"The default secret cannot be deleted."}`)

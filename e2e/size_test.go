@@ -13,7 +13,7 @@ const (
 	bundleFull = `"With this, the items of the secret, which services use, would take more than 65536 bytes as a JSON object."`
 )
 
-// bundleSize is how many bytes items take as one JSON object.
+// bundleSize is the size of items as one JSON object, in bytes.
 func bundleSize(t *testing.T, items map[string]string) int {
 	t.Helper()
 	var b bytes.Buffer
@@ -27,18 +27,18 @@ func bundleSize(t *testing.T, items map[string]string) int {
 
 // TestBundleSize: what services use is as large as a bundle may be, to the byte, and not
 // larger: that is refused before anything is written.
-func TestBundleSize(t *testing.T) {
+func TestUsedSecretsFitABundle(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		for _, tt := range []struct{ name, unit string }{
 			{"plain", "PLANTED"}, {"quotes", `"`}, {"control characters", "\x01"}, {"line separators", "\u2028"}, {"HTML", "<&>"},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				// Three fifths of a bundle are this, and the rest makes it full.
+				// The filler is three fifths of a bundle. The rest fills it up exactly.
 				filler := strings.Repeat(tt.unit, maxBundle*3/5/(bundleSize(t, map[string]string{"": tt.unit})-len(`{"":""}`)))
 				rest := strings.Repeat("r", maxBundle-bundleSize(t, map[string]string{"FILLER": filler, "REST": ""}))
 				if size := bundleSize(t, map[string]string{"FILLER": filler, "REST": rest}); size != maxBundle {
-					t.Fatalf("the items take %d bytes, want %d", size, maxBundle)
+					t.Fatalf("bundleSize = %d, want %d", size, maxBundle)
 				}
 				secret := c.secret(t, tt.name)
 				items, id := secret+"items/", strings.Split(secret, "/")[3]
@@ -48,7 +48,7 @@ func TestBundleSize(t *testing.T) {
 				move := func() response { return c.do(t, "PATCH", elsewhere, `{"secret":"`+id+`"}`) }
 				value := func(text string) string { return `{"value":` + quote(text) + `}` }
 
-				// Unused, it may be larger, and can't be used then.
+				// An unused secret may be larger, but then no service can use it.
 				filled := c.item(t, secret, "FILLER", filler)
 				last := c.item(t, secret, "REST", rest+"r")
 				attach().want(t, 400, tooLarge)
@@ -61,11 +61,11 @@ func TestBundleSize(t *testing.T) {
 				move().want(t, 400, tooLarge)
 				c.do(t, "DELETE", extra, "").want(t, 204, "")
 
-				// Exactly full it can be used, by one as by many.
+				// Exactly full, one or more services can use it.
 				service := "/api/services/" + attach().want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
 				move().want(t, 200, `{<...>`)
 
-				// Used, it can't grow by a byte, however that is tried.
+				// A used secret can't grow by a byte, on any route.
 				list := c.get(t, items).body
 				c.post(t, items, `{"key":"E","value":"e"}`).want(t, 400, `{"value":[`+bundleFull+`]}`)
 				c.do(t, "PATCH", last, value(rest+"r")).want(t, 400, `{"value":[`+bundleFull+`]}`)
@@ -75,7 +75,7 @@ func TestBundleSize(t *testing.T) {
 				c.do(t, "PATCH", last, `{"key":"REST_","value":`+quote(rest)+`}`).want(t, 400, `{"value":[`+bundleFull+`]}`)
 				c.get(t, items).want(t, 200, list)
 
-				// What does not grow works, and makes room for what does.
+				// Changes that do not grow it succeed, and can make room for others.
 				c.do(t, "PATCH", last, value(strings.ToUpper(rest))).want(t, 200, `{<...>`)
 				c.do(t, "PATCH", last, `{"key":"TSER"}`).want(t, 200, `{<...>`)
 				c.do(t, "PATCH", last, `{"key":"REST_","value":`+quote(rest[1:])+`}`).want(t, 200, `{<...>`)
@@ -92,7 +92,7 @@ func TestBundleSize(t *testing.T) {
 				c.post(t, items, `{"key":"FILLER","value":`+quote(filler)+`}`).want(t, 201, `{<...>`)
 				c.post(t, items, `{"key":"F","value":"f"}`).want(t, 400, `{"value":[`+bundleFull+`]}`)
 
-				// Once none uses it any more, there is no limit again.
+				// Without services, the limit no longer applies.
 				for _, path := range []string{service, elsewhere} {
 					c.do(t, "DELETE", path, "").want(t, 204, "")
 				}
@@ -103,9 +103,8 @@ func TestBundleSize(t *testing.T) {
 	})
 }
 
-// TestLargestValue: a value as large as one may be is too large for a bundle, by the
-// object around it.
-func TestLargestValue(t *testing.T) {
+// The JSON object around the largest value makes it too large for a bundle.
+func TestLargestValueDoesNotFitABundle(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "s")
@@ -118,7 +117,7 @@ func TestLargestValue(t *testing.T) {
 		c.do(t, "PATCH", item, `{"value":"`+strings.Repeat("v", maxBundle-len(`{"K":""}`))+`"}`).want(t, 200, `{<...>`)
 		c.post(t, "/api/services/", with("app", "secret", quote(id))).want(t, 201, `{<...>`)
 		c.do(t, "PATCH", item, `{"value":"`+strings.Repeat("v", maxBundle)+`"}`).want(t, 400, `{"value":[`+bundleFull+`]}`)
-		// The faults of a value on its own come first.
+		// The errors of the value itself come first.
 		c.do(t, "PATCH", item, `{"value":"`+strings.Repeat("v", maxBundle+1)+`"}`).want(t, 400, `{"value":["Ensure this field has no more than 65536 bytes."]}`)
 		c.post(t, secret+"items/", `{"key":"a b","value":"`+strings.Repeat("v", 1000)+`"}`).want(t, 400, `{"key":["`+badKey+`"]}`)
 		c.get(t, secret).want(t, 200, usedSecretObject("<uuid>", `"s"`, "false"))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The answers that many routes share.
+// Answers that many routes share.
 const (
 	notFound        = `{"detail":"Not found."}`
 	unauthenticated = `{"detail":"Invalid or missing API key."}`
@@ -14,7 +14,7 @@ const (
 	unknownID = "00000000-0000-4000-8000-000000000000"
 )
 
-// secretObject is a secret as answers show it.
+// secretObject is a secret in an answer.
 func secretObject(id, name, isDefault string) string {
 	return `{"id":"` + id + `","name":` + name + `,"is_default":` + isDefault +
 		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>"}`
@@ -25,19 +25,19 @@ func usedSecretObject(id, name, isDefault string) string {
 	return strings.Replace(secretObject(id, name, isDefault), `"status":"ready","deploy_successful":true`, "<delivery>", 1)
 }
 
-// serviceObject is a service as answers show it; all but the ids is JSON.
+// serviceObject is a service in an answer. All arguments but the ids are JSON.
 func serviceObject(id, name, image, port, config, secret string) string {
 	return `{"id":"` + id + `","name":` + name + `,"image":` + image + `,"port":` + port + `,"config":` + config +
 		`,"secret":"` + secret + `","created_at":"<datetime>","updated_at":"<datetime>"}`
 }
 
-// itemObject is an item as answers show it, never read.
+// itemObject is a never revealed item in an answer.
 func itemObject(id, secret, key string) string {
 	return `{"id":"` + id + `","secret":"` + secret + `","key":"` + key +
 		`","value":"********","last_accessed_at":null,"last_accessed_by":null,"created_at":"<datetime>","updated_at":"<datetime>"}`
 }
 
-// readItemObject is an item as answers show it once it was read; value is JSON.
+// readItemObject is a revealed item in an answer. Value is JSON.
 func readItemObject(id, secret, key, value, user string) string {
 	return `{"id":"` + id + `","secret":"` + secret + `","key":"` + key + `","value":` + value +
 		`,"last_accessed_at":"<datetime>","last_accessed_by":"` + user + `","created_at":"<datetime>","updated_at":"<datetime>"}`
@@ -48,8 +48,8 @@ func page(count string, results string) string {
 	return `{"count":` + count + `,"next":null,"previous":null,"results":[` + results + `]}`
 }
 
-// TestStory plays the life of two accounts, A and B, in order.
-func TestStory(t *testing.T) {
+// The steps are the life of two accounts, A and B.
+func TestSecretsAndItemsFromCreationToDeletion(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		a, b := tg.client(t), tg.client(t)
 		story(t, map[string]*client{"A": a, "B": b}, vars{"USER_A": a.user, "USER_B": b.user}, []step{
@@ -241,8 +241,8 @@ func TestStory(t *testing.T) {
 	})
 }
 
-// TestDocumentedExamples sends what the documentation's examples send, as printed.
-func TestDocumentedExamples(t *testing.T) {
+// The requests are those of the documentation, as printed.
+func TestDocumentedExamplesWork(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		a := tg.client(t)
 		story(t, map[string]*client{"A": a}, vars{"USER": a.user}, []step{

@@ -1,10 +1,9 @@
-// Package e2e tests the product through HTTP, as its clients meet it.
+// Package e2e tests the product through its HTTP API.
 //
-// Every scenario is played against each target, a way to run the product behind a
-// URL: the local gateway, and the Lambda functions behind API Gateway. What a scenario
-// sees is recorded, and all targets must have given the same answers. A target is no
-// more than an address and a source of fresh accounts, so a deployed stack can be one:
-// see deployment.
+// Every scenario runs against each target, a way to run the product behind a URL: the local
+// gateway, and the Lambda functions behind API Gateway. A transcript records the answers,
+// and all targets must give the same ones. A target needs only an address and a source of
+// fresh accounts, so a deployed stack can be one: see deployment.
 package e2e
 
 import (
@@ -34,33 +33,33 @@ import (
 type target struct {
 	name    string
 	url     string // where requests go; no slash at the end
-	public  string // what links in answers begin with: the API's own idea of url
+	public  string // the prefix of links in answers: url as the API sees it
 	account func(t *testing.T) account
 	log     *transcript
 
 	apigw bool          // behind API Gateway, or an emulator of it, and not the local gateway
-	turns chan struct{} // has room for the requests that it takes at once; nil: for any
+	turns chan struct{} // a semaphore of concurrent requests; nil: no limit
 }
 
-// account is what a scenario may know of an account beforehand.
+// account is a fresh account of a scenario.
 type account struct {
 	id   string
 	key  string
 	user string
 }
 
-// settings are variables that functions have instead of the template's.
+// settings override the template's environment variables of functions.
 type settings map[string]string
 
-// parts are what one scenario is played on: targets, and the table behind all of them.
+// parts are the targets of one scenario, and the table behind all of them.
 type parts struct {
 	targets   []*target
 	table     *dynamodb.Client
 	tableName string
-	rows      int // so many does TestLongList write
+	rows      int // the number of rows that TestLongListsPageInBothDirections writes
 }
 
-// newParts makes them with these settings: in this process, or from what is deployed.
+// newParts returns parts with these settings: in this process, or from the deployment.
 func newParts(t *testing.T, override settings) parts {
 	t.Helper()
 	d, err := deployed()
@@ -73,7 +72,7 @@ func newParts(t *testing.T, override settings) parts {
 	return inProcess(t, override)
 }
 
-// inProcess makes all ways to run the product within this process, on one table.
+// inProcess starts all targets within this process, on one table.
 func inProcess(t *testing.T, override settings) parts {
 	t.Helper()
 	table := secretstest.NewTable(t)
@@ -107,7 +106,7 @@ func inProcess(t *testing.T, override settings) parts {
 	}
 }
 
-// eachTarget plays a scenario against every target and compares what they answered.
+// eachTarget runs a scenario against every target and compares their answers.
 func eachTarget(t *testing.T, scenario func(t *testing.T, tg *target)) {
 	t.Helper()
 	eachTargetWith(t, nil, scenario)
@@ -127,7 +126,7 @@ func play(t *testing.T, targets []*target, scenario func(t *testing.T, tg *targe
 		passed = t.Run(tg.name, func(t *testing.T) { scenario(t, tg) }) && passed
 	}
 	if !passed {
-		return // the transcripts end at different places
+		return // a failed scenario cuts its transcript short
 	}
 	first := targets[0]
 	for _, other := range targets[1:] {
@@ -148,14 +147,14 @@ func (tg *target) client(t *testing.T) *client {
 	return &client{target: tg, account: tg.account(t)}
 }
 
-// unrecorded is a client whose answers come in no order that targets could share.
+// unrecorded is a client without a transcript, for answers that may differ between targets.
 func (c *client) unrecorded() *client {
 	tg := *c.target
 	tg.log = nil
 	return &client{target: &tg, account: c.account}
 }
 
-// response is an answer, with what was asked.
+// response is an answer with its request.
 type response struct {
 	method, path string
 
@@ -166,11 +165,11 @@ type response struct {
 
 func (r response) String() string { return r.method + " " + short(r.path) }
 
-// A target answers in good time or never: API Gateway itself gives up after 29 seconds.
+// A minute is enough for every answer: API Gateway itself gives up after 29 seconds.
 var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: time.Minute}
 
-// do sends a request with the client's key, and JSON as the type of a body. Headers
-// are lines such as "Content-Type: text/plain"; one without a value is not sent.
+// do sends a request with the client's key, and JSON as the type of a body. Headers are
+// lines such as "Content-Type: text/plain"; a line without a value removes the header.
 func (c *client) do(t *testing.T, method, path, body string, headers ...string) response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, c.target.url+path, strings.NewReader(body))
@@ -212,32 +211,32 @@ func (c *client) get(t *testing.T, path string) response { return c.do(t, "GET",
 
 func (c *client) post(t *testing.T, path, body string) response { return c.do(t, "POST", path, body) }
 
-// follow asks for what a link of an answer leads to.
+// follow requests the target of a link in an answer.
 func (c *client) follow(t *testing.T, link string) response {
 	t.Helper()
 	path, ok := strings.CutPrefix(link, c.target.public)
 	if !ok || !strings.HasPrefix(path, "/api/") {
-		t.Fatalf("link = %s, want it to begin with %s/api/", link, c.target.public)
+		t.Fatalf("link = %s, want the prefix %s/api/", link, c.target.public)
 	}
 	return c.get(t, path)
 }
 
-// secret makes a secret and returns its path.
+// secret creates a secret and returns its path.
 func (c *client) secret(t *testing.T, name string) string {
 	t.Helper()
 	r := c.post(t, "/api/secrets/", fmt.Sprintf(`{"name":%q}`, name))
 	return "/api/secrets/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
 }
 
-// item makes an item of the secret at this path, and returns its path.
+// item creates an item of the secret at this path, and returns its path.
 func (c *client) item(t *testing.T, secret, key, value string) string {
 	t.Helper()
 	r := c.post(t, secret+"items/", fmt.Sprintf(`{"key":%q,"value":%s}`, key, quote(value)))
 	return secret + "items/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
 }
 
-// service makes a service that uses the secret at this path, the account's default one
-// if there is none, and returns its path.
+// service creates a service that uses the secret at this path, or the default secret if
+// the path is empty, and returns its path.
 func (c *client) service(t *testing.T, name, secret string) string {
 	t.Helper()
 	uses := ""
@@ -248,7 +247,7 @@ func (c *client) service(t *testing.T, name, secret string) string {
 	return "/api/services/" + r.want(t, 201, `{"id":"{ID}",<...>`)["ID"] + "/"
 }
 
-// planted stands in every value that tests keep: it may leave in a reveal only.
+// planted are canaries, one of them in every stored value. They may appear in reveals only.
 var planted = []string{"PLANTED", "super-secret", "sk_live_", "new-secret-password", "new-rotated-password"}
 
 var revealPath = regexp.MustCompile(`^/api/secrets/[^/]+/items/[^/?]+/?(\?|$)`)
@@ -258,24 +257,24 @@ func (r response) isReveal() bool {
 	return r.method == "GET" && r.status == http.StatusOK && revealPath.MatchString(r.path)
 }
 
-// isConsole reports whether the answer is the web console's.
+// isConsole reports whether the answer comes from the web console.
 func (r response) isConsole() bool {
 	return r.method == "GET" && r.status == http.StatusOK && (r.path == "/" || strings.HasPrefix(r.path, "/console"))
 }
 
-// check tests what holds for every answer of the API.
+// check tests the rules for every answer of the API.
 func (r response) check(t *testing.T, from *target) {
 	t.Helper()
 	if r.status >= 500 {
-		t.Errorf("%v = %d %s, want no failure", r, r.status, short(r.body))
+		t.Errorf("%v = %d %s, want a status below 500", r, r.status, short(r.body))
 	}
 	if r.isConsole() {
-		return // which holds no data; see TestConsole
+		return // which holds no data; see TestConsoleNeedsNoKey
 	}
 	if got := r.header.Values("Cache-Control"); !slices.Equal(got, []string{"no-store"}) {
 		t.Errorf("%v = %d with Cache-Control %q, want no-store", r, r.status, got)
 	}
-	// API Gateway gives a type to what a function leaves without one.
+	// API Gateway adds a type to answers without one.
 	if bodiless := r.body == "" && r.method != http.MethodHead; !bodiless || !from.apigw {
 		want := []string{"application/json"}
 		if bodiless {
@@ -295,8 +294,8 @@ func (r response) check(t *testing.T, from *target) {
 	}
 }
 
-// want tests an answer against a status and a pattern of the body, and returns what
-// the pattern's {NAMES} stand for. See pattern.
+// want tests an answer against a status and a pattern of the body, and returns the values
+// of the pattern's {NAMES}. See vars.
 func (r response) want(t *testing.T, status int, body string) vars {
 	t.Helper()
 	found := vars{}
@@ -304,7 +303,7 @@ func (r response) want(t *testing.T, status int, body string) vars {
 	return found
 }
 
-// wantVars is want with names that are known before; it adds the new ones.
+// wantVars is want with known names. It adds the new ones.
 func (r response) wantVars(t *testing.T, status int, body string, known vars) {
 	t.Helper()
 	if r.status != status {
@@ -317,8 +316,8 @@ func (r response) wantVars(t *testing.T, status int, body string, known vars) {
 	maps.Copy(known, found)
 }
 
-// wantHeader tests headers against lines such as "Allow: GET, OPTIONS"; one without a
-// value must be missing.
+// wantHeader tests headers against lines such as "Allow: GET, OPTIONS". A line without a
+// value requires that the header is missing.
 func (r response) wantHeader(t *testing.T, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
@@ -329,7 +328,7 @@ func (r response) wantHeader(t *testing.T, lines ...string) {
 	}
 }
 
-// concurrently runs n calls at once and returns their answers, by status.
+// concurrently runs n calls at once and returns their answers by status.
 func concurrently(n int, call func(i int) response) map[int][]response {
 	var (
 		wg    sync.WaitGroup
@@ -351,7 +350,7 @@ func concurrently(n int, call func(i int) response) map[int][]response {
 	return found
 }
 
-// short is a text that is fit for a failure's message.
+// short truncates a text for a failure message.
 func short(text string) string {
 	const most = 400
 	if len(text) <= most {
@@ -360,12 +359,12 @@ func short(text string) string {
 	return fmt.Sprintf("%s … (%d bytes)", bytes.ToValidUTF8([]byte(text[:most]), nil), len(text))
 }
 
-// eventually tries until it succeeds.
+// eventually calls try until it returns true.
 func eventually(t *testing.T, patience time.Duration, what string, try func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !try(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v still not: %s", patience, what)
+			t.Fatalf("after %v not yet: %s", patience, what)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// transcript is what a scenario has seen, in terms that do not depend on the target:
-// ids are numbered in the order in which they appear.
+// transcript records the answers of a scenario in a form that does not depend on the
+// target. Ids are numbered in the order of their first appearance.
 type transcript struct {
 	public   string
 	ids      map[string]int
@@ -55,7 +55,7 @@ func (tr *transcript) add(r response) {
 		return fmt.Sprintf("cursor=%d.%s", raw[0], uuid.UUID(raw[1:]))
 	})
 	text = datetimeText.ReplaceAllString(text, "<datetime>")
-	// How far a delivery is depends on when one asks. What it must be, scenarios say.
+	// The state of a delivery depends on the time of the request. Scenarios test it instead.
 	text = deliveryText.ReplaceAllString(text, "<delivery>")
 	text = waitText.ReplaceAllString(text, "$1<wait>")
 	text = idText.ReplaceAllStringFunc(text, func(id string) string {
@@ -72,7 +72,7 @@ func (tr *transcript) add(r response) {
 	tr.answers = append(tr.answers, text)
 }
 
-// ends is what is recorded of a body: of a long one, where its ids and times are.
+// ends truncates a long body to its two ends, which have its ids and times.
 func ends(body string) string {
 	const part = 2000
 	if len(body) <= 2*part {
@@ -81,11 +81,11 @@ func ends(body string) string {
 	return fmt.Sprintf("%s … %d bytes … %s", body[:part], len(body)-2*part, body[len(body)-part:])
 }
 
-// difference is the first answer that is not the other's, or "".
+// difference returns the first answer that differs from the other's, or "".
 func (tr *transcript) difference(other *transcript) string {
 	for i, answer := range tr.answers {
 		if i == len(other.answers) {
-			return "one has asked more than the other"
+			return "the transcripts have different lengths"
 		}
 		if diff := cmp.Diff(answer, other.answers[i]); diff != "" {
 			return tr.requests[i] + ":\n" + diff

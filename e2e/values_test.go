@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// body is an item as JSON readers see it.
+// itemBody is a decoded item.
 type itemBody struct {
 	ID             string  `json:"id"`
 	Key            string  `json:"key"`
@@ -39,11 +39,10 @@ const pem = "-----BEGIN PRIVATE KEY-----\n" +
 	"MC4CAQAwBQYDK2VwBCIEIPLANTEDPLANTEDPLANTEDPLANTEDPLANTEDPLANTED\n" +
 	"-----END PRIVATE KEY-----\n"
 
-// TestValues: a value is what was sent, byte for byte.
-func TestValues(t *testing.T) {
+func TestValuesAreKeptByteForByte(t *testing.T) {
 	cases := []struct {
 		name, value string
-		json        string // how it is sent, if not as quote has it
+		json        string // the encoding in the request; by default quote's
 	}{
 		{name: "one byte", value: "x"},
 		{name: "one space", value: " "},
@@ -103,7 +102,7 @@ func TestValues(t *testing.T) {
 	})
 }
 
-func TestRefusedValues(t *testing.T) {
+func TestInvalidValuesAreRefused(t *testing.T) {
 	const noString = "Not a valid string."
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
@@ -127,8 +126,8 @@ func TestRefusedValues(t *testing.T) {
 	})
 }
 
-// TestUpdateItem: what is not given stays, and what does not change moves nothing.
-func TestUpdateItem(t *testing.T) {
+// An update without changes does not move updated_at.
+func TestUpdateKeepsOmittedFields(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path := known.fill("/api/secrets/{S}/items/{I}/")
@@ -152,15 +151,15 @@ func TestUpdateItem(t *testing.T) {
 		if got := again.item(t); got.UpdatedAt != after.UpdatedAt || *got.LastAccessedAt <= *after.LastAccessedAt {
 			t.Errorf("%v = %+v after %+v, want a later last_accessed_at and the same updated_at", again, got, after)
 		}
-		// The key that was given up is free, and the new one is taken.
+		// The old key is free, and the new one is in use.
 		c.post(t, list, `{"key":"RENAMED","value":"PLANTED"}`).want(t, 400, `{"key":["secret item with this key already exists."]}`)
 		c.post(t, list, `{"key":"KEY","value":"PLANTED 2"}`).want(t, 201, known.fill(itemObject("<uuid>", "{S}", "KEY")))
 		c.do(t, "PATCH", path, `{"key":"KEY","value":"PLANTED lost"}`).want(t, 400, `{"key":["secret item with this key already exists."]}`)
 		c.get(t, path).want(t, 200, known.fill(readItemObject("{I}", "{S}", "RENAMED", `"PLANTED"`, "{USER}")))
-		// Both at once.
+		// An update can change both.
 		c.do(t, "PATCH", path, `{"key":"BOTH","value":"PLANTED both"}`).want(t, 200, known.fill(readItemObject("{I}", "{S}", "BOTH", `"********"`, "{USER}")))
 		c.get(t, path).want(t, 200, known.fill(readItemObject("{I}", "{S}", "BOTH", `"PLANTED both"`, "{USER}")))
-		// The same value again is a new value: nothing tells that it was the same.
+		// An equal value counts as a new value, so answers do not reveal that it is equal.
 		before = c.do(t, "PATCH", path, `{"value":"PLANTED both"}`).item(t)
 		after = c.do(t, "PATCH", path, `{"value":"PLANTED both"}`).item(t)
 		if after.UpdatedAt <= before.UpdatedAt {

@@ -68,12 +68,12 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 	part("restore", func(t *testing.T) { back = restore(t, c, sam, kept, u) })
 	part("back, and ReadLimit=6", func(t *testing.T) {
 		back(t, "ReadLimit=6")
-		tests.mustPass(t, c.stack(t), "^TestBudget$", "")
+		tests.mustPass(t, c.stack(t), "^TestBudgetChargesRevealsOnly$", "")
 		kept.mustBeThere(t, c)
 	})
 	part("ReadLimit=1 ReadWindowSeconds=1", func(t *testing.T) {
 		update(t, c, sam, "ReadLimit=1", "ReadWindowSeconds=1")
-		tests.mustPass(t, c.stack(t), "^TestWaitIsOver$", "")
+		tests.mustPass(t, c.stack(t), "^TestRevealSucceedsAfterTheWait$", "")
 		kept.mustBeThere(t, c)
 	})
 	var table, key string

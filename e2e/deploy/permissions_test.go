@@ -20,28 +20,28 @@ import (
 // slash is the scenario that covers all routes, in one of its two forms. The others are the
 // fewest steps of stories that suffice, because each of them runs often.
 const (
-	slash          = "TestSlash$//^with$"
-	deletedSecret  = "TestDocumentedExamples$//^(create secret|delete secret)$"
-	readItem       = "TestDocumentedExamples$//^(create secret|add database password|read one)$"
-	updatedItem    = "TestDocumentedExamples$//^(create secret|add database password|read one|update item)$"
-	deletedItem    = "TestDocumentedExamples$//^(create secret|add database password|delete item)$"
-	listedServices = "TestServices$//^list none$"
-	gottenService  = "TestServices$//^(a secret|create|get)$"
-	movedService   = "TestServices$//^(a secret|create|update all and move at once)$"
-	deletedService = "TestServices$//^(create without secret.*|delete)$"
+	slash          = "TestTrailingSlashIsOptional$//^with$"
+	deletedSecret  = "TestDocumentedExamplesWork$//^(create secret|delete secret)$"
+	readItem       = "TestDocumentedExamplesWork$//^(create secret|add database password|read one)$"
+	updatedItem    = "TestDocumentedExamplesWork$//^(create secret|add database password|read one|update item)$"
+	deletedItem    = "TestDocumentedExamplesWork$//^(create secret|add database password|delete item)$"
+	listedServices = "TestServicesFromCreationToDeletion$//^list none$"
+	gottenService  = "TestServicesFromCreationToDeletion$//^(a secret|create|get)$"
+	movedService   = "TestServicesFromCreationToDeletion$//^(a secret|create|update all and move at once)$"
+	deletedService = "TestServicesFromCreationToDeletion$//^(create without secret.*|delete)$"
 )
 
 // without lists, for each function and each of its allowed actions, the test of e2e that
 // fails without the action. A name in brackets is a test of this package, for failures that
 // no answer shows: a deletion that is left to purge-secrets is a 204 too.
 var without = map[string]map[string]string{
-	"Authorizer":    {"dynamodb:GetItem": "TestHostOfLinks"},
-	"CreateAccount": {"dynamodb:PutItem": "TestHostOfLinks"},
+	"Authorizer":    {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders"},
+	"CreateAccount": {"dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders"},
 	"CreateItem": {
-		"dynamodb:GetItem": "TestRefusedValues", "dynamodb:UpdateItem": "TestAccess", "dynamodb:PutItem": "TestAccess",
-		"kms:GenerateDataKey": "TestAccess",
+		"dynamodb:GetItem": "TestInvalidValuesAreRefused", "dynamodb:UpdateItem": "TestBearerSchemeIgnoresCaseAndSpaces", "dynamodb:PutItem": "TestBearerSchemeIgnoresCaseAndSpaces",
+		"kms:GenerateDataKey": "TestBearerSchemeIgnoresCaseAndSpaces",
 	},
-	"CreateSecret": {"dynamodb:PutItem": "TestHostOfLinks", "dynamodb:UpdateItem": "TestHostOfLinks"},
+	"CreateSecret": {"dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:UpdateItem": "TestLinksIgnoreTheClientsHeaders"},
 	"DeleteItem": {
 		"dynamodb:GetItem": deletedItem, "dynamodb:UpdateItem": deletedItem, "dynamodb:DeleteItem": deletedItem, "dynamodb:PutItem": deletedItem,
 	},
@@ -63,14 +63,14 @@ var without = map[string]map[string]string{
 		"secretsmanager:UpdateSecretVersionStage": "(delivery)", "secretsmanager:TagResource": "(delivery)",
 		"secretsmanager:DeleteSecret": "(delivery)", "secretsmanager:RestoreSecret": "(delivery)",
 	},
-	"GetBudget": {"dynamodb:GetItem": "TestBudgetIsTold"},
+	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree"},
 	"GetItem": {
 		"dynamodb:GetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
 	},
-	"GetSecret":    {"dynamodb:GetItem": "TestAccess"},
+	"GetSecret":    {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces"},
 	"GetService":   {"dynamodb:GetItem": gottenService},
 	"ListItems":    {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
-	"ListSecrets":  {"dynamodb:GetItem": "TestHostOfLinks", "dynamodb:Query": "TestHostOfLinks"},
+	"ListSecrets":  {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders"},
 	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices},
 	"PurgeSecrets": {
 		"dynamodb:Query": "(purge)", "dynamodb:BatchWriteItem": "(purge)", "dynamodb:DeleteItem": "(purge)",
@@ -81,7 +81,7 @@ var without = map[string]map[string]string{
 	},
 	"UpdateItem": {
 		"dynamodb:GetItem": updatedItem, "dynamodb:UpdateItem": updatedItem, "dynamodb:PutItem": updatedItem, "kms:GenerateDataKey": updatedItem,
-		"dynamodb:DeleteItem": "TestUpdateItem", // a new key
+		"dynamodb:DeleteItem": "TestUpdateKeepsOmittedFields", // a new key
 	},
 	"UpdateSecret": {
 		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,

@@ -29,11 +29,11 @@ var deviations = []struct{ what, skip string }{
 	{what: "it connects no stream to a function and runs no schedule: the stack below does, with the same handlers in its own process"},
 	{what: "it has no GatewayResponses: a missing or malformed key is a 401 with another text", skip: "TestEveryRouteNeedsAKey"},
 	{what: "and a key that the authorizer refuses is a 502", skip: "TestEveryRouteNeedsAKey"},
-	{what: "it answers 500 to an event of more than 6 MB", skip: "TestTooLargeForTheGateway"},
-	{what: "it decodes a slash in a path before it splits the path", skip: "TestSlashInIDs"},
-	{what: "it treats // as /, the path of the console", skip: "TestEmptyParts"},
-	{what: "one answer in six is a second late: these tests send hundreds of requests", skip: "TestServiceFields|TestBundleSize"},
-	{what: "these tests need other settings, and one needs refused keys", skip: "TestBudget|TestWaitIsOver"},
+	{what: "it answers 500 to an event of more than 6 MB", skip: "TestGatewayRefusesLargeBodies"},
+	{what: "it decodes a slash in a path before it splits the path", skip: "TestEncodedSlashIsPartOfTheID"},
+	{what: "it treats // as /, the path of the console", skip: "TestEmptySegmentsFindNothing"},
+	{what: "one answer in six is a second late: these tests send hundreds of requests", skip: "TestServiceFieldsAreChecked|TestUsedSecretsFitABundle"},
+	{what: "these tests need other settings, and one needs refused keys", skip: "TestBudgetChargesRevealsOnly|TestRevealSucceedsAfterTheWait"},
 }
 
 // All parts share one stack.
