@@ -40,7 +40,7 @@ func TestOnlyRevealsUpdateTheLastAccess(t *testing.T) {
 		c, known := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/items/{I}/"), known.fill("/api/secrets/{S}/items/")
 		fresh := known.fill(itemObject("{I}", "{S}", "KEY"))
-		made := c.get(t, list).page(t)
+		initial := c.get(t, list).page(t)
 		for range 3 { // none of these requests is a reveal
 			c.get(t, list).want(t, 200, page("1", fresh))
 			c.do(t, "HEAD", path, "").want(t, 405, "")
@@ -70,8 +70,8 @@ func TestOnlyRevealsUpdateTheLastAccess(t *testing.T) {
 			c.get(t, list).want(t, 200, page("1", masked))
 			c.do(t, "PATCH", path, "{}").want(t, 200, masked)
 		}
-		if got := c.get(t, list).page(t); got.Count != made.Count {
-			t.Errorf("GET %s = count %d, want %d", list, got.Count, made.Count)
+		if got := c.get(t, list).page(t); got.Count != initial.Count {
+			t.Errorf("GET %s = count %d, want %d", list, got.Count, initial.Count)
 		}
 	})
 }

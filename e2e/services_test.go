@@ -46,9 +46,9 @@ func TestServicesFromCreationToDeletion(t *testing.T) {
 					serviceObject("{X}", `"cron"`, `"cron"`, "65535", "null", "{S}"))},
 			{name: "list of the default secret, by upper-case id", request: "GET /api/services/?secret={DEF:upper}",
 				status: 200, want: page("1", serviceObject("{W}", `"worker"`, `"worker"`, "1", "null", "{DEF}"))},
-			{name: "list of a secret that none uses", request: "GET /api/services/?secret={R}", status: 200, want: emptyPage},
+			{name: "list of an unused secret", request: "GET /api/services/?secret={R}", status: 200, want: emptyPage},
 			{name: "list of an unknown secret", request: "GET /api/services/?secret=" + unknownID, status: 400, want: noSecret(unknownID)},
-			{name: "list of what is no id", request: "GET /api/services/?secret=x", status: 400, want: noSecret("x")},
+			{name: "list of a malformed id", request: "GET /api/services/?secret=x", status: 400, want: noSecret("x")},
 			{name: "list of an item", request: "GET /api/services/?secret={V}", status: 400, want: noSecret("{V}")},
 			{name: "list with a blank filter", request: "GET /api/services/?secret=", status: 200, want: `{"count":3,<...>`},
 			{name: "list with another name of the filter", request: "GET /api/services/?Secret=x&name=worker", status: 200, want: `{"count":3,<...>`},
@@ -72,13 +72,13 @@ func TestServicesFromCreationToDeletion(t *testing.T) {
 				status: 200, want: serviceObject("{V}", `"app"`, `"myapp:v1.1.0"`, "9090", `"7"`, "{S}")},
 			{name: "move", request: "PATCH /api/services/{V}/", body: `{"secret":"{R:upper}"}`,
 				status: 200, want: serviceObject("{V}", `"app"`, `"myapp:v1.1.0"`, "9090", `"7"`, "{R}")},
-			{name: "list of what it came to", request: "GET /api/services/?secret={R}",
+			{name: "list of its new secret", request: "GET /api/services/?secret={R}",
 				status: 200, want: page("1", serviceObject("{V}", `"app"`, `"myapp:v1.1.0"`, "9090", `"7"`, "{R}"))},
-			{name: "list of what it left", request: "GET /api/services/?secret={S}",
+			{name: "list of its old secret", request: "GET /api/services/?secret={S}",
 				status: 200, want: page("1", serviceObject("{X}", `"cron"`, `"cron"`, "65535", "null", "{S}"))},
 			{name: "update after the move", request: "PATCH /api/services/{V}/", body: `{"port":8081}`,
 				status: 200, want: serviceObject("{V}", `"app"`, `"myapp:v1.1.0"`, "8081", `"7"`, "{R}")},
-			{name: "the list of its secret has it too", request: "GET /api/services/?secret={R}",
+			{name: "list of its secret after the update", request: "GET /api/services/?secret={R}",
 				status: 200, want: page("1", serviceObject("{V}", `"app"`, `"myapp:v1.1.0"`, "8081", `"7"`, "{R}"))},
 			{name: "update all and move at once", request: "PATCH /api/services/{V}/", body: `{"name":"all","image":"all:1","port":5,"config":"all","secret":"{DEF}"}`,
 				status: 200, want: serviceObject("{V}", `"all"`, `"all:1"`, "5", `"all"`, "{DEF}")},
@@ -92,10 +92,10 @@ func TestServicesFromCreationToDeletion(t *testing.T) {
 			{name: "create with taken name", request: "POST /api/services/", body: `{"name":"worker","image":"x","port":1}`, status: 400, want: serviceTaken},
 			{name: "create with taken name, not trimmed", request: "POST /api/services/", body: `{"name":"\tworker ","image":"x","port":1}`, status: 400, want: serviceTaken},
 			{name: "rename to taken name", request: "PATCH /api/services/{V}/", body: `{"name":"worker","port":1}`, status: 400, want: serviceTaken},
-			{name: "nothing of that was done", request: "GET /api/services/{V}/", status: 200, want: serviceObject("{V}", `"all"`, `"all:1"`, "5", `"all"`, "{DEF}")},
+			{name: "get after the refusals", request: "GET /api/services/{V}/", status: 200, want: serviceObject("{V}", `"all"`, `"all:1"`, "5", `"all"`, "{DEF}")},
 			{name: "rename to its own name", request: "PATCH /api/services/{V}/", body: `{"name":"all"}`,
 				status: 200, want: serviceObject("{V}", `"all"`, `"all:1"`, "5", `"all"`, "{DEF}")},
-			{name: "create with name that was given up", request: "POST /api/services/", body: `{"name":"my-app","image":"x","port":1,"secret":"{S}"}`,
+			{name: "create with its old name", request: "POST /api/services/", body: `{"name":"my-app","image":"x","port":1,"secret":"{S}"}`,
 				status: 201, want: serviceObject("{Y}", `"my-app"`, `"x"`, "1", "null", "{S}")},
 			{name: "create with name of another account's", as: "B", request: "POST /api/services/", body: `{"name":"worker","image":"x","port":1}`,
 				status: 201, want: serviceObject("{B}", `"worker"`, `"x"`, "1", "null", "{DEF_B}")},
@@ -120,11 +120,11 @@ func TestOnlyChangesOfAServiceUpdateItsTime(t *testing.T) {
 		c := tg.client(t)
 		secret := c.secret(t, "s")
 		id := strings.Split(secret, "/")[3]
-		made := c.post(t, "/api/services/", `{"name":"app","image":"app:1","port":80,"config":"c","secret":"`+id+`"}`)
-		made.want(t, 201, serviceObject("<uuid>", `"app"`, `"app:1"`, "80", `"c"`, id))
-		last := made.item(t)
+		created := c.post(t, "/api/services/", `{"name":"app","image":"app:1","port":80,"config":"c","secret":"`+id+`"}`)
+		created.want(t, 201, serviceObject("<uuid>", `"app"`, `"app:1"`, "80", `"c"`, id))
+		last := created.item(t)
 		if last.UpdatedAt != last.CreatedAt {
-			t.Errorf("%v = updated_at %s, want created_at %s", made, last.UpdatedAt, last.CreatedAt)
+			t.Errorf("%v = updated_at %s, want created_at %s", created, last.UpdatedAt, last.CreatedAt)
 		}
 		path := "/api/services/" + last.ID + "/"
 		for _, body := range []string{
@@ -132,9 +132,9 @@ func TestOnlyChangesOfAServiceUpdateItsTime(t *testing.T) {
 			`{"secret":"` + id + `"}`, `{"secret":"` + strings.ToUpper(id) + `"}`, `{"unknown":1,"id":null}`,
 			`{"name":"app","image":"app:1","port":80,"config":"c","secret":"` + id + `"}`,
 		} {
-			c.do(t, "PATCH", path, body).want(t, 200, made.body)
-			c.get(t, path).want(t, 200, made.body)
-			c.get(t, "/api/services/?secret="+id).want(t, 200, page("1", made.body))
+			c.do(t, "PATCH", path, body).want(t, 200, created.body)
+			c.get(t, path).want(t, 200, created.body)
+			c.get(t, "/api/services/?secret="+id).want(t, 200, page("1", created.body))
 		}
 		other := c.secret(t, "other")
 		for _, body := range []string{
@@ -367,7 +367,7 @@ func TestServiceFieldsAreChecked(t *testing.T) {
 	eachTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		path := c.service(t, "patched", "")
-		made := 0
+		created := 0
 		for _, tt := range []struct {
 			name, aside string
 			rules       []field
@@ -386,8 +386,8 @@ func TestServiceFieldsAreChecked(t *testing.T) {
 				t.Run(tt.name+"/"+f.name, func(t *testing.T) {
 					f.check(t, tt.name, tt.aside, tt.object,
 						func(value string) response {
-							made++
-							return c.post(t, "/api/services/", with(fmt.Sprint("made-", made), tt.name, value))
+							created++
+							return c.post(t, "/api/services/", with(fmt.Sprint("created-", created), tt.name, value))
 						},
 						func(value string) response { return c.do(t, "PATCH", path, `{"`+tt.name+`":`+value+`}`) })
 				})

@@ -94,8 +94,8 @@ func inProcess(t *testing.T, override settings) parts {
 	lambda := httptest.NewServer(newLambdaGateway(t, tmpl, functions, svc))
 	t.Cleanup(lambda.Close)
 	fresh := func(t *testing.T) account {
-		made, _ := table.Account(t, uuid.NewString())
-		return account{id: made.Account.ID.String(), key: made.Key, user: made.UserID.String()}
+		created, _ := table.Account(t, uuid.NewString())
+		return account{id: created.Account.ID.String(), key: created.Key, user: created.UserID.String()}
 	}
 	return parts{
 		targets: []*target{

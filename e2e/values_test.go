@@ -85,10 +85,10 @@ func TestValuesAreKeptByteForByte(t *testing.T) {
 				if sent == "" {
 					sent = quote(tc.value)
 				}
-				made := c.post(t, items, fmt.Sprintf(`{"key":"k%d","value":%s}`, i, sent))
-				made.want(t, 201, itemObject("<uuid>", "<uuid>", fmt.Sprintf("k%d", i)))
+				created := c.post(t, items, fmt.Sprintf(`{"key":"k%d","value":%s}`, i, sent))
+				created.want(t, 201, itemObject("<uuid>", "<uuid>", fmt.Sprintf("k%d", i)))
 				c.do(t, "PATCH", kept, `{"value":`+sent+`}`)
-				for _, path := range []string{items + made.item(t).ID + "/", kept} {
+				for _, path := range []string{items + created.item(t).ID + "/", kept} {
 					r := c.get(t, path)
 					if r.status != 200 {
 						t.Fatalf("%v = %d %s, want 200", r, r.status, short(r.body))

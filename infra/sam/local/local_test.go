@@ -32,7 +32,10 @@ var deviations = []struct{ what, skip string }{
 	{what: "it answers 500 to an event of more than 6 MB", skip: "TestGatewayRefusesLargeBodies"},
 	{what: "it decodes a slash in a path before it splits the path", skip: "TestEncodedSlashIsPartOfTheID"},
 	{what: "it treats // as /, the path of the console", skip: "TestEmptySegmentsFindNothing"},
-	{what: "one answer in six is a second late: these tests send hundreds of requests", skip: "TestServiceFieldsAreChecked|TestUsedSecretsFitABundle"},
+	{
+		what: "one answer in six is a second late: these tests send hundreds of requests",
+		skip: "TestServiceFieldsAreChecked|TestUsedSecretsFitABundle",
+	},
 	{what: "these tests need other settings, and one needs refused keys", skip: "TestBudgetChargesRevealsOnly|TestRevealSucceedsAfterTheWait"},
 }
 
