@@ -80,7 +80,8 @@ func TestTableOfAnotherFormatIsRefused(t *testing.T) {
 	if _, err := table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table.Name, Item: key}); err != nil {
 		t.Fatal(err) // as earlier commits wrote the row
 	}
-	want := "the table " + table.Name + " was made by another version of Goblins Secrets, which this version does not take over: use a new table"
+	want := "the table " + table.Name + " was made by another version of Goblins Secrets, " +
+		"which this version does not take over: use a new table"
 	if err := app.CheckTable(t.Context(), getenv); err == nil || err.Error() != want {
 		t.Errorf("CheckTable of a table of an earlier commit = %v, want %q", err, want)
 	}

@@ -12,22 +12,22 @@ import (
 	"goblins-secrets/pkg/app"
 )
 
-// sdkBody is a request's body as the SDK has it when an answer overtakes its copy:
-// it can be read, but its WriteTo fails.
+// sdkBody is a request's body of the SDK after the response arrived before the end of its
+// copy: it can be read, but its WriteTo fails.
 type sdkBody struct{ io.Reader }
 
 func (sdkBody) WriteTo(io.Writer) (int64, error) { return 0, errors.New("closed already") }
 func (sdkBody) Close() error                     { return nil }
 
-// What is sent does not hang on the SDK's body, and can be sent again by net/http
-// over another connection.
-func TestHTTPClient(t *testing.T) {
+// A request does not depend on the SDK's body, and net/http can send it again over another
+// connection.
+func TestRequestBodiesDoNotDependOnTheSDK(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
-		_, _ = w.Write(body) // the client tells what it got
+		_, _ = w.Write(body) // the client reports what arrived
 	}))
 	defer server.Close()
 	sent := bytes.Repeat([]byte("body "), 20_000)

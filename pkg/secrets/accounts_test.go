@@ -103,7 +103,9 @@ func TestExpiredKeysDoNotAuthenticate(t *testing.T) {
 	m := table.Manager(t)
 	end := time.Now().Add(time.Hour)
 	m.Store = expiring{m.Store, end}
-	for offset, want := range map[time.Duration]error{-time.Second: nil, 0: secrets.ErrUnauthenticated, time.Hour: secrets.ErrUnauthenticated} {
+	for offset, want := range map[time.Duration]error{
+		-time.Second: nil, 0: secrets.ErrUnauthenticated, time.Hour: secrets.ErrUnauthenticated,
+	} {
 		m.Now = func() time.Time { return end.Add(offset) }
 		if _, err := m.Authenticate(t.Context(), "Bearer "+made.Key); !errors.Is(err, want) {
 			t.Errorf("Authenticate %v after a key's end: %v, want %v", offset, err, want)

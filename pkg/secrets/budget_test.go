@@ -18,8 +18,7 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// reveal tries once and says whether a value came out. An outage counts as a try
-// that got nothing: it may have been charged.
+// reveal tries to reveal the world's item. If the budget refuses, it returns the wait.
 func reveal(t *testing.T, m *secrets.Manager, w world) (granted bool, wait time.Duration) {
 	t.Helper()
 	_, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
@@ -35,8 +34,8 @@ func reveal(t *testing.T, m *secrets.Manager, w world) (granted bool, wait time.
 	}
 }
 
-// Many callers ask at one moment of a clock that stands still: exactly the limit is
-// granted, at each moment that a window allows it, and the waits are exact.
+// Many callers ask at one moment of a clock that stands still. Exactly the limit is granted,
+// at each moment that a window allows it, and the waits are exact.
 func TestBudgetIsExactAtOneMoment(t *testing.T) {
 	t.Parallel()
 	const limit, callers, tries = 100, 16, 10
@@ -81,24 +80,25 @@ func TestBudgetIsExactAtOneMoment(t *testing.T) {
 	w.table.Check(t)
 }
 
-// Many callers, whose clocks differ, ask without pause in a small window: in no
-// rolling window are there more than the limit, and never fewer when enough ask.
+// Many callers, whose clocks differ, ask without pause in a small window. No rolling window
+// holds more reveals than the limit, and each window is used up. Each try moves the clock.
 func TestNoWindowHoldsMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
-	const limit, window, callers, tries = 20, 700 * time.Millisecond, 24, 150
+	const limit, window, callers, tries, step = 20, 300 * time.Millisecond, 24, 40, 2 * time.Millisecond
 	w := newWorld(t, secretstest.NewTable(t))
 	var mu sync.Mutex
 	var charged []time.Time // as the table has them
 	refused := 0
 	start := time.Now()
+	var clock atomic.Int64 // since start
 	var wg sync.WaitGroup
 	for range callers {
 		skew := time.Duration(rand.IntN(5)) * time.Millisecond
 		m := w.table.Manager(t)
 		wg.Go(func() {
 			for range tries {
-				now := time.Now().Add(skew)
-				reads, ok, err := m.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
+				now := start.Add(time.Duration(clock.Add(int64(step))) + skew)
+				log, ok, err := m.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
 				if err != nil {
 					t.Errorf("charge: %v", err)
 					continue
@@ -110,22 +110,21 @@ func TestNoWindowHoldsMoreThanTheLimit(t *testing.T) {
 					refused++
 				}
 				mu.Unlock()
-				if len(reads) > 2*limit {
-					_ = m.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(reads))
+				if len(log) > 2*limit {
+					_ = m.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(log))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(start)
 	slices.SortFunc(charged, time.Time.Compare)
 	for i := limit; i < len(charged); i++ {
 		if between := charged[i].Sub(charged[i-limit]); between < window {
 			t.Fatalf("%d reveals within %v, want at most %d in any %v", limit+1, between, limit, window)
 		}
 	}
-	// Each window that passed was used up, but for the time that one round of all callers takes.
-	round := took / tries
+	// Each window was used up, except for the time of a few rounds of all callers.
+	const took, round = callers * tries * step, callers * step
 	if least := limit * int(took/(window+4*round)); len(charged) < least {
 		t.Errorf("%d reveals in %v, want at least %d", len(charged), took, least)
 	}
@@ -135,8 +134,7 @@ func TestNoWindowHoldsMoreThanTheLimit(t *testing.T) {
 	t.Logf("%d tries in %v: %d granted, %d refused", callers*tries, took, len(charged), refused)
 }
 
-// Whole reveals keep the limit too, and each value that came out has its charge
-// and its event.
+// Whole reveals keep the limit too, and each value that leaves has its charge and its event.
 func TestEachRevealHasItsChargeAndEvent(t *testing.T) {
 	t.Parallel()
 	const limit, callers, tries = 30, 16, 12
@@ -161,21 +159,31 @@ func TestEachRevealHasItsChargeAndEvent(t *testing.T) {
 	}
 }
 
-// The counter stays small: however many reveals there were, a full counter of 100
-// is under 1 KB, one write unit.
+// However many reveals there were, a full counter of 100 stays under 1 KB, one write unit.
+// It begins almost full, as steady reveals leave it.
 func TestCounterStaysSmall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
 	m := w.table.Manager(t)
 	now := time.Now()
 	m.Now = func() time.Time { return now }
+	step := m.RevealWindow / 100
+	var before []time.Time
+	for i := range m.RevealLimit - 2 {
+		before = append(before, now.Add(-time.Duration(i)*step))
+	}
+	plantCounter(t, w, before)
 	longest := 0
-	for range 125 {
-		now = now.Add(m.RevealWindow / 100)
+	for i := range 30 { // past two trims
+		now = now.Add(step)
 		if ok, wait := reveal(t, m, w); !ok {
 			t.Fatalf("refused for %v", wait)
 		}
-		longest = max(longest, counterLength(t, w))
+		length := counterLength(t, w)
+		if least := min(len(before)+i+1, m.RevealLimit); length < least {
+			t.Errorf("the counter holds %d reads after %d more, want at least %d", length, i+1, least)
+		}
+		longest = max(longest, length)
 	}
 	if longest < m.RevealLimit || longest > m.RevealLimit+11 {
 		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, m.RevealLimit, m.RevealLimit+11)
@@ -188,22 +196,15 @@ func TestCounterStaysSmall(t *testing.T) {
 	}
 }
 
-// A limit that was lowered leaves a counter far too long: it is trimmed, in a few
-// reveals, to what the new limit needs.
+// A lowered limit leaves a counter that is far too long. A few reveals trim it to the length
+// that the new limit needs.
 func TestLoweredLimitTrimsTheLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
 	m := w.table.Manager(t)
 	now := time.Now()
 	m.Now = func() time.Time { return now }
-	since2025 := now.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
-	row := counterKey(w)
-	row["r"] = &types.AttributeValueMemberL{Value: slices.Repeat([]types.AttributeValue{
-		&types.AttributeValueMemberN{Value: fmt.Sprint(since2025)},
-	}, 1000)}
-	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
-		t.Fatal(err)
-	}
+	plantCounter(t, w, slices.Repeat([]time.Time{now}, 1000))
 	if ok, wait := reveal(t, m, w); ok || wait != time.Hour {
 		t.Errorf("reveal = %v, wait %v, want refused for an hour", ok, wait)
 	}
@@ -218,8 +219,8 @@ func TestLoweredLimitTrimsTheLog(t *testing.T) {
 	}
 }
 
-// Reads are charged in one order and timed in another where clocks differ. A refusal
-// is still one, with nothing left and a wait of a second at least.
+// If clocks differ, reveals are charged in one order and timed in another. A refusal still
+// leaves nothing and asks for a wait of at least a second.
 func TestBudgetToleratesSkewedClocks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
@@ -252,6 +253,20 @@ func counterKey(w world) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
 		"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)},
 		"SK": &types.AttributeValueMemberS{Value: "READS"},
+	}
+}
+
+// plantCounter writes the world's read counter, with the times of reveals, newest first.
+func plantCounter(t *testing.T, w world, reveals []time.Time) {
+	t.Helper()
+	row, list := counterKey(w), &types.AttributeValueMemberL{}
+	for _, at := range reveals {
+		since2025 := at.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
+		list.Value = append(list.Value, &types.AttributeValueMemberN{Value: fmt.Sprint(since2025)})
+	}
+	row["r"] = list
+	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -292,7 +307,7 @@ func TestBudgetCountsDown(t *testing.T) {
 			t.Errorf("reveal %v later: budget = %+v, %v, want %+v", step.after, r.Budget, err, want)
 		}
 	}
-	// What is missing is charged too: ids can't be guessed for nothing.
+	// A reveal of a missing item is charged too, so that guessing ids is limited.
 	now = now.Add(time.Hour)
 	for i, item := range []string{w.secret.ID.String(), "no-uuid", w.caller.UserID.String()} {
 		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), item)

@@ -1,188 +1,284 @@
-package secrets
+package secrets_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"log/slog"
+	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
 )
+
+// The messages are part of the API: clients show them.
+const (
+	msgRequired = "This field is required."
+	msgBlank    = "This field may not be blank."
+	msgNUL      = "Null characters are not allowed."
+	msgBadKey   = "Enter a valid key: letters, digits, dots, underscores and hyphens only."
+	msgMask     = "This is the mask, not a value."
+	msgBadLabel = "Enter a valid name: lowercase letters, digits and hyphens only, with a letter or digit at both ends."
+	msgBadImage = "Enter a valid image reference."
+	msgNoNumber = "A valid integer is required."
+)
+
+// acceptingStore accepts every write and every id. It keeps the last sealed value.
+type acceptingStore struct {
+	secrets.Store
+	sealed []byte
+}
+
+func (*acceptingStore) Secret(_ context.Context, account, secret uuid.UUID) (secrets.Secret, error) {
+	return secrets.Secret{AccountID: account, ID: secret, Name: "secret"}, nil
+}
+
+func (*acceptingStore) CreateSecret(context.Context, secrets.Secret, secrets.Event) error { return nil }
+
+func (s *acceptingStore) CreateItem(_ context.Context, _ secrets.Change, _ secrets.Item, sealed []byte, _ secrets.Event) error {
+	s.sealed = sealed
+	return nil
+}
+
+func (*acceptingStore) CreateService(context.Context, secrets.Change, secrets.Service, secrets.Event) error {
+	return nil
+}
+
+// plainSealer seals nothing.
+type plainSealer struct{ secrets.Sealer }
+
+func (plainSealer) Seal(_ context.Context, _ map[string]string, plaintext []byte) ([]byte, error) {
+	return slices.Clone(plaintext), nil
+}
+
+// inputs creates objects from single fields. The other fields are valid.
+type inputs struct {
+	t     *testing.T
+	m     *secrets.Manager
+	store *acceptingStore
+	c     secrets.Caller
+}
+
+func newInputs(t *testing.T) inputs {
+	store := new(acceptingStore)
+	return inputs{t, &secrets.Manager{Store: store, Sealer: plainSealer{}, Now: time.Now, NewID: uuid.New}, store,
+		secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}}
+}
+
+// messages returns the messages of a field, the only one that err may refuse.
+func (in inputs) messages(field string, err error) []string {
+	in.t.Helper()
+	if err == nil {
+		return nil
+	}
+	var invalid secrets.Invalid
+	if !errors.As(err, &invalid) || len(invalid) != 1 || invalid[0].Field != field {
+		in.t.Errorf("%v, want only %q refused", err, field)
+		return nil
+	}
+	return invalid[0].Messages
+}
+
+func (in inputs) secretName(f secrets.Field) (string, []string) {
+	in.t.Helper()
+	made, err := in.m.CreateSecret(in.t.Context(), in.c, secrets.SecretInput{Name: f})
+	return made.Name, in.messages("name", err)
+}
+
+func (in inputs) itemKey(f secrets.Field) (string, []string) {
+	in.t.Helper()
+	made, err := in.m.CreateItem(in.t.Context(), in.c, uuid.NewString(), secrets.ItemInput{Key: f, Value: secrets.Text("value")})
+	return made.Key, in.messages("key", err)
+}
+
+func (in inputs) itemValue(f secrets.Field) (string, []string) {
+	in.t.Helper()
+	in.store.sealed = nil
+	_, err := in.m.CreateItem(in.t.Context(), in.c, uuid.NewString(), secrets.ItemInput{Key: secrets.Text("KEY"), Value: f})
+	return string(in.store.sealed), in.messages("value", err)
+}
+
+// service creates a service after change has replaced a field of a valid input.
+func (in inputs) service(field string, change func(*secrets.ServiceInput)) (secrets.Service, []string) {
+	in.t.Helper()
+	input := serviceInput("app", uuid.New())
+	change(&input)
+	made, err := in.m.CreateService(in.t.Context(), in.c, input)
+	if err != nil {
+		made = secrets.Service{}
+	}
+	return made, in.messages(field, err)
+}
 
 func TestNamesAndKeysAreChecked(t *testing.T) {
 	const tooLong = "Ensure this field has no more than 255 characters."
+	in := newInputs(t)
 	for _, tt := range []struct {
-		field     Field
+		field     secrets.Field
 		text      string
 		name, key []string
 	}{
-		{Text("plain"), "plain", nil, nil},
-		{Field{}, "", []string{msgRequired}, []string{msgRequired}},
-		{Malformed("Not a valid string."), "", []string{"Not a valid string."}, []string{"Not a valid string."}},
-		{Text(""), "", []string{msgBlank}, []string{msgBlank}},
-		{Text(" \t\r\n\v\f\u00a0\u2003\u001c\u001d\u001e\u001f\u0085"), "", []string{msgBlank}, []string{msgBlank}},
-		{Text("\u200b"), "\u200b", nil, []string{msgBadKey}},
-		{Text(" \x1cAPI_KEY\n"), "API_KEY", nil, nil},
-		{Text("a b"), "a b", nil, []string{msgBadKey}},
-		{Text("a\nb"), "a\nb", nil, []string{msgBadKey}},
-		{Text("A.b-c_9"), "A.b-c_9", nil, nil},
-		{Text("ключ"), "ключ", nil, []string{msgBadKey}},
-		{Text(strings.Repeat("k", 255)), strings.Repeat("k", 255), nil, nil},
-		{Text(strings.Repeat("k", 256)), strings.Repeat("k", 256), []string{tooLong}, []string{tooLong}},
-		{Text(strings.Repeat("😀", 255)), strings.Repeat("😀", 255), nil, []string{msgBadKey}},
-		{Text(strings.Repeat("k", 256) + "\x00"), strings.Repeat("k", 256) + "\x00", []string{tooLong, msgNUL}, []string{tooLong, msgNUL, msgBadKey}},
+		{secrets.Text("plain"), "plain", nil, nil},
+		{secrets.Field{}, "", []string{msgRequired}, []string{msgRequired}},
+		{secrets.Malformed("Not a valid string."), "", []string{"Not a valid string."}, []string{"Not a valid string."}},
+		{secrets.Text(""), "", []string{msgBlank}, []string{msgBlank}},
+		{secrets.Text(" \t\r\n\v\f\u00a0\u2003\u001c\u001d\u001e\u001f\u0085"), "", []string{msgBlank}, []string{msgBlank}},
+		{secrets.Text("\u200b"), "\u200b", nil, []string{msgBadKey}},
+		{secrets.Text(" \x1cAPI_KEY\n"), "API_KEY", nil, nil},
+		{secrets.Text("a b"), "a b", nil, []string{msgBadKey}},
+		{secrets.Text("a\nb"), "a\nb", nil, []string{msgBadKey}},
+		{secrets.Text("A.b-c_9"), "A.b-c_9", nil, nil},
+		{secrets.Text("ключ"), "ключ", nil, []string{msgBadKey}},
+		{secrets.Text(strings.Repeat("k", 255)), strings.Repeat("k", 255), nil, nil},
+		{secrets.Text("\n" + strings.Repeat("k", 255) + " "), strings.Repeat("k", 255), nil, nil},
+		{secrets.Text(strings.Repeat("k", 256)), strings.Repeat("k", 256), []string{tooLong}, []string{tooLong}},
+		{secrets.Text(strings.Repeat("😀", 255)), strings.Repeat("😀", 255), nil, []string{msgBadKey}},
+		{secrets.Text(strings.Repeat("k", 256) + "\x00"), "", []string{tooLong, msgNUL}, []string{tooLong, msgNUL, msgBadKey}},
 	} {
-		text, messages := tt.field.name()
-		if diff := cmp.Diff(tt.name, messages); diff != "" || text != tt.text {
-			t.Errorf("name %q = %q (-want +got):\n%s", tt.field.text, text, diff)
+		text, messages := in.secretName(tt.field)
+		if diff := cmp.Diff(tt.name, messages); diff != "" || tt.name == nil && text != tt.text {
+			t.Errorf("name of %.20q = %.20q (-want +got):\n%s", tt.text, text, diff)
 		}
-		text, messages = tt.field.key()
-		if diff := cmp.Diff(tt.key, messages); diff != "" || text != tt.text {
-			t.Errorf("key %q = %q (-want +got):\n%s", tt.field.text, text, diff)
+		text, messages = in.itemKey(tt.field)
+		if diff := cmp.Diff(tt.key, messages); diff != "" || tt.key == nil && text != tt.text {
+			t.Errorf("key of %.20q = %.20q (-want +got):\n%s", tt.text, text, diff)
 		}
 	}
 }
 
 func TestValuesAreChecked(t *testing.T) {
 	const tooLong = "Ensure this field has no more than 65536 bytes."
+	in := newInputs(t)
 	for _, tt := range []struct {
-		field Field
-		want  []string
+		text string
+		want []string
 	}{
-		{Text("x"), nil},
-		{Text(" \n"), nil},
-		{Text("\x01\x1b\x7f"), nil},
-		{Text(strings.Repeat("v", 65536)), nil},
-		{Text(strings.Repeat("é", 32768)), nil},
-		{Text(strings.Repeat("é", 32768) + "v"), []string{tooLong}},
-		{Text(strings.Repeat("v", 65536) + "\x00"), []string{tooLong, msgNUL}},
-		{Text("a\x00b"), []string{msgNUL}},
-		{Text(Mask), []string{msgMask}},
-		{Text(Mask + "\n"), nil},
-		{Text(""), []string{msgBlank}},
-		{Field{}, []string{msgRequired}},
+		{"x", nil},
+		{" \n", nil},
+		{"\x01\x1b\x7f", nil},
+		{strings.Repeat("v", 65536), nil},
+		{strings.Repeat("é", 32768), nil},
+		{strings.Repeat("é", 32768) + "v", []string{tooLong}},
+		{strings.Repeat("v", 65536) + "\x00", []string{tooLong, msgNUL}},
+		{"a\x00b", []string{msgNUL}},
+		{secrets.Mask, []string{msgMask}},
+		{secrets.Mask + "\n", nil},
+		{"", []string{msgBlank}},
 	} {
-		value, messages := tt.field.value()
+		value, messages := in.itemValue(secrets.Text(tt.text))
 		if diff := cmp.Diff(tt.want, messages); diff != "" {
-			t.Errorf("value of %d bytes (-want +got):\n%s", len(tt.field.text), diff)
+			t.Errorf("value of %d bytes (-want +got):\n%s", len(tt.text), diff)
 		}
-		if value.Reveal() != tt.field.text {
-			t.Errorf("value of %d bytes became one of %d", len(tt.field.text), len(value.Reveal()))
+		if kept := messages == nil; kept && value != tt.text || !kept && value != "" {
+			t.Errorf("value of %d bytes became one of %d", len(tt.text), len(value))
 		}
+	}
+	if value, messages := in.itemValue(secrets.Field{}); !slices.Equal(messages, []string{msgRequired}) || value != "" {
+		t.Errorf("no value = %d bytes, %q, want %q", len(value), messages, msgRequired)
 	}
 }
 
 func TestLabelsAndImagesAreChecked(t *testing.T) {
 	const longLabel, longImage = "Ensure this field has no more than 63 characters.", "Ensure this field has no more than 512 characters."
+	in := newInputs(t)
 	for _, tt := range []struct {
-		field        Field
+		field        secrets.Field
 		text         string
 		label, image []string
 	}{
-		{Text("app"), "app", nil, nil},
-		{Text(" \x1fapp\n"), "app", nil, nil},
-		{Field{}, "", []string{msgRequired}, []string{msgRequired}},
-		{Malformed("why"), "", []string{"why"}, []string{"why"}},
-		{Text(" \t"), "", []string{msgBlank}, []string{msgBlank}},
-		{Text("-"), "-", []string{msgBadLabel}, []string{msgBadImage}},
-		{Text("a_b.c:v1"), "a_b.c:v1", []string{msgBadLabel}, nil},
-		{Text("a---b"), "a---b", nil, nil},
-		{Text(strings.Repeat("a", 63)), strings.Repeat("a", 63), nil, nil},
-		{Text(strings.Repeat("a", 64)), strings.Repeat("a", 64), []string{longLabel}, nil},
-		{Text(strings.Repeat("a", 512)), strings.Repeat("a", 512), []string{longLabel}, nil},
-		{Text(strings.Repeat("a", 513)), strings.Repeat("a", 513), []string{longLabel}, []string{longImage}},
-		{Text(strings.Repeat("é", 513) + "\x00"), strings.Repeat("é", 513) + "\x00", []string{longLabel, msgBadLabel, msgNUL}, []string{longImage, msgBadImage, msgNUL}},
+		{secrets.Text("app"), "app", nil, nil},
+		{secrets.Text(" \x1fapp\n"), "app", nil, nil},
+		{secrets.Field{}, "", []string{msgRequired}, []string{msgRequired}},
+		{secrets.Malformed("why"), "", []string{"why"}, []string{"why"}},
+		{secrets.Text(" \t"), "", []string{msgBlank}, []string{msgBlank}},
+		{secrets.Text("-"), "-", []string{msgBadLabel}, []string{msgBadImage}},
+		{secrets.Text("a_b.c:v1"), "a_b.c:v1", []string{msgBadLabel}, nil},
+		{secrets.Text("a---b"), "a---b", nil, nil},
+		{secrets.Text(strings.Repeat("a", 63)), strings.Repeat("a", 63), nil, nil},
+		{secrets.Text(strings.Repeat("a", 64)), strings.Repeat("a", 64), []string{longLabel}, nil},
+		{secrets.Text(strings.Repeat("a", 512)), strings.Repeat("a", 512), []string{longLabel}, nil},
+		{secrets.Text(strings.Repeat("a", 513)), "", []string{longLabel}, []string{longImage}},
+		{secrets.Text(strings.Repeat("é", 513) + "\x00"), "", []string{longLabel, msgBadLabel, msgNUL},
+			[]string{longImage, msgBadImage, msgNUL}},
 	} {
-		text, messages := tt.field.label()
-		if diff := cmp.Diff(tt.label, messages); diff != "" || text != tt.text {
-			t.Errorf("label %.20q = %.20q (-want +got):\n%s", tt.field.text, text, diff)
+		made, messages := in.service("name", func(in *secrets.ServiceInput) { in.Name = tt.field })
+		if diff := cmp.Diff(tt.label, messages); diff != "" || tt.label == nil && made.Name != tt.text {
+			t.Errorf("label of %.20q = %.20q (-want +got):\n%s", tt.text, made.Name, diff)
 		}
-		text, messages = tt.field.image()
-		if diff := cmp.Diff(tt.image, messages); diff != "" || text != tt.text {
-			t.Errorf("image %.20q = %.20q (-want +got):\n%s", tt.field.text, text, diff)
+		made, messages = in.service("image", func(in *secrets.ServiceInput) { in.Image = tt.field })
+		if diff := cmp.Diff(tt.image, messages); diff != "" || tt.image == nil && made.Image != tt.text {
+			t.Errorf("image of %.20q = %.20q (-want +got):\n%s", tt.text, made.Image, diff)
 		}
 	}
 }
 
 func TestPortsAreChecked(t *testing.T) {
 	const tooSmall, tooLarge = "Ensure this value is greater than or equal to 1.", "Ensure this value is less than or equal to 65535."
+	in := newInputs(t)
+	port := func(f secrets.Field) (int, []string) {
+		made, messages := in.service("port", func(in *secrets.ServiceInput) { in.Port = f })
+		return made.Port, messages
+	}
 	for _, tt := range []struct {
-		field Field
+		text  string
 		want  int
 		fault string
 	}{
-		{Text("1"), 1, ""},
-		{Text("65535"), 65535, ""},
-		{Text("\x1f 0080.000\n"), 80, ""},
-		{Text("80."), 80, ""},
-		{Text("+80"), 80, ""},
-		{Field{}, 0, msgRequired},
-		{Malformed("why"), 0, "why"},
-		{Text(""), 0, msgNoNumber},
-		{Text("."), 0, msgNoNumber},
-		{Text(".0"), 0, msgNoNumber},
-		{Text("80.01"), 0, msgNoNumber},
-		{Text("80.0.0"), 0, msgNoNumber},
-		{Text("80 .x"), 0, msgNoNumber},
-		{Text("1_0"), 0, msgNoNumber},
-		{Text("0x1"), 0, msgNoNumber},
-		{Text("--1"), 0, msgNoNumber},
-		{Text("inf"), 0, msgNoNumber},
-		{Text("1e3"), 0, msgNoNumber},
-		{Text("9223372036854775808.1"), 0, msgNoNumber},
-		{Text("0"), 0, tooSmall},
-		{Text("-0"), 0, tooSmall},
-		{Text("-9223372036854775809"), 0, tooSmall},
-		{Text("65536"), 0, tooLarge},
-		{Text("9223372036854775808"), 0, tooLarge},
-		{Text(strings.Repeat("9", 5000)), 0, tooLarge},
+		{"1", 1, ""},
+		{"65535", 65535, ""},
+		{"\x1f 0080.000\n", 80, ""},
+		{"80.", 80, ""},
+		{"+80", 80, ""},
+		{"", 0, msgNoNumber},
+		{".", 0, msgNoNumber},
+		{".0", 0, msgNoNumber},
+		{"80.01", 0, msgNoNumber},
+		{"80.0.0", 0, msgNoNumber},
+		{"80 .x", 0, msgNoNumber},
+		{"1_0", 0, msgNoNumber},
+		{"0x1", 0, msgNoNumber},
+		{"--1", 0, msgNoNumber},
+		{"inf", 0, msgNoNumber},
+		{"1e3", 0, msgNoNumber},
+		{"9223372036854775808.1", 0, msgNoNumber},
+		{"0", 0, tooSmall},
+		{"-0", 0, tooSmall},
+		{"-9223372036854775809", 0, tooSmall},
+		{"65536", 0, tooLarge},
+		{"9223372036854775808", 0, tooLarge},
+		{strings.Repeat("9", 5000), 0, tooLarge},
 	} {
-		got, messages := tt.field.port()
-		if strings.Join(messages, "|") != tt.fault || got != tt.want {
-			t.Errorf("port %.20q = %d, %q, want %d, %q", tt.field.text, got, messages, tt.want, tt.fault)
+		if got, messages := port(secrets.Text(tt.text)); strings.Join(messages, "|") != tt.fault || got != tt.want {
+			t.Errorf("port of %.20q = %d, %q, want %d, %q", tt.text, got, messages, tt.want, tt.fault)
+		}
+	}
+	for fault, field := range map[string]secrets.Field{msgRequired: {}, "why": secrets.Malformed("why")} {
+		if got, messages := port(field); !slices.Equal(messages, []string{fault}) || got != 0 {
+			t.Errorf("port = %d, %q, want %q", got, messages, fault)
 		}
 	}
 }
 
 func TestOptionalFieldsMayBeMissing(t *testing.T) {
-	for _, tt := range []struct {
-		field Field
+	in := newInputs(t)
+	for name, tt := range map[string]struct {
+		field secrets.Field
 		want  string
 		fault []string
 	}{
-		{Field{}, "", nil},
-		{Null(), "", nil},
-		{Text(" a b\n"), "a b", nil},
-		{Text(" "), "", []string{msgBlank}},
-		{Malformed("why"), "", []string{"why"}},
-		{Text(strings.Repeat("c", 256)), strings.Repeat("c", 256), []string{"Ensure this field has no more than 255 characters."}},
+		"missing":   {secrets.Field{}, "", nil},
+		"null":      {secrets.Null(), "", nil},
+		"text":      {secrets.Text(" a b\n"), "a b", nil},
+		"blank":     {secrets.Text(" "), "", []string{msgBlank}},
+		"malformed": {secrets.Malformed("why"), "", []string{"why"}},
+		"too long":  {secrets.Text(strings.Repeat("c", 256)), "", []string{"Ensure this field has no more than 255 characters."}},
 	} {
-		got, messages := tt.field.optional()
-		if diff := cmp.Diff(tt.fault, messages); diff != "" || got != tt.want {
-			t.Errorf("optional %.20q = %.20q, want %.20q (-want +got):\n%s", tt.field.text, got, tt.want, diff)
-		}
-	}
-}
-
-// A value says nothing however it is printed, and neither does an input that holds one.
-func TestNothingPrintsValues(t *testing.T) {
-	const plain = "hunter2-canary"
-	v, in := NewValue(plain), ItemInput{Key: Text("K"), Value: Text(plain)}
-	revealed := Revealed{Value: v}
-	var logged strings.Builder
-	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed)
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed)
-	encoded, err := json.Marshal(map[string]any{"v": v, "in": in, "r": revealed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{
-		logged.String(), string(encoded), fmt.Sprint(v, in, revealed), fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v),
-		fmt.Sprintf("%v %+v %#v %s", in, in, in, in), fmt.Sprintf("%v %+v %#v", revealed, revealed, revealed), fmt.Sprintf("%x", v), fmt.Sprintf("%"+"d", v), fmt.Sprintf("%+v", struct{ v Value }{v}),
-	} {
-		if strings.Contains(text, plain) || strings.Contains(text, fmt.Sprintf("%x", plain)) {
-			t.Errorf("printed as %s", text)
+		made, messages := in.service("config", func(in *secrets.ServiceInput) { in.Config = tt.field })
+		if diff := cmp.Diff(tt.fault, messages); diff != "" || made.Config != tt.want {
+			t.Errorf("%s: config = %.20q, want %.20q (-want +got):\n%s", name, made.Config, tt.want, diff)
 		}
 	}
 }

@@ -1,13 +1,56 @@
-package secrets
+package secrets_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
 )
+
+// keyStore keeps API keys in memory and counts their reads.
+type keyStore struct {
+	secrets.Store
+	keys  map[secrets.KeyHash]secrets.APIKey
+	reads int
+}
+
+func (s *keyStore) CreateAccount(_ context.Context, _ secrets.Account, _ secrets.Secret, k secrets.APIKey, _ secrets.Event) error {
+	s.keys[k.Hash] = k
+	return nil
+}
+
+func (s *keyStore) APIKey(_ context.Context, hash secrets.KeyHash) (secrets.APIKey, error) {
+	s.reads++
+	k, ok := s.keys[hash]
+	if !ok {
+		return k, secrets.ErrNotFound
+	}
+	return k, nil
+}
+
+// denials counts refused keys.
+type denials struct {
+	secrets.Monitor
+	n *int
+}
+
+func (d denials) Denied(context.Context) { *d.n++ }
+
+// keyManager makes keys from a source of randomness.
+func keyManager(random io.Reader) (*secrets.Manager, *keyStore) {
+	store := &keyStore{keys: map[secrets.KeyHash]secrets.APIKey{}}
+	return &secrets.Manager{Store: store, Monitor: denials{n: new(int)}, Now: time.Now, NewID: uuid.New, Rand: random}, store
+}
 
 func TestNewKeysHaveTheirForm(t *testing.T) {
 	form := regexp.MustCompile(`^gob_[0-9A-Za-z]{49}$`)
@@ -17,56 +60,68 @@ func TestNewKeysHaveTheirForm(t *testing.T) {
 		if random != nil {
 			source = bytes.NewReader(random)
 		}
-		key, err := newKey(source)
+		m, store := keyManager(source)
+		made, err := m.CreateAccount(t.Context(), secrets.Text("account"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !form.MatchString(key) || seen[key] {
-			t.Errorf("newKey = %q, want a new one like %s", key, form)
+		if !form.MatchString(made.Key) || seen[made.Key] {
+			t.Errorf("CreateAccount from %x = key %q, want a new one like %s", random, made.Key, form)
 		}
-		seen[key] = true
-		hash, ok := hashKey(key)
-		if !ok || hash != sha256.Sum256([]byte(key)) {
-			t.Errorf("hashKey(%q) = %x, %v, want its SHA-256", key, hash, ok)
+		seen[made.Key] = true
+		if _, ok := store.keys[sha256.Sum256([]byte(made.Key))]; !ok || len(store.keys) != 1 {
+			t.Errorf("CreateAccount stored %v for %q, want its SHA-256", store.keys, made.Key)
+		}
+		want := secrets.Caller{AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID}
+		if c, err := m.Authenticate(t.Context(), "Bearer "+made.Key); err != nil || c != want {
+			t.Errorf("Authenticate(%q) = %+v, %v, want %+v", made.Key, c, err, want)
 		}
 	}
-	if key, err := newKey(strings.NewReader("too short")); err == nil {
-		t.Errorf("newKey without randomness = %q, want an error", key)
+	m, store := keyManager(strings.NewReader("too short"))
+	if made, err := m.CreateAccount(t.Context(), secrets.Text("account")); err == nil || len(store.keys) > 0 {
+		t.Errorf("CreateAccount without randomness = %+v, and stored %v, want an error", made, store.keys)
 	}
 }
 
 // A key with any character changed, missing or added is refused without a read.
 func TestChecksumFindsDamagedKeys(t *testing.T) {
-	key, err := newKey(rand.Reader)
+	m, store := keyManager(rand.Reader)
+	made, err := m.CreateAccount(t.Context(), secrets.Text("account"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	key := made.Key
+	var damaged []string
 	for i := range key {
 		for _, c := range "0Az-" {
 			if changed := key[:i] + string(c) + key[i+1:]; changed != key {
-				if _, ok := hashKey(changed); ok {
-					t.Errorf("hashKey accepts %q for %q", changed, key)
-				}
+				damaged = append(damaged, changed)
 			}
 		}
-		if _, ok := hashKey(key[:i]); ok {
-			t.Errorf("hashKey accepts %q", key[:i])
+		damaged = append(damaged, key[:i])
+	}
+	damaged = append(damaged, key+"0", "\t"+key, "GOB_"+key[4:])
+	for _, text := range damaged {
+		if c, err := m.Authenticate(t.Context(), "Bearer "+text); !errors.Is(err, secrets.ErrUnauthenticated) {
+			t.Errorf("Authenticate(%q) for %q = %+v, %v, want ErrUnauthenticated", text, key, c, err)
 		}
 	}
-	for _, other := range []string{key + "0", " " + key, "GOB_" + key[4:]} {
-		if _, ok := hashKey(other); ok {
-			t.Errorf("hashKey accepts %q", other)
-		}
+	if store.reads > 0 {
+		t.Errorf("%d damaged keys cost %d reads, want none", len(damaged), store.reads)
+	}
+	if n := *m.Monitor.(denials).n; n != len(damaged) {
+		t.Errorf("the monitor counts %d refused keys, want %d", n, len(damaged))
 	}
 }
 
 // The form is a promise to scanners: this key stays valid for ever.
 func TestGoldenKey(t *testing.T) {
-	key, err := newKey(bytes.NewReader([]byte("goblins-secrets golden key, 32 B")))
+	m, _ := keyManager(bytes.NewReader([]byte("goblins-secrets golden key, 32 B")))
+	made, err := m.CreateAccount(t.Context(), secrets.Text("account"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh"; key != want {
-		t.Errorf("newKey = %q, want %q", key, want)
+	if want := "gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh"; made.Key != want {
+		t.Errorf("CreateAccount = key %q, want %q", made.Key, want)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// A secret with 1,000 items is gone for every caller at once. The removal of its rows is
-// killed, again and again, at each of its steps, before or after what it does there:
-// nothing else goes, and in the end purge-secrets has removed all of them.
+// A secret with 1,000 items is gone for every caller at the moment of its deletion. The
+// removal of its rows is killed again and again, before or after each of its steps: no other
+// row goes, and in the end purge-secrets has removed all of them.
 func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 	t.Parallel()
 	const items = 1000
@@ -59,7 +59,7 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, bystander := prepare(t)
-			// killed is a service whose process is killed at the nth call of a kind.
+			// killed is a manager whose process is killed at the nth call of a kind.
 			killed := func(what string, nth int) *secrets.Manager {
 				return w.table.Manager(t, secretstest.Inject(secretstest.At(secretstest.Call{What: what, Nth: nth}, fault, true)))
 			}
@@ -108,7 +108,7 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 
 func errOf[T any](_ T, err error) error { return err }
 
-// rows counts the rows of what is in the world's secret.
+// rows counts the rows of the world's secret.
 func (w world) rows(t *testing.T) (n int) {
 	t.Helper()
 	pages := dynamodb.NewQueryPaginator(w.table.Client, &dynamodb.QueryInput{
@@ -127,7 +127,7 @@ func (w world) rows(t *testing.T) (n int) {
 	return n
 }
 
-// fill copies the rows of the world's item, until its secret has so many.
+// fill copies the rows of the world's item until its secret has that many items.
 func fill(t *testing.T, w world, items int) {
 	t.Helper()
 	pk := fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID)
@@ -169,12 +169,14 @@ func fill(t *testing.T, w world, items int) {
 	_, err := w.table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 		TableName: &w.table.Name,
 		Key: map[string]types.AttributeValue{
-			"PK": &types.AttributeValueMemberS{Value: "ACCOUNT#" + w.caller.AccountID.String()}, "SK": &types.AttributeValueMemberS{Value: "SECRET#" + w.secret.ID.String()},
+			"PK": &types.AttributeValueMemberS{Value: "ACCOUNT#" + w.caller.AccountID.String()},
+			"SK": &types.AttributeValueMemberS{Value: "SECRET#" + w.secret.ID.String()},
 		},
 		UpdateExpression:         aws.String("ADD #items :items, #size :size"),
 		ExpressionAttributeNames: map[string]string{"#items": "items", "#size": "size"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":items": &types.AttributeValueMemberN{Value: fmt.Sprint(items - 2)}, ":size": &types.AttributeValueMemberN{Value: fmt.Sprint((items - 2) * w.item.Size)},
+			":items": &types.AttributeValueMemberN{Value: fmt.Sprint(items - 2)},
+			":size":  &types.AttributeValueMemberN{Value: fmt.Sprint((items - 2) * w.item.Size)},
 		},
 	})
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// What services take of a secret changes with its items, its name, the first of them
-// and the last one: then its revision is raised, and the change waits for its delivery.
-// With nothing else.
+// Items, the name, the first service and the last service change the bundle of a secret.
+// Each such change raises the revision, and puts a used secret into the outbox. Nothing else
+// does.
 func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
@@ -69,7 +69,8 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 		waiting, waitErr := w.table.Store(t).Entry(ctx, c.AccountID, w.secret.ID)
 		raised, waits := after.Revision == before.Revision+1, waitErr == nil
 		if err != nil || raised != step.raised || !raised && after.Revision != before.Revision || waits != step.waits {
-			t.Errorf("%s: revision %d after %d, waits = %v (%v), want it raised = %v, waits = %v", step.name, after.Revision, before.Revision, waits, waitErr, step.raised, step.waits)
+			t.Errorf("%s: revision %d after %d, waits = %v (%v), want it raised = %v, waits = %v",
+				step.name, after.Revision, before.Revision, waits, waitErr, step.raised, step.waits)
 		}
 		w.table.Check(t)
 		// It is delivered, or removed.
@@ -88,8 +89,8 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 	}
 }
 
-// Where nothing is delivered, secrets that services use have no limit. Once something
-// is, what is too large can shrink, and what does not grow is no worse than before.
+// A deployment that delivers no bundles does not limit the size of used secrets. If it starts
+// to deliver, a secret that is too large may shrink or keep its size, but not grow.
 func TestTooLargeSecretsMayShrink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))
@@ -102,7 +103,10 @@ func TestTooLargeSecretsMayShrink(t *testing.T) {
 	}
 	large := strings.Repeat("v", 40_000)
 	for name, err := range map[string]error{
-		"attach": attach("app"), "create": errOf(m.CreateItem(ctx, c, id, itemInput("LARGE", large))), "write": write("KEY", large), "attach another": attach("worker"),
+		"attach":         attach("app"),
+		"create":         errOf(m.CreateItem(ctx, c, id, itemInput("LARGE", large))),
+		"write":          write("KEY", large),
+		"attach another": attach("worker"),
 	} {
 		if err != nil {
 			t.Errorf("%s where nothing is delivered: %v", name, err)

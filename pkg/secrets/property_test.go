@@ -46,9 +46,8 @@ type player struct {
 	full int // times that something was refused for its size
 }
 
-// Several accounts do random operations at once, with conflicts in every second
-// write. At the end each holds exactly what its model says, through the API and in
-// the table.
+// Several accounts do random operations at the same time, with conflicts in every second
+// write. In the end each account equals its model, through the API and in the table.
 func TestRandomOperationsMatchTheModel(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -90,7 +89,7 @@ func TestRandomOperationsMatchTheModel(t *testing.T) {
 // few makes collisions of names and keys likely.
 func (p *player) few(prefix string) string { return fmt.Sprintf("%s-%d", prefix, p.rand.IntN(6)) }
 
-// pick chooses a key of a map, in a way that depends on the seed only.
+// pick chooses a key of a map. The choice depends on the seed only.
 func pick[T any](p *player, m map[string]T) (string, bool) {
 	if len(m) == 0 {
 		return "", false
@@ -98,8 +97,8 @@ func pick[T any](p *player, m map[string]T) (string, bool) {
 	return slices.Sorted(maps.Keys(m))[p.rand.IntN(len(m))], true
 }
 
-// outcome holds an operation's error against what the model expects: the field that is
-// refused, if one is.
+// outcome compares an operation's error with the field that the model expects to be refused,
+// if any.
 func (p *player) outcome(doing string, err error, fields ...string) (done bool) {
 	p.t.Helper()
 	field := cmp.Or(fields...)
@@ -139,7 +138,7 @@ func (p *player) serviceTaken(name, except string) bool {
 	return false
 }
 
-// size is how many bytes a secret takes as a JSON object, once an item is another.
+// size is the size of a secret's bundle, in bytes, with an item replaced.
 func (s *modelSecret) size(iid string, changed *modelItem) int {
 	object := map[string]string{}
 	for id, it := range s.items {
@@ -159,8 +158,8 @@ func (s *modelSecret) size(iid string, changed *modelItem) int {
 	return b.Len() - len("\n")
 }
 
-// tooLarge tells whether a change is more than services could take: it is refused if
-// they use the secret, and if it grows.
+// tooLarge reports whether a change is refused for the size of the bundle: services use the
+// secret, the bundle exceeds the limit, and it grows.
 func (p *player) tooLarge(sid, iid string, changed modelItem) bool {
 	secret := p.model[sid]
 	was := secret.size("", nil)
@@ -168,12 +167,12 @@ func (p *player) tooLarge(sid, iid string, changed modelItem) bool {
 	return len(p.users(sid)) > 0 && now > 65536 && now > was
 }
 
-// value is one to write; some are so large that two or three of them fill a bundle.
+// value is a value to write. Some are so large that two or three of them fill a bundle.
 func (p *player) value() string {
 	if p.rand.IntN(3) > 0 {
 		return uuid.NewString()
 	}
-	return strings.Repeat([]string{"v", "\"", "é", "\u2028"}[p.rand.IntN(4)], 8000+p.rand.IntN(8000))
+	return strings.Repeat([]string{"v", "\"", "é", "\u2028"}[p.rand.IntN(4)], 12000+p.rand.IntN(9000))
 }
 
 func (p *player) nameTaken(name, except string) bool {
@@ -282,11 +281,11 @@ func (p *player) deleteSecret(sid string) {
 	}
 }
 
-// stepService does something to a service, and the secret that it may come to.
+// stepService creates, changes, moves or deletes a service. sid is the secret that it may join.
 func (p *player) stepService(n int, sid string) {
 	ctx := p.t.Context()
 	id, has := pick(p, p.services)
-	// A secret takes its first service only when it is no larger than a bundle may be.
+	// The first service is refused if the bundle is too large.
 	full := func() string {
 		return when(len(p.users(sid)) == 0 && p.model[sid].size("", nil) > 65536, "secret")
 	}
@@ -358,7 +357,7 @@ func (p *player) compare() {
 	}
 }
 
-// compareServices reads a list of services, of all or of a secret's, page by page.
+// compareServices reads all services, or those of a secret, page by page.
 func (p *player) compareServices(sid string, want []string) {
 	p.t.Helper()
 	var got []string

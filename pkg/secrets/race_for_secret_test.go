@@ -35,10 +35,12 @@ func TestDeletionOrUseWins(t *testing.T) {
 		secretIDs := plant(t, table, c.AccountID, rounds)
 		owner, rival := table.Manager(t), table.Manager(t)
 		if i%4 == 0 { // their transactions meet others, too
-			owner, rival = table.Manager(t, secretstest.Inject(secretstest.Conflicts)), table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+			owner = table.Manager(t, secretstest.Inject(secretstest.Conflicts))
+			rival = table.Manager(t, secretstest.Inject(secretstest.Conflicts))
 		}
 		wg.Go(func() {
-			mover, err := owner.CreateService(t.Context(), c, secrets.ServiceInput{Name: secrets.Text("mover"), Image: secrets.Text("app"), Port: secrets.Text("80")})
+			input := secrets.ServiceInput{Name: secrets.Text("mover"), Image: secrets.Text("app"), Port: secrets.Text("80")}
+			mover, err := owner.CreateService(t.Context(), c, input)
 			if err != nil {
 				t.Error(err)
 				return
@@ -46,7 +48,11 @@ func TestDeletionOrUseWins(t *testing.T) {
 			for round := range rounds {
 				name := fmt.Sprint("app-", round)
 				id := secretIDs[round]
+				how := round % 2
 				head := time.Duration(rand.IntN(4)-2) * time.Millisecond // of the deletion
+				if how == 1 {                                            // a move reads more rows before its write
+					head -= 3 * time.Millisecond
+				}
 				var deletion error
 				var both sync.WaitGroup
 				both.Go(func() {
@@ -54,7 +60,6 @@ func TestDeletionOrUseWins(t *testing.T) {
 					deletion = owner.DeleteSecret(t.Context(), c, id.String())
 				})
 				time.Sleep(head)
-				how := round % 2
 				var use error
 				if how == 0 {
 					_, use = rival.CreateService(t.Context(), c, serviceInput(name, id))
@@ -84,8 +89,8 @@ func TestDeletionOrUseWins(t *testing.T) {
 	table.Check(t)
 }
 
-// plant writes the rows of so many secrets without items: creating them would take
-// longer than what is tested.
+// plant writes the rows of secrets without items: creating them would take longer than the
+// race.
 func plant(t *testing.T, table *secretstest.Table, account uuid.UUID, secrets int) (ids []uuid.UUID) {
 	t.Helper()
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -96,13 +101,17 @@ func plant(t *testing.T, table *secretstest.Table, account uuid.UUID, secrets in
 		hash := sha256.Sum256([]byte(name))
 		ids = append(ids, id)
 		rows = append(rows,
-			map[string]types.AttributeValue{"PK": pk, "SK": text("SECRET#" + id.String()), "name": text(name), "items": &types.AttributeValueMemberN{Value: "0"}, "created_at": text("2026-02-03T04:05:06.000789Z")},
+			map[string]types.AttributeValue{
+				"PK": pk, "SK": text("SECRET#" + id.String()), "name": text(name),
+				"items": &types.AttributeValueMemberN{Value: "0"}, "created_at": text("2026-02-03T04:05:06.000789Z"),
+			},
 			map[string]types.AttributeValue{"PK": pk, "SK": text("NAME#" + hex.EncodeToString(hash[:])), "owner": text(id.String())},
 		)
 	}
 	putRows(t, table, rows)
 	_, err := table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: &table.Name, Key: map[string]types.AttributeValue{"PK": pk, "SK": text("ACCOUNT")}, UpdateExpression: aws.String("ADD secrets :n"),
+		TableName: &table.Name, Key: map[string]types.AttributeValue{"PK": pk, "SK": text("ACCOUNT")},
+		UpdateExpression:          aws.String("ADD secrets :n"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberN{Value: fmt.Sprint(secrets)}},
 	})
 	if err != nil {
@@ -119,15 +128,17 @@ func putRows(t *testing.T, table *secretstest.Table, rows []map[string]types.Att
 		for _, row := range batch {
 			writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: row}})
 		}
-		out, err := table.Client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table.Name: writes}})
+		out, err := table.Client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{table.Name: writes},
+		})
 		if err != nil || len(out.UnprocessedItems) > 0 {
 			t.Fatalf("write rows: %v, %d left", err, len(out.UnprocessedItems))
 		}
 	}
 }
 
-// A write that would make a used secret too large, and the first service that comes to
-// one that is large, at once: never are both done.
+// A write would make a used secret too large, while its first service begins to use it. One
+// of them wins, and the other is refused.
 func TestWriteOrUseWinsTheRoom(t *testing.T) {
 	t.Parallel()
 	const rounds = 15

@@ -12,8 +12,8 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// 32 clients create items in one secret at once, against conflicts in every second
-// attempt: all succeed, and the count is exact. In one that services use too.
+// 32 clients create items in one secret at the same time, with conflicts in every second
+// attempt. All succeed, and the count is exact, also in a secret that a service uses.
 func TestConcurrentCreatesAllSucceed(t *testing.T) {
 	t.Parallel()
 	const clients = 32
@@ -51,9 +51,8 @@ func TestConcurrentCreatesAllSucceed(t *testing.T) {
 	}
 }
 
-// Many clients change, rename, reveal and delete one item at once. Whatever the
-// interleaving, each operation is whole: a revealed value is one that was written,
-// and the table holds together.
+// Many clients change, rename and reveal one item at the same time. In any interleaving each
+// operation is whole: a revealed value was written, and no invariant of the table breaks.
 func TestOneOfRivalsWins(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))

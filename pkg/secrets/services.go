@@ -209,7 +209,7 @@ func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attac
 	case errors.Is(err, ErrNotFound):
 		f.add("secret", []string{msgNoSecret(in.Secret.text)})
 	case err != nil:
-		return Change{}, fmt.Errorf("read secret: %s", err)
+		return Change{}, fmt.Errorf("read secret: %w", err)
 	}
 	return attach, f.err()
 }

@@ -15,15 +15,15 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// refused tells whether an error says that a field was not accepted.
+// refused reports whether an error refuses exactly this field.
 func refused(err error, field string) bool {
 	var invalid secrets.Invalid
 	return errors.As(err, &invalid) && len(invalid) == 1 && invalid[0].Field == field
 }
 
-// Services come to a few secrets, move between them and go, while their items change
-// and they are renamed, all at once: each secret counts those that use it, and its size
-// is that of its items.
+// Services are created for a few secrets, moved between them and deleted, while items change
+// and secrets are renamed, all at the same time. Each secret counts the services that use it,
+// and its size is that of its items.
 func TestConcurrentUseIsCountedExactly(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 12, 16
@@ -42,7 +42,7 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 		wg.Go(func() {
 			ctx, c := t.Context(), w.caller
 			some := func() uuid.UUID { return bundles[rand.IntN(len(bundles))] }
-			var own []uuid.UUID // services of this client's
+			var own []uuid.UUID // this client's services
 			var items [][2]string
 			for round := range rounds {
 				var err error
@@ -67,7 +67,8 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 					}
 				case n < 9:
 					at := items[rand.IntN(len(items))]
-					_, err = m.UpdateItem(ctx, c, at[0], at[1], itemInput(fmt.Sprintf("RENAMED_%d_%d", i, round), strings.Repeat("x", rand.IntN(100)+1)))
+					_, err = m.UpdateItem(ctx, c, at[0], at[1],
+						itemInput(fmt.Sprintf("RENAMED_%d_%d", i, round), strings.Repeat("x", rand.IntN(100)+1)))
 				default:
 					err = m.DeleteItem(ctx, c, items[0][0], items[0][1])
 					items = items[1:]
@@ -78,14 +79,15 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 			}
 		})
 	}
-	for n := range 20 { // one more renames, and tries to delete
+	for n := range 20 { // another client renames, and tries to delete
 		id := bundles[n%len(bundles)].String()
 		m := w.table.Manager(t, secretstest.Inject(secretstest.Conflicts))
 		if _, err := m.UpdateSecret(t.Context(), w.caller, id, secretInput(fmt.Sprint("name ", n))); err != nil {
 			t.Errorf("rename: %v", err)
 		}
 		var inUse secrets.InUse
-		if err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); !errors.As(err, &inUse) || inUse.Services < 1 || len(inUse.Names) < 1 {
+		err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+		if !errors.As(err, &inUse) || inUse.Services < 1 || len(inUse.Names) < 1 {
 			t.Errorf("delete a used secret: %v, want InUse", err) // the first service never leaves it
 		}
 	}
@@ -102,9 +104,9 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 	w.table.Check(t)
 }
 
-// The last service leaves and another comes, or an item changes, at the same moment:
-// whatever the order, what is used in the end waits for its delivery, and what is not
-// for its removal.
+// The last service of a secret leaves, another begins to use it, and an item changes, all at
+// the same moment, while a deliverer empties the outbox. In any order, the secret is in the
+// outbox in the end unless its newest revision was delivered.
 func TestLastUseAndFirstUseKeepTheOutboxRight(t *testing.T) {
 	t.Parallel()
 	const rounds = 20
@@ -131,12 +133,79 @@ func TestLastUseAndFirstUseKeepTheOutboxRight(t *testing.T) {
 				t.Errorf("update: %v", err)
 			}
 		})
+		done := make(chan struct{})
+		var deliverer sync.WaitGroup
+		deliverer.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					deliver(t, w)
+				}
+			}
+		})
 		wg.Wait()
+		close(done)
+		deliverer.Wait()
+		w.table.Check(t)
+		if t.Failed() {
+			break
+		}
 		last = next.ID
 	}
 	secret, err := a.Secret(t.Context(), w.caller, w.secret.ID.String())
 	if err != nil || secret.Services != 1 {
 		t.Errorf("the secret = %+v, %v, want one service", secret, err)
+	}
+}
+
+// deliver does to the store what a deliverer does for the world's secret, if it is in the
+// outbox.
+func deliver(t *testing.T, w world) {
+	store := w.table.Store(t)
+	entry, err := store.Entry(t.Context(), w.caller.AccountID, w.secret.ID)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return
+	}
+	var secret secrets.Secret
+	if err == nil {
+		secret, err = store.Secret(t.Context(), w.caller.AccountID, w.secret.ID)
+	}
+	switch {
+	case err != nil:
+	case secret.Services > 0:
+		err = store.MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, secret.Revision)
+	default:
+		err = store.MarkUndelivered(t.Context(), w.caller.AccountID, w.secret.ID)
+	}
+	if err == nil {
+		err = store.Acknowledge(t.Context(), entry)
+	}
+	if err != nil && !errors.Is(err, secrets.ErrChanged) { // a newer change took the entry's place
+		t.Errorf("deliver: %v", err)
+	}
+}
+
+// An outage while the secret of a service is read is an outage, not an internal error.
+func TestOutageOfTheUsedSecretIsUnavailable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	attach(t, &w)
+	m := w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+		if c.What == "GetItem SECRET" {
+			return secretstest.LostBefore
+		}
+		return secretstest.None
+	}))
+	for name, err := range map[string]error{
+		"create": errOf(m.CreateService(t.Context(), w.caller, serviceInput("other", w.second.ID))),
+		"move":   errOf(m.UpdateService(t.Context(), w.caller, w.service.ID.String(), serviceInput("app", w.second.ID))),
+		"delete": m.DeleteService(t.Context(), w.caller, w.service.ID.String()),
+	} {
+		if !errors.Is(err, secrets.ErrUnavailable) {
+			t.Errorf("%s without the secret's row: %v, want ErrUnavailable", name, err)
+		}
 	}
 	w.table.Check(t)
 }

@@ -9,7 +9,7 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// world is an account that something is done to: a secret with two items.
+// world is an account with a secret of two items, on which tests operate.
 type world struct {
 	table  *secretstest.Table
 	caller secrets.Caller
@@ -17,8 +17,8 @@ type world struct {
 	item   secrets.Item
 	other  secrets.Item
 
-	service secrets.Service // that uses the secret, once it is used
-	second  secrets.Secret  // without items, for that one to move to
+	service secrets.Service // uses the secret, after attach
+	second  secrets.Secret  // without items, made by attach
 }
 
 func newWorld(t *testing.T, table *secretstest.Table) world {
@@ -50,7 +50,7 @@ func valueInput(value string) secrets.ItemInput {
 	return secrets.ItemInput{Value: secrets.Text(value)}
 }
 
-// attach has a service use the world's secret.
+// attach creates a service that uses the world's secret, and a second secret.
 func attach(t *testing.T, w *world) {
 	t.Helper()
 	m := w.table.Manager(t)

@@ -11,8 +11,8 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// operation is done to a world, which may be prepared for it, and done tells by reading
-// whether it has been.
+// operation is one write to a world that prepare may have changed first. done reads whether
+// the write was done.
 type operation struct {
 	name    string
 	prepare func(t *testing.T, w *world)
@@ -61,7 +61,7 @@ func revealed(t *testing.T, m *secrets.Manager, w world) string {
 	return r.Value.Reveal()
 }
 
-// writes are all the operations that change something.
+// writes are all operations that write.
 var writes = []operation{
 	{"CreateAccount", nil,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
@@ -153,7 +153,8 @@ var writes = []operation{
 		}},
 	{"UpdateService", attach,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
-			_, err := m.UpdateService(ctx, w.caller, w.service.ID.String(), secrets.ServiceInput{Name: secrets.Text("renamed"), Port: secrets.Text("81")})
+			_, err := m.UpdateService(ctx, w.caller, w.service.ID.String(),
+				secrets.ServiceInput{Name: secrets.Text("renamed"), Port: secrets.Text("81")})
 			return err
 		},
 		func(t *testing.T, m *secrets.Manager, w world) bool {
@@ -176,7 +177,7 @@ var writes = []operation{
 			left, came := users(t, m, w, w.secret.ID), users(t, m, w, w.second.ID)
 			moved := slices.Equal(came, []string{"moved"})
 			if moved != (len(left) == 0) || !moved && (len(came) != 0 || !slices.Equal(left, []string{"app"})) {
-				t.Errorf("half of a move was done: %v use what it leaves, %v what it comes to", left, came)
+				t.Errorf("half of a move was done: %v use the secret that it leaves, %v the one that it joins", left, came)
 			}
 			return moved
 		}},
@@ -194,8 +195,9 @@ var writes = []operation{
 		}},
 }
 
-// usedWrites are those that change what services use, done to a secret that one uses:
-// its revision is raised, and the change waits for its delivery, if and only if it was done.
+// usedWrites are the writes that change the bundle of a secret, on a secret that a service
+// uses. If and only if the write was done, the revision is raised and the outbox has the
+// secret.
 func usedWrites() (found []operation) {
 	for _, op := range writes {
 		switch op.name {
@@ -249,8 +251,8 @@ func calls(t *testing.T, w world, do func(context.Context, *secrets.Manager, wor
 	return made
 }
 
-// Each write meets each fault at each of its calls. What it acknowledged is there,
-// what it did not is there whole or not at all, and the table holds together.
+// Each write meets each fault at each of its calls. An acknowledged write is in the table,
+// any other one is there whole or not at all, and no invariant of the table breaks.
 func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
 	for _, op := range slices.Concat(writes, usedWrites()) {
 		t.Run(op.name, func(t *testing.T) {
@@ -272,7 +274,7 @@ func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
 			}
 			table.Check(t)
 
-			// What crashed deletions left is finished by the sweeper, and nothing else goes.
+			// purge-secrets finishes crashed deletions, and deletes nothing else.
 			if _, err := table.Manager(t).PurgeSecrets(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -290,7 +292,7 @@ var faults = []secretstest.Fault{
 	secretstest.Before, secretstest.After, secretstest.LostBefore, secretstest.LostAfter, secretstest.NoConnection, secretstest.Throttled,
 }
 
-// ambiguous tells a retried fault after which the call may have been done.
+// ambiguous reports whether the call may have been done after a retried fault.
 func ambiguous(f secretstest.Fault) bool {
 	return f == secretstest.LostBefore || f == secretstest.LostAfter
 }
@@ -301,7 +303,7 @@ func underFault(t *testing.T, w world, op operation, call secretstest.Call, faul
 	err := op.do(t.Context(), w.table.Manager(t, secretstest.Inject(secretstest.At(call, fault, crash))), w)
 	var invalid secrets.Invalid
 	if errors.As(err, &invalid) {
-		t.Errorf("%s: %v: it stumbled over its own rows", name, err)
+		t.Errorf("%s: %v: it failed because of its own rows", name, err)
 	}
 	if fault.Retried() && !crash && err != nil {
 		t.Errorf("%s: %v, want the SDK's retry to succeed", name, err)
