@@ -14,10 +14,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	localkms "goblins-secrets/infra/local/kms"
+	"goblins-secrets/pkg/awserr"
 	"goblins-secrets/pkg/awskms"
 )
 
-// service is a KMS that speaks its real protocol, with a key behind each alias.
+// service returns a local KMS that speaks the real protocol, with a key behind each alias.
 func service(t *testing.T, aliases ...string) (client *kms.Client, server *httptest.Server, arns []string) {
 	t.Helper()
 	keys, err := localkms.Open(filepath.Join(t.TempDir(), "kms.json"))
@@ -42,44 +43,44 @@ func service(t *testing.T, aliases ...string) (client *kms.Client, server *httpt
 	}), server, arns
 }
 
-// passing tells an error that may pass, as package httpapi does.
-func passing(err error) bool {
-	var outage interface{ Unavailable() bool }
-	return errors.As(err, &outage) && outage.Unavailable()
+func isOutage(err error) bool {
+	_, ok := errors.AsType[awserr.Outage](err)
+	return ok
 }
 
-func TestKeys(t *testing.T) {
-	client, server, arns := service(t, "alias/ours", "alias/theirs")
-	keys, facts := awskms.New(client, arns[0]), map[string]string{"account": "a", "version": "1"}
-	plain, wrapped, err := keys.GenerateDataKey(t.Context(), facts)
+// KMS unwraps a data key only under the encryption context and the master key that wrapped it.
+func TestDataKeyUnwrapsOnlyWhereItWasWrapped(t *testing.T) {
+	client, server, arns := service(t, "alias/master", "alias/other")
+	keys, encryptionContext := awskms.New(client, arns[0]), map[string]string{"account": "a", "version": "1"}
+	plain, wrapped, err := keys.GenerateDataKey(t.Context(), encryptionContext)
 	if err != nil || len(plain) != 32 || bytes.Contains(wrapped, plain) {
-		t.Fatalf("GenerateDataKey = %d and %d bytes, %v, want 32 and it wrapped", len(plain), len(wrapped), err)
+		t.Fatalf("GenerateDataKey = %d and %d bytes, %v, want 32 and the key wrapped", len(plain), len(wrapped), err)
 	}
-	again, err := keys.UnwrapDataKey(t.Context(), facts, wrapped)
+	again, err := keys.UnwrapDataKey(t.Context(), encryptionContext, wrapped)
 	if err != nil || !bytes.Equal(again, plain) {
 		t.Errorf("UnwrapDataKey = another key, %v, want the same", err)
 	}
 	tampered := bytes.Clone(wrapped)
 	tampered[len(tampered)-1] ^= 1
 	for name, unwrap := range map[string]func() ([]byte, error){
-		"under other facts": func() ([]byte, error) {
+		"another context": func() ([]byte, error) {
 			return keys.UnwrapDataKey(t.Context(), map[string]string{"account": "b", "version": "1"}, wrapped)
 		},
-		"tampered": func() ([]byte, error) { return keys.UnwrapDataKey(t.Context(), facts, tampered) },
-		"naming another master key": func() ([]byte, error) {
-			return awskms.New(client, arns[1]).UnwrapDataKey(t.Context(), facts, wrapped)
+		"tampered": func() ([]byte, error) { return keys.UnwrapDataKey(t.Context(), encryptionContext, tampered) },
+		"another master key": func() ([]byte, error) {
+			return awskms.New(client, arns[1]).UnwrapDataKey(t.Context(), encryptionContext, wrapped)
 		},
 	} {
-		// None of these passes by itself: they are no outages.
-		if got, err := unwrap(); err == nil || got != nil || passing(err) {
-			t.Errorf("UnwrapDataKey %s = %d bytes, %v, want a lasting error", name, len(got), err)
+		// A retry cannot succeed, so these are not outages.
+		if got, err := unwrap(); err == nil || got != nil || isOutage(err) {
+			t.Errorf("UnwrapDataKey(%s) = %d bytes, %v, want an error that is not an Outage", name, len(got), err)
 		}
 	}
 	server.Close()
-	if _, _, err := keys.GenerateDataKey(t.Context(), facts); !passing(err) {
-		t.Errorf("GenerateDataKey without KMS: %v, want an outage", err)
+	if _, _, err := keys.GenerateDataKey(t.Context(), encryptionContext); !isOutage(err) {
+		t.Errorf("GenerateDataKey without KMS = %v, want an Outage", err)
 	}
-	if _, err := keys.UnwrapDataKey(t.Context(), facts, wrapped); !passing(err) {
-		t.Errorf("UnwrapDataKey without KMS: %v, want an outage", err)
+	if _, err := keys.UnwrapDataKey(t.Context(), encryptionContext, wrapped); !isOutage(err) {
+		t.Errorf("UnwrapDataKey without KMS = %v, want an Outage", err)
 	}
 }

@@ -3,13 +3,9 @@ package dynamo_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -41,10 +37,12 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 		{"PK": "ACCOUNTNAME#" + hash("team"), "SK": "ACCOUNTNAME", "owner": account},
 		{"PK": "ACCOUNT#" + account, "SK": "SECRET#" + secret, "name": "Default", "is_default": true, "items": 2, "created_at": made},
 		{"PK": "ACCOUNT#" + account, "SK": "NAME#" + hash("Default"), "owner": secret},
-		{"PK": "SECRET#" + account + "#" + secret, "SK": "ITEM#" + item, "key": "API_KEY", "version": 3, "created_at": made, "updated_at": made, "last_accessed_at": read, "last_accessed_by": user},
+		{"PK": "SECRET#" + account + "#" + secret, "SK": "ITEM#" + item, "key": "API_KEY", "version": 3, "created_at": made,
+			"updated_at": made, "last_accessed_at": read, "last_accessed_by": user},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "KEY#API_KEY", "owner": item},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "VALUE#" + item, "version": 3, "sealed": []byte("sealed")},
-		{"PK": "SECRET#" + account + "#" + secret, "SK": "ITEM#" + unread, "key": "OTHER", "version": 1, "created_at": made, "updated_at": made},
+		{"PK": "SECRET#" + account + "#" + secret, "SK": "ITEM#" + unread, "key": "OTHER", "version": 1, "created_at": made,
+			"updated_at": made},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "KEY#OTHER", "owner": unread},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "VALUE#" + unread, "version": 1, "sealed": []byte("sealed")},
 		{"PK": "APIKEY#" + hash("gob_x"), "SK": "APIKEY", "id": keyID, "account_id": account, "user_id": user, "created_at": made},
@@ -66,55 +64,39 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 		AccountID: id(account), SecretID: id(secret), ID: id(item), Key: "API_KEY", Version: 3, CreatedAt: now, UpdatedAt: now,
 		LastAccessedAt: now.Add(time.Hour), LastAccessedBy: id(user),
 	}
-	other := secrets.Item{AccountID: id(account), SecretID: id(secret), ID: id(unread), Key: "OTHER", Version: 1, CreatedAt: now, UpdatedAt: now}
+	other := secrets.Item{AccountID: id(account), SecretID: id(secret), ID: id(unread), Key: "OTHER", Version: 1,
+		CreatedAt: now, UpdatedAt: now}
 
 	key, err := store.APIKey(ctx, sha256.Sum256([]byte("gob_x")))
-	same("the key", secrets.APIKey{ID: id(keyID), AccountID: id(account), UserID: id(user), Hash: sha256.Sum256([]byte("gob_x")), CreatedAt: now}, key, err)
+	same("key", secrets.APIKey{ID: id(keyID), AccountID: id(account), UserID: id(user), Hash: sha256.Sum256([]byte("gob_x")),
+		CreatedAt: now}, key, err)
 	s, err := store.Secret(ctx, id(account), id(secret))
-	same("the secret", def, s, err)
+	same("secret", def, s, err)
 	list, n, err := store.Secrets(ctx, id(account), secrets.Cursor{}, 10)
-	same("the secrets", []secrets.Secret{def}, list, err)
-	same("their number", 1, n, nil)
+	same("secrets", []secrets.Secret{def}, list, err)
+	same("count", 1, n, nil)
 	items, n, err := store.Items(ctx, id(account), id(secret), secrets.Cursor{}, 10)
-	same("the items", []secrets.Item{it, other}, items, err)
-	same("their number", 2, n, nil)
+	same("items", []secrets.Item{it, other}, items, err)
+	same("count", 2, n, nil)
 	value, err := store.SealedValue(ctx, id(account), id(secret), id(item))
-	same("the value", secrets.SealedValue{Version: 3, Blob: []byte("sealed")}, value, err)
-	reads, charged, err := store.ChargeReveal(ctx, id(account), id(user), now, 2, time.Hour)
+	same("value", secrets.SealedValue{Version: 3, Blob: []byte("sealed")}, value, err)
+	reveals, charged, err := store.ChargeReveal(ctx, id(account), id(user), now, 2, time.Hour)
 	same("a spent budget", false, charged, err)
-	same("the reads", []time.Time{now.Add(-789 * time.Microsecond), now.Add(-time.Second - 789*time.Microsecond)}, reads, nil)
+	same("reveals", []time.Time{now.Add(-789 * time.Microsecond), now.Add(-time.Second - 789*time.Microsecond)}, reveals, nil)
 
-	// And it can be changed.
+	// The rows can also be changed.
 	stamped, err := store.StampReveal(ctx, id(account), id(secret), id(unread), now, id(user))
 	other.LastAccessedAt, other.LastAccessedBy = now, id(user)
-	same("the stamped item", other, stamped, err)
-	event := secrets.Event{ID: newID(), AccountID: id(account), At: now, Type: secrets.ItemUpdated, SecretID: id(secret), ItemID: id(item), Version: 4, Name: "RENAMED"}
+	same("stamped item", other, stamped, err)
+	event := secrets.Event{ID: newID(), AccountID: id(account), At: now, Type: secrets.ItemUpdated, SecretID: id(secret),
+		ItemID: id(item), Version: 4, Name: "RENAMED"}
 	updated := it
 	updated.Key, updated.Version = "RENAMED", 4
 	if err := store.UpdateItem(ctx, secrets.Change{Secret: def, Revise: true}, it, updated, []byte("resealed"), event); err != nil {
-		t.Errorf("update: %v", err)
+		t.Errorf("UpdateItem = %v", err)
 	}
 	event.ID, event.Type = newID(), secrets.ItemDeleted
 	if err := store.DeleteItem(ctx, secrets.Change{Secret: def, Items: -1, Revise: true}, updated, event); err != nil {
-		t.Errorf("delete: %v", err)
-	}
-}
-
-// put writes rows as they are, in batches.
-func put(t *testing.T, table *secretstest.Table, rows ...map[string]any) {
-	t.Helper()
-	for batch := range slices.Chunk(rows, 25) {
-		var writes []types.WriteRequest
-		for _, r := range batch {
-			attributes, err := attributevalue.MarshalMap(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributes}})
-		}
-		out, err := table.Client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table.Name: writes}})
-		if err != nil || len(out.UnprocessedItems) > 0 {
-			t.Fatalf("write rows: %v, %d left", err, len(out.UnprocessedItems))
-		}
+		t.Errorf("DeleteItem = %v", err)
 	}
 }

@@ -11,43 +11,9 @@ import (
 
 	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
-	"goblins-secrets/pkg/secretstest"
 )
 
-func (f fixture) service(name string, secret uuid.UUID) secrets.Service {
-	return secrets.Service{
-		AccountID: f.account, ID: newID(), Name: name, Image: "registry.example.com/app:v1", Port: 8080, Config: "config",
-		SecretID: secret, Version: 1, CreatedAt: now, UpdatedAt: now,
-	}
-}
-
-// read is a secret as it is now.
-func (f fixture) read(t *testing.T, secret uuid.UUID) secrets.Secret {
-	t.Helper()
-	s, err := f.store.Secret(t.Context(), f.account, secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// use is the change of one service more or less, as the domain makes it of what it has read.
-func use(s secrets.Secret, more int) secrets.Change {
-	first, last := s.Services == 0, s.Services+more == 0
-	return secrets.Change{Secret: s, Services: more, UsedBy: usedBy(s, max(0, -more)), Revise: first || last, Deliver: first || last}
-}
-
-// newService makes a service that uses a secret.
-func (f fixture) newService(t *testing.T, name string, secret uuid.UUID) secrets.Service {
-	t.Helper()
-	w := f.service(name, secret)
-	if err := f.store.CreateService(t.Context(), use(f.read(t, secret), +1), w, f.event(secrets.ServiceCreated)); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-// wantUses holds the account's services, and those of a secret, against what they should be.
+// wantUses compares the services of the account, and the services of a secret, with these.
 func (f fixture) wantUses(t *testing.T, all []secrets.Service, secret uuid.UUID, users ...secrets.Service) {
 	t.Helper()
 	found, n, err := f.store.Services(t.Context(), f.account, secrets.Cursor{}, 100)
@@ -83,85 +49,77 @@ func TestServicesAreListedAndCounted(t *testing.T) {
 	want := f.secret
 	want.Services, want.Revision = 1, 1
 	if got := f.read(t, f.secret.ID); got != want {
-		t.Errorf("its secret = %+v, want %+v", got, want)
+		t.Errorf("secret of the service = %+v, want %+v", got, want)
 	}
-	waits := delivery.Entry{AccountID: f.account, SecretID: f.secret.ID, Change: created.ID, At: now}
-	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != waits {
-		t.Errorf("Entry = %+v, %v, want %+v", got, err, waits)
+	entry := delivery.Entry{AccountID: f.account, SecretID: f.secret.ID, Change: created.ID, At: now}
+	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != entry {
+		t.Errorf("Entry = %+v, %v, want %+v", got, err, entry)
 	}
 
 	second := f.newService(t, "second", f.secret.ID)
-	second.Config = "" // none is kept as none
+	second.Config = "" // stays empty
 	updated := second
 	updated.Version, updated.UpdatedAt = 2, now.Add(time.Hour)
 	if err := f.store.UpdateService(ctx, nil, f.serviceOf(t, second.ID), updated, f.event(secrets.ServiceUpdated)); err != nil {
-		t.Errorf("UpdateService: %v", err)
+		t.Errorf("UpdateService = %v", err)
 	}
 	second = updated
 	f.wantUses(t, []secrets.Service{first, second}, f.secret.ID, first, second)
-	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != waits || f.read(t, f.secret.ID).Revision != 1 {
-		t.Errorf("Entry after another service = %+v, %v, want that of the first one", got, err)
+	if got, err := f.store.Entry(ctx, f.account, f.secret.ID); err != nil || got != entry || f.read(t, f.secret.ID).Revision != 1 {
+		t.Errorf("Entry after a second service = %+v, %v, want the entry of the first one", got, err)
 	}
 
 	for name, err := range map[string]error{
-		"of another account": errOf(f.store.Service(ctx, newID(), first.ID)),
-		"of no id":           errOf(f.store.Service(ctx, f.account, f.secret.ID)),
+		"another account": errOf(f.store.Service(ctx, newID(), first.ID)),
+		"missing id":      errOf(f.store.Service(ctx, f.account, f.secret.ID)),
 	} {
 		if !errors.Is(err, secrets.ErrNotFound) {
-			t.Errorf("Service %s: %v, want ErrNotFound", name, err)
+			t.Errorf("Service(%s) = %v, want ErrNotFound", name, err)
 		}
 	}
 	if _, _, err := f.store.ServicesUsing(ctx, newID(), f.secret.ID, secrets.Cursor{}, 10); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("Users of another account's secret: %v, want ErrNotFound", err)
+		t.Errorf("ServicesUsing(secret of another account) = %v, want ErrNotFound", err)
 	}
 	taken := f.service("first", f.secret.ID)
-	if err := f.store.CreateService(ctx, use(f.read(t, f.secret.ID), +1), taken, f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrExists) {
-		t.Errorf("CreateService with a taken name: %v, want ErrExists", err)
+	if err := f.store.CreateService(ctx, use(f.read(t, f.secret.ID), +1), taken,
+		f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrExists) {
+		t.Errorf("CreateService(taken name) = %v, want ErrExists", err)
 	}
 	renamed := second
 	renamed.Name, renamed.Version = "first", 3
 	if err := f.store.UpdateService(ctx, nil, second, renamed, f.event(secrets.ServiceUpdated)); !errors.Is(err, secrets.ErrExists) {
-		t.Errorf("UpdateService to a taken name: %v, want ErrExists", err)
+		t.Errorf("UpdateService(to a taken name) = %v, want ErrExists", err)
 	}
 	renamed.Name = "third"
 	if err := f.store.UpdateService(ctx, nil, second, renamed, f.event(secrets.ServiceUpdated)); err != nil {
-		t.Errorf("UpdateService of the name: %v", err)
+		t.Errorf("UpdateService(new name) = %v", err)
 	}
 	for name, err := range map[string]error{
 		"UpdateService": f.store.UpdateService(ctx, nil, second, renamed, f.event(secrets.ServiceUpdated)),
 		"DeleteService": f.store.DeleteService(ctx, use(f.read(t, f.secret.ID), -1), second, f.event(secrets.ServiceDeleted)),
 	} {
 		if !errors.Is(err, secrets.ErrChanged) {
-			t.Errorf("%s of an old version: %v, want ErrChanged", name, err)
+			t.Errorf("%s(old version) = %v, want ErrChanged", name, err)
 		}
 	}
 	f.wantUses(t, []secrets.Service{first, renamed}, f.secret.ID, first, renamed)
 	third := f.newService(t, "second", f.secret.ID) // the name is free again
 
 	if err := f.store.DeleteService(ctx, use(f.read(t, f.secret.ID), -1), first, f.event(secrets.ServiceDeleted)); err != nil {
-		t.Errorf("DeleteService: %v", err)
+		t.Errorf("DeleteService = %v", err)
 	}
-	if err := f.store.DeleteService(ctx, use(f.read(t, f.secret.ID), -1), first, f.event(secrets.ServiceDeleted)); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("DeleteService again: %v, want ErrChanged", err)
+	if err := f.store.DeleteService(ctx, use(f.read(t, f.secret.ID), -1), first,
+		f.event(secrets.ServiceDeleted)); !errors.Is(err, secrets.ErrChanged) {
+		t.Errorf("DeleteService again = %v, want ErrChanged", err)
 	}
 	f.wantUses(t, []secrets.Service{renamed, third}, f.secret.ID, renamed, third)
 	f.newService(t, "first", f.secret.ID)
 	f.Check(t)
 }
 
-// serviceOf is a service as it is now.
-func (f fixture) serviceOf(t *testing.T, id uuid.UUID) secrets.Service {
-	t.Helper()
-	w, err := f.store.Service(t.Context(), f.account, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-// A service that moves is counted where it comes to and no more where it was, or stays
-// and all is as before.
-func TestMoveService(t *testing.T) {
+// A moved service counts for its new secret and no longer for the old one. A refused move changes
+// nothing.
+func TestMovedServiceCountsForItsNewSecretOnly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
@@ -177,48 +135,36 @@ func TestMoveService(t *testing.T) {
 		return moved, f.store.UpdateService(ctx, changes, w, moved, f.event(secrets.ServiceUpdated))
 	}
 	if _, err := move(w, gone, "app"); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("UpdateService to a secret that is deleted: %v, want ErrChanged", err)
+		t.Errorf("UpdateService(to a deleted secret) = %v, want ErrChanged", err)
 	}
 	used := to
 	used.Services = 1
 	if _, err := move(w, used, "app"); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("UpdateService to a secret that no longer has users: %v, want ErrChanged", err)
+		t.Errorf("UpdateService(to a secret that lost its services) = %v, want ErrChanged", err)
 	}
 	f.wantUses(t, []secrets.Service{w}, f.secret.ID, w)
 	moved, err := move(w, to, "renamed")
 	if err != nil {
-		t.Errorf("UpdateService: %v", err)
+		t.Errorf("UpdateService = %v", err)
 	}
 	f.wantUses(t, []secrets.Service{moved}, to.ID, moved)
 	f.wantUses(t, []secrets.Service{moved}, f.secret.ID)
-	from, came := f.read(t, f.secret.ID), f.read(t, to.ID)
-	if from.Services != 0 || from.Revision != 2 || came.Services != 1 || came.Revision != 1 {
-		t.Errorf("it left %+v for %+v, want one use less and more, and a revision for each", from, came)
+	from, joined := f.read(t, f.secret.ID), f.read(t, to.ID)
+	if from.Services != 0 || from.Revision != 2 || joined.Services != 1 || joined.Revision != 1 {
+		t.Errorf("it left %+v for %+v, want one service less and one more, and a new revision of each", from, joined)
 	}
-	for _, id := range []uuid.UUID{from.ID, came.ID} {
+	for _, id := range []uuid.UUID{from.ID, joined.ID} {
 		if _, err := f.store.Entry(ctx, f.account, id); err != nil {
-			t.Errorf("Entry of %s: %v, want it to wait", id, err)
+			t.Errorf("Entry(%s) = %v, want an entry", id, err)
 		}
 	}
 	if _, err := move(w, to, "app"); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("UpdateService of an old version: %v, want ErrChanged", err)
+		t.Errorf("UpdateService(old version) = %v, want ErrChanged", err)
 	}
 	f.Check(t)
 }
 
-// usedBy is the premise of the domain: the secret is used, unused, or loses its last service
-// as it was read.
-func usedBy(read secrets.Secret, leaving int) secrets.Range {
-	switch read.Services {
-	case 0:
-		return secrets.Range{}
-	case leaving:
-		return secrets.Range{Min: leaving, Max: leaving}
-	}
-	return secrets.Range{Min: leaving + 1, Max: secrets.Unlimited}
-}
-
-// A write fails unless the number of services is in the range that it rests on.
+// A write fails if the number of services is outside the range of its condition.
 func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -227,7 +173,8 @@ func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 		ok                   bool
 	}{
 		{0, 0, +1, true}, {0, 1, +1, false}, {0, 0, 0, true}, {0, 1, 0, false}, {0, 1, -1, false}, {0, 2, -1, false},
-		{1, 0, +1, false}, {1, 1, +1, true}, {1, 2, +1, true}, {1, 0, 0, false}, {1, 1, 0, true}, {1, 9, 0, true}, {1, 1, -1, true}, {1, 2, -1, false},
+		{1, 0, +1, false}, {1, 1, +1, true}, {1, 2, +1, true}, {1, 0, 0, false}, {1, 1, 0, true}, {1, 9, 0, true}, {1, 1, -1,
+			true}, {1, 2, -1, false},
 		{2, 0, +1, false}, {2, 1, +1, true}, {2, 1, 0, true}, {2, 1, -1, false}, {2, 2, -1, true}, {2, 3, -1, true},
 		{3, 2, -1, true}, {3, 1, -1, false},
 	} {
@@ -243,7 +190,8 @@ func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 		var err error
 		switch tt.more {
 		case +1:
-			err = f.store.CreateService(t.Context(), use(read, +1), f.service(fmt.Sprint(secret.ID, "new"), secret.ID), f.event(secrets.ServiceCreated))
+			err = f.store.CreateService(t.Context(), use(read, +1), f.service(fmt.Sprint(secret.ID, "new"), secret.ID),
+				f.event(secrets.ServiceCreated))
 		case -1:
 			gone := f.service("gone", secret.ID)
 			if len(users) > 0 {
@@ -251,81 +199,59 @@ func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 			}
 			err = f.store.DeleteService(t.Context(), use(read, -1), gone, f.event(secrets.ServiceDeleted))
 		default:
-			err = f.store.RenameSecret(t.Context(), secrets.Change{Secret: read, UsedBy: usedBy(read, 0), Name: name + "'", Revise: true, Deliver: tt.read > 0}, f.event(secrets.SecretUpdated))
+			err = f.store.RenameSecret(t.Context(), secrets.Change{Secret: read, UsedBy: usedBy(read, 0), Name: name + "'",
+				Revise: true, Deliver: tt.read > 0}, f.event(secrets.SecretUpdated))
 		}
 		after := f.read(t, secret.ID)
-		if tt.ok && (err != nil || after.Services != tt.services+tt.more) || !tt.ok && (!errors.Is(err, secrets.ErrChanged) || after != before) {
-			t.Errorf("%s: %v and %+v after %+v, want it done = %v", name, err, after, before, tt.ok)
+		done := err == nil && after.Services == tt.services+tt.more
+		refused := errors.Is(err, secrets.ErrChanged) && after == before
+		if tt.ok && !done || !tt.ok && !refused {
+			t.Errorf("%s = %v and %+v after %+v, want success = %v", name, err, after, before, tt.ok)
 		}
-		// With these it can't be deleted, whatever was read.
+		// A used secret cannot be deleted, even by a caller that read no services.
 		old := after
 		old.Services = 0
 		err = f.store.DeleteSecret(t.Context(), old, f.event(secrets.SecretDeleted))
 		if used := after.Services > 0; used != errors.Is(err, secrets.ErrChanged) || !used && err != nil {
-			t.Errorf("%s: DeleteSecret: %v, with %d services", name, err, after.Services)
+			t.Errorf("%s: DeleteSecret = %v, with %d services", name, err, after.Services)
 		}
 	}
 	f.Check(t)
 }
 
-// A change keeps to the size that it may come to, as the secret is when it is written.
-func TestPremiseOfSize(t *testing.T) {
+// A write fails if the secret's size at the time of the write would exceed the maximum of the
+// change.
+func TestSizesNeverExceedTheirMaximum(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
 	put := func(key string, size, most int) error {
 		it := f.item(key)
 		it.Size = size
-		return f.store.CreateItem(ctx, secrets.Change{Secret: f.secret, Items: 1, Size: size, MaxSize: most, Revise: true}, it, sealed, f.itemEvent(secrets.ItemCreated, it))
+		return f.store.CreateItem(ctx, secrets.Change{Secret: f.secret, Items: 1, Size: size, MaxSize: most, Revise: true}, it,
+			sealed, f.itemEvent(secrets.ItemCreated, it))
 	}
 	if err := put("NONE_YET", 10, 10); err != nil {
-		t.Errorf("CreateItem of 10 bytes of 10: %v", err)
+		t.Errorf("CreateItem(10 bytes of 10) = %v", err)
 	}
 	if err := put("ONE_MORE", 1, 10); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("CreateItem of 11 bytes of 10: %v, want ErrChanged", err)
+		t.Errorf("CreateItem(11 bytes of 10) = %v, want ErrChanged", err)
 	}
 	if err := put("ROOM", 5, 15); err != nil {
-		t.Errorf("CreateItem of 15 bytes of 15: %v", err)
+		t.Errorf("CreateItem(15 bytes of 15) = %v", err)
 	}
 	attach := use(f.secret, +1)
 	attach.MaxSize = 14
-	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID), f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("CreateService for 15 bytes of 14: %v, want ErrChanged", err)
+	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID),
+		f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrChanged) {
+		t.Errorf("CreateService(15 bytes of 14) = %v, want ErrChanged", err)
 	}
 	attach.MaxSize = 15
 	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID), f.event(secrets.ServiceCreated)); err != nil {
-		t.Errorf("CreateService for 15 bytes of 15: %v", err)
+		t.Errorf("CreateService(15 bytes of 15) = %v", err)
 	}
 	if got := f.read(t, f.secret.ID); got.Size != 15 {
 		t.Errorf("size = %d, want 15", got.Size)
 	}
 	f.Check(t)
-}
-
-// Nothing of services is done twice though its answer was lost, and nothing trips over
-// what the first attempt left.
-func TestLostAnswersOfServices(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
-		if c.What == "TransactWriteItems" {
-			return []secretstest.Fault{secretstest.LostAfter, secretstest.Conflict, secretstest.None}[c.Nth%3]
-		}
-		return secretstest.None
-	}))
-	ctx := t.Context()
-	to := f.newSecret(t, "to")
-	w := f.newService(t, "app", f.secret.ID)
-	moved := w
-	moved.SecretID, moved.Name, moved.Version = to.ID, "moved", 2
-	changes := []secrets.Change{use(f.read(t, f.secret.ID), -1), use(to, +1)}
-	if err := f.store.UpdateService(ctx, changes, w, moved, f.event(secrets.ServiceUpdated)); err != nil {
-		t.Errorf("UpdateService: %v", err)
-	}
-	if err := f.store.DeleteService(ctx, use(f.read(t, to.ID), -1), moved, f.event(secrets.ServiceDeleted)); err != nil {
-		t.Errorf("DeleteService: %v", err)
-	}
-	if s := f.read(t, to.ID); s.Services != 0 || s.Revision != 2 {
-		t.Errorf("the secret is %+v, want no use and revision 2", s)
-	}
-	f.wantUses(t, []secrets.Service{}, to.ID)
 }

@@ -22,11 +22,11 @@ import (
 	"goblins-secrets/pkg/envelope"
 )
 
-// localKeys wraps data keys under a key in memory, bound to the facts as KMS binds
-// them: in any order, all of them.
+// localKeys wraps data keys under a key in memory. It binds them to all pairs of the encryption
+// context, in any order, as KMS does.
 type localKeys struct {
 	aead cipher.AEAD
-	made [][]byte // every plain key that it gave away
+	made [][]byte // every plain key that it returned
 }
 
 var errRefused = errors.New("key service refuses")
@@ -44,22 +44,22 @@ func newLocalKeys(t testing.TB) *localKeys {
 	return &localKeys{aead: aead}
 }
 
-func (k *localKeys) GenerateDataKey(_ context.Context, facts map[string]string) (plain, wrapped []byte, err error) {
+func (k *localKeys) GenerateDataKey(_ context.Context, encryptionContext map[string]string) (plain, wrapped []byte, err error) {
 	random := make([]byte, 32+k.aead.NonceSize())
 	if _, err := rand.Read(random); err != nil {
 		return nil, nil, err
 	}
 	plain, nonce := random[:32], random[32:]
 	k.made = append(k.made, plain)
-	return plain, k.aead.Seal(bytes.Clone(nonce), nonce, plain, contextOf(facts)), nil
+	return plain, k.aead.Seal(bytes.Clone(nonce), nonce, plain, encode(encryptionContext)), nil
 }
 
-func (k *localKeys) UnwrapDataKey(_ context.Context, facts map[string]string, wrapped []byte) ([]byte, error) {
+func (k *localKeys) UnwrapDataKey(_ context.Context, encryptionContext map[string]string, wrapped []byte) ([]byte, error) {
 	n := k.aead.NonceSize()
 	if len(wrapped) < n {
 		return nil, errRefused
 	}
-	plain, err := k.aead.Open(nil, wrapped[:n], wrapped[n:], contextOf(facts))
+	plain, err := k.aead.Open(nil, wrapped[:n], wrapped[n:], encode(encryptionContext))
 	if err != nil {
 		return nil, errRefused
 	}
@@ -67,8 +67,8 @@ func (k *localKeys) UnwrapDataKey(_ context.Context, facts map[string]string, wr
 	return plain, nil
 }
 
-func contextOf(facts map[string]string) []byte {
-	encoded, err := json.Marshal(facts) // sorts by name
+func encode(encryptionContext map[string]string) []byte {
+	encoded, err := json.Marshal(encryptionContext) // sorts by name
 	if err != nil {
 		panic(err)
 	}
@@ -79,7 +79,7 @@ func place() map[string]string {
 	return map[string]string{"account": "a", "secret": "s", "item": "i", "version": "1"}
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestOpenReturnsWhatWasSealed(t *testing.T) {
 	keys := newLocalKeys(t)
 	sealer := envelope.Sealer{Keys: keys, Rand: rand.Reader}
 	for _, plaintext := range []string{"", "x", "líne1\r\n\"q\" 🔑\u2028", strings.Repeat("v", 64<<10)} {
@@ -106,8 +106,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// No two blobs of one value share a key, a nonce or a ciphertext.
-func TestFreshness(t *testing.T) {
+// Two blobs of one value share no key, nonce or ciphertext.
+func TestEachBlobHasItsOwnKeyAndNonce(t *testing.T) {
 	sealer := envelope.Sealer{Keys: newLocalKeys(t), Rand: rand.Reader}
 	seen := make(map[string]bool)
 	for range 50 {
@@ -124,8 +124,7 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
-// Every byte of a blob counts, and so does its length.
-func TestTampered(t *testing.T) {
+func TestChangedBlobDoesNotOpen(t *testing.T) {
 	sealer := envelope.Sealer{Keys: newLocalKeys(t), Rand: rand.Reader}
 	blob, err := sealer.Seal(t.Context(), place(), []byte("value"))
 	if err != nil {
@@ -148,11 +147,11 @@ func TestTampered(t *testing.T) {
 	for n := range blob {
 		refuses(fmt.Sprintf("cut to %d bytes", n), blob[:n])
 	}
-	refuses("a byte more", append(bytes.Clone(blob), 0))
+	refuses("with an extra byte", append(bytes.Clone(blob), 0))
 }
 
-// A blob opens at its own place only, and its parts don't fit another's.
-func TestSwapped(t *testing.T) {
+// A blob opens only under its associated data, and its parts do not fit another blob.
+func TestBlobOpensOnlyAtItsPlace(t *testing.T) {
 	sealer := envelope.Sealer{Keys: newLocalKeys(t), Rand: rand.Reader}
 	blob, err := sealer.Seal(t.Context(), place(), []byte("value"))
 	if err != nil {
@@ -162,11 +161,11 @@ func TestSwapped(t *testing.T) {
 		elsewhere := place()
 		elsewhere[name] = "other"
 		if _, err := sealer.Open(t.Context(), elsewhere, blob); err == nil {
-			t.Errorf("a blob opened with another %s", name)
+			t.Errorf("Open(another %s) = nil, want an error", name)
 		}
 		delete(elsewhere, name)
 		if _, err := sealer.Open(t.Context(), elsewhere, blob); err == nil {
-			t.Errorf("a blob opened without its %s", name)
+			t.Errorf("Open(without %s) = nil, want an error", name)
 		}
 	}
 	other, err := sealer.Seal(t.Context(), place(), []byte("VALUE"))
@@ -185,7 +184,7 @@ func TestSwapped(t *testing.T) {
 	}
 }
 
-// lenientKeys ignores the facts: the GCM's own binding must hold without it.
+// lenientKeys ignores the encryption context: AES-GCM alone must bind the blob.
 type lenientKeys struct{ *localKeys }
 
 func (k lenientKeys) GenerateDataKey(ctx context.Context, _ map[string]string) ([]byte, []byte, error) {
@@ -196,47 +195,48 @@ func (k lenientKeys) UnwrapDataKey(ctx context.Context, _ map[string]string, wra
 	return k.localKeys.UnwrapDataKey(ctx, nil, wrapped)
 }
 
-func TestFactsAreBoundTwice(t *testing.T) {
+func TestAssociatedDataIsBoundWithoutTheKeyService(t *testing.T) {
 	sealer := envelope.Sealer{Keys: lenientKeys{newLocalKeys(t)}, Rand: rand.Reader}
-	// Were the facts only joined, some of these would be the same.
+	// If names and values were only joined, some of these would be equal.
 	sets := []map[string]string{
 		place(), {}, {"a": "b"}, {"ab": ""}, {"": "ab"}, {"a": "bc"}, {"ab": "c"}, {"a": "b", "c": "d"}, {"a": "bc", "d": ""},
 	}
-	for i, facts := range sets {
-		blob, err := sealer.Seal(t.Context(), maps.Clone(facts), []byte("value"))
+	for i, associatedData := range sets {
+		blob, err := sealer.Seal(t.Context(), maps.Clone(associatedData), []byte("value"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for j, others := range sets {
-			_, err := sealer.Open(t.Context(), others, blob)
+		for j, other := range sets {
+			_, err := sealer.Open(t.Context(), other, blob)
 			if want := i == j; (err == nil) != want {
-				t.Errorf("sealed under %v, opened under %v: %v", facts, others, err)
+				t.Errorf("sealed under %v, Open(%v) = %v, want success: %v", associatedData, other, err, want)
 			}
 		}
 	}
 }
 
-func TestSealFails(t *testing.T) {
-	if blob, err := (envelope.Sealer{Keys: newLocalKeys(t), Rand: strings.NewReader("short")}).Seal(t.Context(), place(), []byte("value")); err == nil {
+func TestSealFailsWithoutRandomness(t *testing.T) {
+	if blob, err := (envelope.Sealer{Keys: newLocalKeys(t), Rand: strings.NewReader("short")}).Seal(t.Context(), place(),
+		[]byte("value")); err == nil {
 		t.Errorf("Seal without randomness = %d bytes, want an error", len(blob))
 	}
 }
 
-// golden is a blob of an earlier release, which must open for ever.
+// golden is a blob of an earlier release, which must always open.
 type golden struct {
-	Facts     map[string]string `json:"facts"`
-	Plaintext string            `json:"plaintext"`
-	Blob      []byte            `json:"blob"`
+	AssociatedData map[string]string `json:"associated_data"`
+	Plaintext      string            `json:"plaintext"`
+	Blob           []byte            `json:"blob"`
 }
 
-var update = flag.Bool("add-golden", false, "write a new golden blob of the present format")
+var update = flag.Bool("add-golden", false, "write a new golden blob of the current format")
 
-func TestGolden(t *testing.T) {
+func TestGoldenBlobsOpen(t *testing.T) {
 	sealer := envelope.Sealer{Keys: newLocalKeys(t), Rand: rand.Reader}
 	if *update {
-		g := golden{Facts: place(), Plaintext: "-----BEGIN PRIVATE KEY-----\n🔑\n"}
+		g := golden{AssociatedData: place(), Plaintext: "-----BEGIN PRIVATE KEY-----\n🔑\n"}
 		var err error
-		if g.Blob, err = sealer.Seal(t.Context(), g.Facts, []byte(g.Plaintext)); err != nil {
+		if g.Blob, err = sealer.Seal(t.Context(), g.AssociatedData, []byte(g.Plaintext)); err != nil {
 			t.Fatal(err)
 		}
 		encoded, err := json.MarshalIndent(g, "", "  ")
@@ -260,7 +260,7 @@ func TestGolden(t *testing.T) {
 		if err := json.Unmarshal(encoded, &g); err != nil {
 			t.Fatal(err)
 		}
-		opened, err := sealer.Open(t.Context(), g.Facts, g.Blob)
+		opened, err := sealer.Open(t.Context(), g.AssociatedData, g.Blob)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
@@ -270,7 +270,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Whatever a row may hold, opening it is an error and never a panic.
+// Open returns an error for any other input, and never panics.
 func FuzzOpen(f *testing.F) {
 	sealer := envelope.Sealer{Keys: newLocalKeys(f), Rand: rand.Reader}
 	blob, err := sealer.Seal(f.Context(), place(), []byte("value"))
@@ -281,7 +281,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte{1, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, other []byte) {
 		if opened, err := sealer.Open(t.Context(), place(), other); err == nil && !bytes.Equal(other, blob) {
-			t.Errorf("Open(%x) = %x", other, opened)
+			t.Errorf("Open(%x) = %x, want an error", other, opened)
 		}
 	})
 }

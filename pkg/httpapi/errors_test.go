@@ -18,7 +18,7 @@ import (
 
 const value = "canary-value"
 
-// failing is the reveal of an item, while each call that plan names fails.
+// failing reveals an item while the AWS calls have the faults of plan.
 func failing(t *testing.T, plan func(secretstest.Call) secretstest.Fault) (answer *http.Response, body, logged string) {
 	t.Helper()
 	table := secretstest.NewTable(t)
@@ -29,10 +29,10 @@ func failing(t *testing.T, plan func(secretstest.Call) secretstest.Fault) (answe
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc := table.Manager(t, secretstest.Inject(plan))
+	manager := table.Manager(t, secretstest.Inject(plan))
 	var log bytes.Buffer
-	svc.Log = slog.New(slog.NewJSONHandler(&log, nil))
-	return serve(t, httpapi.GetItem(svc), c, map[string]string{"secret_id": def, "item_id": it.ID.String()}, &log)
+	manager.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	return serve(t, httpapi.GetItem(manager), c, map[string]string{"secret_id": def, "item_id": it.ID.String()}, &log)
 }
 
 func serve(t *testing.T, h http.Handler, c secrets.Caller, path map[string]string, log *bytes.Buffer) (*http.Response, string, string) {
@@ -47,9 +47,9 @@ func serve(t *testing.T, h http.Handler, c secrets.Caller, path map[string]strin
 	return w.Result(), w.Body.String(), log.String()
 }
 
-// What fails behind the API is one of two answers, says nothing of itself to the
-// client, and is logged once with the route and the request.
-func TestFailures(t *testing.T) {
+// A failure behind the API is a 503 or a 500 without details. It is logged once, with the route
+// and the request.
+func TestFailuresAreLoggedAndHidden(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		fault  secretstest.Fault
@@ -59,8 +59,10 @@ func TestFailures(t *testing.T) {
 		retry  string
 	}{
 		{"KMS is away", secretstest.LostBefore, "Decrypt", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
-		{"the table is away", secretstest.LostBefore, "PutItem EVENTS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
-		{"the charge is ambiguous", secretstest.LostAfter, "UpdateItem READS", 503, `{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the table is away", secretstest.LostBefore, "PutItem EVENTS", 503,
+			`{"detail":"Service temporarily unavailable, try again later."}`, "1"},
+		{"the charge is ambiguous", secretstest.LostAfter, "UpdateItem READS", 503,
+			`{"detail":"Service temporarily unavailable, try again later."}`, "1"},
 		{"KMS refuses", secretstest.Before, "Decrypt", 500, `{"detail":"A server error occurred."}`, ""},
 		{"the table refuses", secretstest.Before, "GetItem VALUE", 500, `{"detail":"A server error occurred."}`, ""},
 	} {
@@ -75,13 +77,14 @@ func TestFailures(t *testing.T) {
 				answer.StatusCode, body, answer.Header.Get("Retry-After"), tt.status, tt.body, tt.retry)
 		}
 		if answer.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: the answer may be stored", tt.name)
+			t.Errorf("%s: Cache-Control = %q, want no-store", tt.name, answer.Header.Get("Cache-Control"))
 		}
-		if strings.Count(logged, "\n") != 1 || !strings.Contains(logged, `"route":"/the/{route}"`) || !strings.Contains(logged, `"request_id":"the-request"`) {
+		if strings.Count(logged, "\n") != 1 || !strings.Contains(logged, `"route":"/the/{route}"`) ||
+			!strings.Contains(logged, `"request_id":"the-request"`) {
 			t.Errorf("%s: logged %q, want one line with the route and the request", tt.name, logged)
 		}
 		if strings.Contains(logged, value) || strings.Contains(body, "injected") {
-			t.Errorf("%s: the response or the log says too much: %s, %s", tt.name, body, logged)
+			t.Errorf("%s: the response or the log has the value or the cause: %s, %s", tt.name, body, logged)
 		}
 	}
 }
@@ -91,29 +94,29 @@ type broken struct{ secrets.Store }
 
 func (broken) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, error) { panic(value) }
 
-// A panic is a 500 like any other; what it holds is not logged.
-func TestPanic(t *testing.T) {
+// The value of a panic is neither logged nor answered.
+func TestPanicIsA500(t *testing.T) {
 	var log bytes.Buffer
 	caller := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
-	svc := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
-	answer, body, logged := serve(t, httpapi.GetSecret(svc), caller, map[string]string{"secret_id": uuid.NewString()}, &log)
+	manager := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	answer, body, logged := serve(t, httpapi.GetSecret(manager), caller, map[string]string{"secret_id": uuid.NewString()}, &log)
 	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}` {
-		t.Errorf("a panic is %d %s", answer.StatusCode, body)
+		t.Errorf("GetSecret with a panic = %d %s, want 500", answer.StatusCode, body)
 	}
 	if !strings.Contains(logged, "panic with string at") || strings.Contains(logged, value) {
-		t.Errorf("a panic is logged as %s", logged)
+		t.Errorf("log of a panic = %s, want its type and place only", logged)
 	}
 }
 
-// Without a proven caller nothing is done, whatever the headers say.
-func TestNoCaller(t *testing.T) {
-	svc := &secrets.Manager{Store: broken{}}
+// Headers do not authenticate a request: only the gateway does.
+func TestRequestWithoutACallerIsA401(t *testing.T) {
+	manager := &secrets.Manager{Store: broken{}}
 	r := httptest.NewRequest(http.MethodGet, "https://api.example.com/x", nil)
 	r.Header.Set("Authorization", "Bearer gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh")
 	r.SetPathValue("secret_id", uuid.NewString())
 	w := httptest.NewRecorder()
-	httpapi.GetSecret(svc).ServeHTTP(w, r)
+	httpapi.GetSecret(manager).ServeHTTP(w, r)
 	if w.Code != 401 || w.Body.String() != `{"detail":"Invalid or missing API key."}` || w.Header().Get("WWW-Authenticate") != "Bearer" {
-		t.Errorf("without a caller: %d %s", w.Code, w.Body)
+		t.Errorf("GetSecret without a caller = %d %s, want 401", w.Code, w.Body)
 	}
 }

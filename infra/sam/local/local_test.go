@@ -139,11 +139,11 @@ func playEvents(t *testing.T, data, lambda string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := endpoints.Manager(readTemplate(t), "CreateAccount")
+	manager, err := endpoints.Manager(readTemplate(t), "CreateAccount")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sendEvents(t, svc, func(t *testing.T, function string, event []byte) ([]byte, bool) {
+	sendEvents(t, manager, func(t *testing.T, function string, event []byte) ([]byte, bool) {
 		response, err := http.Post(lambda+"/2015-03-31/functions/"+function+"/invocations", "application/json", bytes.NewReader(event))
 		if err != nil {
 			t.Fatal(err)

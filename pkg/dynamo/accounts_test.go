@@ -1,0 +1,63 @@
+package dynamo_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+func TestAPIKeyIsFoundByItsHash(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	k, err := f.store.APIKey(t.Context(), secrets.KeyHash{1})
+	if err != nil || k.AccountID != f.account || k.UserID != f.user || !k.CreatedAt.Equal(now) || !k.ExpiresAt.IsZero() {
+		t.Errorf("APIKey = %+v, %v, want the account's", k, err)
+	}
+	if _, err := f.store.APIKey(t.Context(), secrets.KeyHash{2}); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("APIKey of an unknown hash: %v, want ErrNotFound", err)
+	}
+}
+
+func TestAccountNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	other := secrets.Account{ID: newID(), Name: "first", DefaultSecretID: newID(), CreatedAt: now}
+	err := f.store.CreateAccount(t.Context(), other,
+		secrets.Secret{AccountID: other.ID, ID: other.DefaultSecretID, Name: "Default", IsDefault: true, CreatedAt: now},
+		secrets.APIKey{ID: newID(), AccountID: other.ID, UserID: newID(), Hash: secrets.KeyHash{3}, CreatedAt: now},
+		secrets.Event{ID: newID(), AccountID: other.ID, At: now, Type: secrets.AccountCreated})
+	if !errors.Is(err, secrets.ErrExists) {
+		t.Errorf("CreateAccount with a taken name: %v, want ErrExists", err)
+	}
+	f.Check(t)
+}
+
+func TestAccountsAreListed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := t.Context()
+	want := []uuid.UUID{f.account}
+	for _, name := range []string{"second", "third"} {
+		made, _ := f.Account(t, name)
+		want = append(want, made.Account.ID)
+		got, err := f.store.Account(ctx, made.Account.ID)
+		if diff := cmp.Diff(made.Account, got); err != nil || diff != "" {
+			t.Errorf("Account: %v (-want +got):\n%s", err, diff)
+		}
+	}
+	if _, err := f.store.Account(ctx, newID()); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("Account of no id: %v, want ErrNotFound", err)
+	}
+	got, err := f.store.AccountIDs(ctx)
+	byID := func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
+	slices.SortFunc(got, byID)
+	slices.SortFunc(want, byID)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("AccountIDs: %v (-want +got):\n%s", err, diff)
+	}
+}

@@ -1,0 +1,170 @@
+package dynamo_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// fixture is a store on its own table, which has an account and a secret.
+type fixture struct {
+	*secretstest.Table
+	store   secretstest.Store
+	account uuid.UUID
+	user    uuid.UUID
+	secret  secrets.Secret
+}
+
+var (
+	now    = time.Date(2026, 2, 3, 4, 5, 6, 789000, time.UTC)
+	sealed = []byte("sealed")
+)
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+func (f fixture) event(kind string) secrets.Event {
+	return secrets.Event{
+		ID: newID(), AccountID: f.account, At: now, Type: kind,
+		UserID: f.user, KeyID: f.user, SourceIP: "192.0.2.1", RequestID: "request",
+	}
+}
+
+func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
+	t.Helper()
+	f := fixture{Table: secretstest.NewTable(t), account: newID(), user: newID()}
+	f.store = f.Store(t, options...)
+	def := secrets.Secret{AccountID: f.account, ID: newID(), Name: "Default", IsDefault: true, CreatedAt: now}
+	err := f.store.CreateAccount(t.Context(),
+		secrets.Account{ID: f.account, Name: "first", DefaultSecretID: def.ID, CreatedAt: now}, def,
+		secrets.APIKey{ID: newID(), AccountID: f.account, UserID: f.user, Hash: secrets.KeyHash{1}, CreatedAt: now},
+		f.event(secrets.AccountCreated))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.secret = f.newSecret(t, "production")
+	return f
+}
+
+func (f fixture) newSecret(t *testing.T, name string) secrets.Secret {
+	t.Helper()
+	s := secrets.Secret{AccountID: f.account, ID: newID(), Name: name, CreatedAt: now}
+	if err := f.store.CreateSecret(t.Context(), s, f.event(secrets.SecretCreated)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (f fixture) item(key string) secrets.Item {
+	return secrets.Item{
+		AccountID: f.account, SecretID: f.secret.ID, ID: newID(), Key: key, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// itemEvent is the event of a write of an item.
+func (f fixture) itemEvent(kind string, it secrets.Item) secrets.Event {
+	ev := f.event(kind)
+	ev.SecretID, ev.ItemID, ev.Version, ev.Name = it.SecretID, it.ID, it.Version, it.Key
+	return ev
+}
+
+// items changes the number of the secret's items.
+func (f fixture) items(more int) secrets.Change {
+	return secrets.Change{Secret: f.secret, Items: more, Revise: true}
+}
+
+func (f fixture) newItem(t *testing.T, key string) secrets.Item {
+	t.Helper()
+	it := f.item(key)
+	if err := f.store.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); err != nil {
+		t.Fatal(err)
+	}
+	return it
+}
+
+func (f fixture) service(name string, secret uuid.UUID) secrets.Service {
+	return secrets.Service{
+		AccountID: f.account, ID: newID(), Name: name, Image: "registry.example.com/app:v1", Port: 8080, Config: "config",
+		SecretID: secret, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// newService creates a service that uses a secret.
+func (f fixture) newService(t *testing.T, name string, secret uuid.UUID) secrets.Service {
+	t.Helper()
+	w := f.service(name, secret)
+	if err := f.store.CreateService(t.Context(), use(f.read(t, secret), +1), w, f.event(secrets.ServiceCreated)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// use changes the number of services of a secret by one, as the domain does after it read s.
+func use(s secrets.Secret, more int) secrets.Change {
+	first, last := s.Services == 0, s.Services+more == 0
+	return secrets.Change{Secret: s, Services: more, UsedBy: usedBy(s, max(0, -more)), Revise: first || last, Deliver: first || last}
+}
+
+// usedBy is the domain's condition after it read a secret: the secret is used, unused, or
+// loses its last service.
+func usedBy(read secrets.Secret, leaving int) secrets.Range {
+	switch read.Services {
+	case 0:
+		return secrets.Range{}
+	case leaving:
+		return secrets.Range{Min: leaving, Max: leaving}
+	}
+	return secrets.Range{Min: leaving + 1, Max: secrets.Unlimited}
+}
+
+// read returns the current state of a secret.
+func (f fixture) read(t *testing.T, secret uuid.UUID) secrets.Secret {
+	t.Helper()
+	s, err := f.store.Secret(t.Context(), f.account, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// serviceOf returns the current state of a service.
+func (f fixture) serviceOf(t *testing.T, id uuid.UUID) secrets.Service {
+	t.Helper()
+	w, err := f.store.Service(t.Context(), f.account, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// put writes rows unchanged, in batches.
+func put(t *testing.T, table *secretstest.Table, rows ...map[string]any) {
+	t.Helper()
+	for batch := range slices.Chunk(rows, 25) {
+		var writes []types.WriteRequest
+		for _, r := range batch {
+			attributes, err := attributevalue.MarshalMap(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributes}})
+		}
+		out, err := table.Client.BatchWriteItem(t.Context(),
+			&dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table.Name: writes}})
+		if err != nil || len(out.UnprocessedItems) > 0 {
+			t.Fatalf("write rows: %v, %d left", err, len(out.UnprocessedItems))
+		}
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
+func errOfItem(_ secrets.Secret, _ secrets.Item, err error) error { return err }
