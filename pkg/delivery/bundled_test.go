@@ -25,11 +25,11 @@ type bundled struct {
 
 func (d *harness) newSecret(keys ...string) *bundled {
 	d.t.Helper()
-	made, err := d.manager.CreateSecret(d.t.Context(), d.caller, secretInput("secret "+uuid.NewString()))
+	secret, err := d.manager.CreateSecret(d.t.Context(), d.caller, secretInput("secret "+uuid.NewString()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	b := &bundled{harness: d, id: made.ID, name: made.Name, items: map[string]uuid.UUID{}, want: map[string]string{}}
+	b := &bundled{harness: d, id: secret.ID, name: secret.Name, items: map[string]uuid.UUID{}, want: map[string]string{}}
 	for _, key := range keys {
 		b.create(key, d.value())
 	}
@@ -110,7 +110,7 @@ func (b *bundled) deploy() {
 // finishDeliveries delivers after a crash or an outage, when the lease has expired.
 func (b *bundled) finishDeliveries(deliverer *delivery.Deliverer) {
 	b.t.Helper()
-	b.clock.pass(max(paceEvery, 2*turn))
+	b.clock.pass(max(paceEvery, 2*leaseTime))
 	if _, err := b.sweeper.Sweep(b.t.Context(), false); err != nil {
 		b.t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func (b *bundled) bundle() (revision int64, content map[string]string) {
 	revision, text := b.current(b.bundleName())
 	if revision > 0 {
 		if err := json.Unmarshal([]byte(text), &content); err != nil {
-			b.t.Errorf("revision %d is no object of texts", revision)
+			b.t.Errorf("revision %d is not an object of strings", revision)
 		}
 	}
 	return revision, content
@@ -157,7 +157,8 @@ func (b *bundled) secret() secrets.Secret {
 	return secret
 }
 
-func (b *bundled) waits() bool {
+// queued reports whether the secret has an entry in the outbox.
+func (b *bundled) queued() bool {
 	b.t.Helper()
 	_, err := b.store.Entry(b.t.Context(), b.caller.AccountID, b.id)
 	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
@@ -173,19 +174,20 @@ func (b *bundled) checkStatus(when string, want secrets.Status, successful bool)
 	}
 }
 
-// checkDelivered: services take the secret as it is, and nothing waits.
+// checkDelivered checks that services read the secret as it is, and that the outbox has no
+// entry of it.
 func (b *bundled) checkDelivered(when string) {
 	b.t.Helper()
 	b.checkStatus(when, secrets.StatusReady, true)
 	revision, content := b.bundle()
 	if diff := cmp.Diff(b.want, content); diff != "" {
-		b.t.Errorf("%s services take another bundle (-want +got):\n%s", when, diff)
+		b.t.Errorf("%s services read another bundle (-want +got):\n%s", when, diff)
 	}
 	if secret := b.secret(); revision != secret.Revision || secret.Delivered != revision {
-		b.t.Errorf("%s revision %d is current, %d noted as delivered, want %d", when, revision, secret.Delivered, secret.Revision)
+		b.t.Errorf("%s revision %d is current, %d recorded as delivered, want %d", when, revision, secret.Delivered, secret.Revision)
 	}
-	if b.waits() {
-		b.t.Errorf("%s something waits", when)
+	if b.queued() {
+		b.t.Errorf("%s the outbox has an entry", when)
 	}
 }
 
@@ -195,10 +197,10 @@ func (b *bundled) checkRemoved(when string) {
 	b.t.Helper()
 	b.checkStatus(when, secrets.StatusReady, true)
 	if revision, _ := b.bundle(); revision != 0 || !b.deleted() {
-		b.t.Errorf("%s services take revision %d, want the bundle deleted", when, revision)
+		b.t.Errorf("%s services read revision %d, want the bundle deleted", when, revision)
 	}
-	if got := b.secret().Delivered; got != 0 || b.waits() {
-		b.t.Errorf("%s revision %d is noted as delivered, something waits: %v", when, got, b.waits())
+	if got := b.secret().Delivered; got != 0 || b.queued() {
+		b.t.Errorf("%s revision %d is recorded as delivered, in the outbox: %v", when, got, b.queued())
 	}
 }
 

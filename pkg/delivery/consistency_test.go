@@ -16,7 +16,7 @@ import (
 // failure: the stream emits each of those writes too, and the last one is delivered.
 func TestBusySecretIsDeliveredAtRest(t *testing.T) {
 	t.Parallel()
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
 	b := d.newSecret("KEY")
 	b.attach()
@@ -28,16 +28,16 @@ func TestBusySecretIsDeliveredAtRest(t *testing.T) {
 		}
 		return secretstest.None
 	}))
-	for range paceBurst + 1 { // these do not count for the pace
+	for range paceBurst + 1 { // none of them counts for the pace
 		if err := deliverer.Deliver(t.Context(), d.caller.AccountID, b.id); err != nil {
-			t.Errorf("DeploySecret of a secret that is being written: %v", err)
+			t.Errorf("Deliver of a secret that is being written = %v", err)
 		}
 	}
 	b.checkStatus("while it is written", secrets.StatusDeploying, true)
-	if !b.waits() {
-		t.Error("nothing waits")
+	if !b.queued() {
+		t.Error("the outbox is empty")
 	}
-	b.deploy() // at once: the leases were released
+	b.deploy() // at once
 	b.checkDelivered("at rest")
 }
 
@@ -45,7 +45,7 @@ func TestBusySecretIsDeliveredAtRest(t *testing.T) {
 // That is a failure.
 func TestTornItemIsNotDelivered(t *testing.T) {
 	t.Parallel()
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
 	b := d.newSecret("KEY")
 	b.attach()
@@ -70,5 +70,5 @@ func TestTornItemIsNotDelivered(t *testing.T) {
 	b.checkStatus("torn", secrets.StatusFailed, false)
 	setVersion("1")
 	b.deploy()
-	b.checkDelivered("mended")
+	b.checkDelivered("repaired")
 }

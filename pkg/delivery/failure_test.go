@@ -10,10 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -25,7 +21,7 @@ func answer(w http.ResponseWriter, status int, kind, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "Message": message}) // fails only when the client has gone
 }
 
-// deliveryRow is what the table has of a secret's deliveries.
+// deliveryRow is the row of the secret's lease.
 func (b *bundled) deliveryRow() secretstest.Row {
 	b.t.Helper()
 	for _, row := range b.table.Rows(b.t) {
@@ -33,16 +29,16 @@ func (b *bundled) deliveryRow() secretstest.Row {
 			return row
 		}
 	}
-	b.t.Fatal("the table has nothing of the secret's deliveries")
+	b.t.Fatal("the table has no lease of the secret")
 	return nil
 }
 
-// Whatever the target's failure, the secret's status shows it, and the row has its reason
+// The secret's status shows each failure of the target. The row of the lease has the reason
 // without any value, even where AWS quotes one. When the target is back, the secret is
 // ready.
 func TestFailuresShowAndHeal(t *testing.T) {
 	t.Parallel()
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
 	for name, fail := range map[string]func(w http.ResponseWriter, r *http.Request){
 		"failing":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
@@ -63,7 +59,7 @@ func TestFailuresShowAndHeal(t *testing.T) {
 				b.write("KEY")
 			}
 			var quoted atomic.Bool
-			d.away(func(operation string, w http.ResponseWriter, r *http.Request, serve http.Handler) {
+			d.intercept(func(operation string, w http.ResponseWriter, r *http.Request, serve http.Handler) {
 				if operation == "DescribeSecret" {
 					serve.ServeHTTP(w, r)
 					return
@@ -75,27 +71,27 @@ func TestFailuresShowAndHeal(t *testing.T) {
 				}
 				fail(w, r)
 			})
-			for range 2 { // it stays so
+			for range 2 { // the status stays
 				if err := d.deliverer.Deliver(t.Context(), d.caller.AccountID, b.id); err == nil || strings.Contains(err.Error(), d.mark) {
-					t.Errorf("%s, first = %v: DeploySecret = %v, want an error without a value", name, first, err)
+					t.Errorf("%s, first = %v: Deliver = %v, want an error without a value", name, first, err)
 				}
 				b.checkStatus(name, secrets.StatusFailed, false)
 				if text, _ := b.deliveryRow()["error"].(string); !strings.Contains(text, "stage bundle") || strings.Contains(text, d.mark) {
-					t.Errorf("%s, first = %v: the error that is kept is %q", name, first, text)
+					t.Errorf("%s, first = %v: the stored error is %q", name, first, text)
 				}
-				if !b.waits() {
-					t.Errorf("%s, first = %v: nothing waits", name, first)
+				if !b.queued() {
+					t.Errorf("%s, first = %v: the outbox is empty", name, first)
 				}
-				d.clock.pass(turn)
+				d.clock.pass(leaseTime)
 			}
 			if !quoted.Load() {
-				t.Errorf("%s, first = %v: no request had a value to be quoted", name, first)
+				t.Errorf("%s, first = %v: no request had a value that could be quoted", name, first)
 			}
-			d.away(nil)
+			d.intercept(nil)
 			b.finishDeliveries(d.deliverer)
 			b.checkDelivered(name + ", and back")
 			if text, ok := b.deliveryRow()["error"]; ok {
-				t.Errorf("%s, and back: the error that is kept is %q", name, text)
+				t.Errorf("%s, and back: the stored error is %q", name, text)
 			}
 		}
 	}
@@ -104,57 +100,48 @@ func TestFailuresShowAndHeal(t *testing.T) {
 	}
 }
 
-// Items from a release that knew no sizes can be too many for a bundle. A service may
-// begin to use them. The delivery fails until there are fewer.
+// Without a target, the bundle of a used secret may grow beyond what a target accepts. Once
+// there is a target, the delivery fails until there are fewer items.
 func TestTooLargeBundleFails(t *testing.T) {
 	t.Parallel()
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
 	b := d.newSecret()
+	size := d.manager.MaxBundleSize
+	d.manager.MaxBundleSize = 0
 	b.create("ONE", d.value()+strings.Repeat("x", maxBundle/2))
 	b.create("TWO", d.value()+strings.Repeat("x", maxBundle/2))
-	for _, row := range d.table.Rows(t) {
-		if _, ok := row["size"]; !ok {
-			continue
-		}
-		_, err := d.table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-			TableName: &d.table.Name, Key: map[string]types.AttributeValue{
-				"PK": &types.AttributeValueMemberS{Value: row["PK"].(string)}, "SK": &types.AttributeValueMemberS{Value: row["SK"].(string)},
-			},
-			UpdateExpression: aws.String("REMOVE #size"), ExpressionAttributeNames: map[string]string{"#size": "size"},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	b.attach()
+	d.manager.MaxBundleSize = size
+	if n, err := d.sweeper.Sweep(t.Context(), true); err != nil || n != 1 {
+		t.Errorf("Sweep = %d, %v, want 1", n, err)
+	}
 	if err := d.deliverer.Deliver(t.Context(), d.caller.AccountID, b.id); err == nil {
 		t.Error("a bundle that is too large was delivered")
 	}
 	b.checkStatus("too large", secrets.StatusFailed, false)
 	if text, _ := b.deliveryRow()["error"].(string); !strings.Contains(text, "more bytes than a bundle may have") {
-		t.Errorf("the error that is kept is %q", text)
+		t.Errorf("the stored error is %q", text)
 	}
-	if revision, _ := b.bundle(); revision != 0 || !b.waits() {
-		t.Errorf("revision %d is delivered, something waits: %v", revision, b.waits())
+	if revision, _ := b.bundle(); revision != 0 || !b.queued() {
+		t.Errorf("revision %d is delivered, in the outbox: %v", revision, b.queued())
 	}
 	b.delete("TWO")
 	b.deploy()
 	b.checkDelivered("with fewer items")
 }
 
-// What failed has made no version, so it counts for no pace: after a long outage the
-// next try is not a long time away. And services that have nothing at all wait for no
-// pace either.
+// A failed delivery makes no version and does not count for the pace: after a long outage
+// the next try is due at once. The first bundle of a secret skips the pace too.
 func TestOutageCostsNoPace(t *testing.T) {
 	t.Parallel()
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
 	b := d.newSecret("KEY")
 	b.attach()
 	b.deploy()
 	b.write("KEY")
-	d.away(func(_ string, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	d.intercept(func(_ string, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		answer(w, http.StatusBadRequest, "AccessDeniedException", "No.")
 	})
 	for i := range paceLimit {
@@ -162,7 +149,7 @@ func TestOutageCostsNoPace(t *testing.T) {
 			t.Fatalf("try %d: no error", i)
 		}
 	}
-	d.away(nil)
+	d.intercept(nil)
 	b.deploy()
 	b.checkDelivered("after the outage")
 

@@ -14,8 +14,8 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// restore makes the table one that was restored, in which the secret is some revisions
-// behind what was delivered.
+// restore changes the table as a restore does: the secret is some revisions behind its
+// bundle.
 func (b *bundled) restore(by int64) {
 	b.t.Helper()
 	revision := &types.AttributeValueMemberN{Value: fmt.Sprint(b.secret().Revision - by)}
@@ -38,17 +38,17 @@ func reads(c secretstest.Call) bool {
 	return slices.Contains([]string{"GetItem", "Query", "Decrypt", "DescribeSecret"}, operation)
 }
 
-// Each call of each delivery fails, before or after it was done, with or without the
-// end of the process: what services take then was recorded, and was the secret at that
-// revision. Once the next delivery has its turn, services take what the table says.
+// Each call of each delivery fails, before or after it was done, with or without the end
+// of the process. The bundle that services read then was recorded, and is the secret at its
+// revision. After the next delivery, services read what the table says.
 func TestDeliverySurvivesFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		fresh bool   // each time with a secret of its own
-		from  string // the first call that counts
+		fresh bool   // each case has its own secret
+		from  string // the first call that fails
 		begin func(b *bundled)
 		check func(b *bundled, when string)
-		end   func(b *bundled) // makes it what it was
+		end   func(b *bundled) // undoes begin
 	}{
 		{
 			name: "first", fresh: true, check: (*bundled).checkDelivered,
@@ -82,15 +82,15 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 				}
 			},
 			check: func(b *bundled, when string) {
-				if !b.deleted() || b.waits() {
-					b.t.Errorf("%s: deleted %v, something waits %v", when, b.deleted(), b.waits())
+				if !b.deleted() || b.queued() {
+					b.t.Errorf("%s: deleted %v, in the outbox %v", when, b.deleted(), b.queued())
 				}
 			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := newDelivery(t)
+			d := newHarness(t)
 			defer d.finish()
 			var one *bundled
 			prepare := func() (b *bundled, taken map[string]string) {
@@ -110,7 +110,7 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 				}
 				taken = maps.Clone(one.want)
 				tt.begin(one)
-				d.clock.pass(2 * turn)
+				d.clock.pass(2 * leaseTime)
 				return one, taken
 			}
 			var plan func(secretstest.Call) secretstest.Fault
@@ -125,33 +125,33 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 				return deliverer.Deliver(t.Context(), d.caller.AccountID, b.id)
 			}
 
-			var made []secretstest.Call
+			var sent []secretstest.Call
 			b, _ := prepare()
 			if err := deploy(b, func(c secretstest.Call) secretstest.Fault {
-				made = append(made, c)
+				sent = append(sent, c)
 				return secretstest.None
 			}); err != nil {
 				t.Fatal(err)
 			}
 			tt.check(b, "without a fault")
-			made = made[max(0, slices.IndexFunc(made, func(c secretstest.Call) bool { return c.What == tt.from })):]
-			for _, call := range made {
+			sent = sent[max(0, slices.IndexFunc(sent, func(c secretstest.Call) bool { return c.What == tt.from })):]
+			for _, call := range sent {
 				for _, variant := range []struct {
 					fault secretstest.Fault
 					crash bool // a crash before a call is one after the call before it
 				}{{secretstest.Before, false}, {secretstest.After, true}, {secretstest.After, false}, {secretstest.LostAfter, false}} {
 					if variant.fault != secretstest.Before && reads(call) {
-						continue // as good as the other: nothing was done
+						continue // the same as Before: nothing was done
 					}
 					when := fmt.Sprintf("%s/%s/crash=%v", call, variant.fault, variant.crash)
-					b, taken := prepare() // what is restored is what was taken before
+					b, taken := prepare() // a restored bundle is the one that was current before
 					_, before := b.bundle()
 					err := deploy(b, secretstest.At(call, variant.fault, variant.crash))
 					if variant.fault.Retried() && err != nil {
 						t.Errorf("%s: %v, want the SDK's retry to succeed", when, err)
 					}
 					if revision, now := b.bundle(); revision > 0 && !maps.Equal(now, before) && !maps.Equal(now, taken) && !maps.Equal(now, b.want) {
-						t.Errorf("%s: services take what was never the secret", when)
+						t.Errorf("%s: services read a bundle that was never the secret", when)
 					}
 					if !variant.fault.Retried() {
 						b.finishDeliveries(d.deliverer)
@@ -159,7 +159,7 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 					tt.check(b, when)
 				}
 			}
-			t.Logf("%d calls", len(made))
+			t.Logf("%d calls", len(sent))
 		})
 	}
 }

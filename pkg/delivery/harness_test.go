@@ -35,8 +35,8 @@ import (
 )
 
 const (
-	turn       = time.Minute      // that a delivery may take
-	paceBurst  = 20               // deliveries of a secret in a day at once,
+	leaseTime  = time.Minute      // after which a lease expires
+	paceBurst  = 20               // deliveries of a secret in a day without a pause,
 	paceEvery  = 15 * time.Minute // then one in this time,
 	paceLimit  = 90               // and never more
 	day        = 24 * time.Hour
@@ -90,13 +90,15 @@ type harness struct {
 	mark      string // in every value, and nowhere else
 	log       lines
 
-	// intercept, if set, may answer a request itself.
-	intercept atomic.Pointer[func(operation string, w http.ResponseWriter, r *http.Request, serve http.Handler)]
+	interceptor atomic.Pointer[interceptor] // if set, it answers the requests
 
 	mu       sync.Mutex
 	requests []request
 	seen     map[string]int64 // the highest revision that was current, by the name of the bundle's secret
 }
+
+// interceptor answers a request, itself or through serve.
+type interceptor func(operation string, w http.ResponseWriter, r *http.Request, serve http.Handler)
 
 // request is one that the Secrets Manager received.
 type request struct {
@@ -105,7 +107,7 @@ type request struct {
 	status    int
 }
 
-func newDelivery(t *testing.T) *harness {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	d := &harness{
 		t: t, table: secretstest.NewTable(t), clock: &clock{Start: time.Now()},
@@ -134,7 +136,7 @@ func (d *harness) environment() func(string) string {
 	}
 }
 
-// patient has the SDK retry without pauses.
+// patient makes the SDK retry without pauses.
 var patient = secretstest.Inject(func(secretstest.Call) secretstest.Fault { return secretstest.None })
 
 // newDeliverer is the product's deliverer on the harness's clock and log. Without options
@@ -144,13 +146,13 @@ func (d *harness) newDeliverer(options ...func(*aws.Config)) *delivery.Deliverer
 	if len(options) == 0 {
 		options = append(options, patient)
 	}
-	made, err := app.NewDeliverer(d.environment(), awssm.Open, options...)
+	deliverer, err := app.NewDeliverer(d.environment(), awssm.Open, options...)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(&d.log, nil))
-	made.Now, made.Monitor = d.clock.now, metrics.New(log, "test")
-	return made
+	deliverer.Now, deliverer.Monitor = d.clock.now, metrics.New(log, "test")
+	return deliverer
 }
 
 // newManager is the product's manager on the harness's clock and log.
@@ -159,13 +161,13 @@ func (d *harness) newManager(options ...func(*aws.Config)) *secrets.Manager {
 	if len(options) == 0 {
 		options = append(options, patient)
 	}
-	made, err := app.NewManager(d.environment(), options...)
+	manager, err := app.NewManager(d.environment(), options...)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	made.Now, made.Log = d.clock.now, slog.New(slog.NewJSONHandler(&d.log, nil))
-	made.Monitor = metrics.New(made.Log, "test")
-	return made
+	manager.Now, manager.Log = d.clock.now, slog.New(slog.NewJSONHandler(&d.log, nil))
+	manager.Monitor = metrics.New(manager.Log, "test")
+	return manager
 }
 
 // ServeHTTP is the Secrets Manager as the product meets it.
@@ -194,8 +196,8 @@ func (d *harness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(answer.Body.Bytes()) // fails only when the client has gone
 	})
-	if intercept := d.intercept.Load(); intercept != nil {
-		(*intercept)(operation, w, r, serve)
+	if answer := d.interceptor.Load(); answer != nil {
+		(*answer)(operation, w, r, serve)
 		return
 	}
 	serve(w, r)
@@ -222,7 +224,7 @@ func (d *harness) watch(name string) {
 func (d *harness) recorded(name string, revision int64) bool {
 	secret, err := uuid.Parse(name[strings.LastIndex(name, "/")+1:])
 	if err != nil {
-		d.t.Errorf("a bundle is called %s: %v", name, err)
+		d.t.Errorf("a bundle has the name %s: %v", name, err)
 	}
 	return slices.ContainsFunc(d.events(secret, secrets.SecretDeployed), func(ev event) bool { return ev.Version == revision })
 }
@@ -293,7 +295,7 @@ func (d *harness) current(name string) (revision int64, content string) {
 	number, _, _ := strings.Cut(strings.TrimPrefix(id, "r"), "-")
 	revision, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
-		d.t.Errorf("a version is called %s", id)
+		d.t.Errorf("a version has the id %s", id)
 	}
 	return revision, out["SecretString"].(string)
 }
@@ -310,13 +312,13 @@ func (d *harness) count(operation string) (n int) {
 	return n
 }
 
-// away lets f answer all requests.
-func (d *harness) away(f func(operation string, w http.ResponseWriter, r *http.Request, serve http.Handler)) {
+// intercept has f answer all requests from now on; nil: the Secrets Manager does.
+func (d *harness) intercept(f interceptor) {
 	if f == nil {
-		d.intercept.Store(nil)
+		d.interceptor.Store(nil)
 		return
 	}
-	d.intercept.Store(&f)
+	d.interceptor.Store(&f)
 }
 
 // finish checks the table's invariants, and searches for values where none may be. Each
@@ -332,7 +334,7 @@ func (d *harness) finish() {
 	for _, path := range files {
 		content, err := os.ReadFile(path)
 		if err != nil || !strings.Contains(string(content), d.caller.AccountID.String()) {
-			d.t.Errorf("%s holds nothing of the account, %v: the search below would find nothing anyway", path, err)
+			d.t.Errorf("%s does not mention the account, %v: the search for values would prove nothing", path, err)
 		}
 		places[path] = string(content)
 	}
@@ -352,5 +354,5 @@ func (d *harness) finish() {
 	}
 }
 
-// value is a new one.
+// value returns a new value.
 func (d *harness) value() string { return d.mark + "-" + uuid.NewString() }

@@ -192,9 +192,9 @@ func breakSometimes(all, broken *atomic.Int64) func(string, http.ResponseWriter,
 func TestKilledDelivererLosesNothing(t *testing.T) {
 	t.Parallel()
 	const writers, kills = 2, 6 // writers of each of two secrets
-	d := newDelivery(t)
+	d := newHarness(t)
 	defer d.finish()
-	// Both clocks run, and so fast that neither turns nor the pace take long. A day is 14 s.
+	// Both clocks run, and so fast that neither leases nor the pace last long. A day is 14 s.
 	d.clock.Speed = 6000
 	endpoints := d.table.Endpoints()
 	err := (&emulator.Emulator{URL: endpoints.DynamoDB}).SetStream(t.Context(), d.table.Name, d.table.Template().Table.StreamView)
@@ -207,7 +207,7 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var requests, broken atomic.Int64
-	d.away(breakSometimes(&requests, &broken))
+	d.intercept(breakSometimes(&requests, &broken))
 
 	var writing, watching sync.WaitGroup
 	bundles := []*bundled{d.newSecret(), d.newSecret()}
@@ -250,7 +250,7 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 				}
 				revision, content := b.bundle()
 				if revision < last {
-					t.Errorf("secret %d: services take revision %d after %d", i, revision, last)
+					t.Errorf("secret %d: services read revision %d after %d", i, revision, last)
 				}
 				if revision > last {
 					sights++
@@ -264,7 +264,7 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 						sum += int64(n.(int))
 					}
 					if revision != sum {
-						t.Errorf("secret %d: services take as revision %d what was %d", i, revision, sum)
+						t.Errorf("secret %d: services read as revision %d the state of revision %d", i, revision, sum)
 					}
 				}
 				last = revision
@@ -309,11 +309,11 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.away(nil)
+	d.intercept(nil)
 	last := start()
-	for deadline := time.Now().Add(30 * time.Second); slices.ContainsFunc(bundles, (*bundled).waits); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); slices.ContainsFunc(bundles, (*bundled).queued); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Error("something still waits, with the target back")
+			t.Error("the outbox still has an entry, with the target back")
 			break
 		}
 	}
@@ -341,12 +341,13 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 	logged := d.log.String()
 	for _, bad := range []string{"DATA RACE", "panic:"} {
 		if strings.Contains(logged, bad) {
-			t.Errorf("the process that delivers said %s:\n%s", bad, logged)
+			t.Errorf("the process that delivers logged %s:\n%s", bad, logged)
 		}
 	}
-	failed, delivered, revision := strings.Count(logged, `"DeliveryFailures":1`), strings.Count(logged, `"Deliveries":1`), bundles[0].secret().Revision
+	failed, delivered := strings.Count(logged, `"DeliveryFailures":1`), strings.Count(logged, `"Deliveries":1`)
+	revision := bundles[0].secret().Revision
 	t.Logf("%d and more revisions, %d requests broken, %d deliveries, %d failures", revision, broken.Load(), delivered, failed)
 	if broken.Load() == 0 || delivered == 0 {
-		t.Error("nothing was tried")
+		t.Error("no request was broken, or no bundle was delivered")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// snapshot reads the whole table; the function that it returns makes the table that again.
+// snapshot reads the whole table. The function that it returns restores the table to it.
 func (d *harness) snapshot() (restore func()) {
 	d.t.Helper()
 	scan := func() (rows []map[string]types.AttributeValue) {
@@ -53,20 +53,20 @@ func TestRestoredTableWins(t *testing.T) {
 		name string
 		lost []func(*bundled)
 		then []func(*bundled)
-		all  bool // by redeploy-secrets
+		all  bool // an operator sweeps all
 	}{
 		{"nothing happened since", []func(*bundled){write, rename("OTHER_2"), write}, nil, true},
 		{"nothing was lost", nil, nil, true},
-		{"another value in place of the lost one", []func(*bundled){write}, []func(*bundled){write}, false},
+		{"another value instead of the lost one", []func(*bundled){write}, []func(*bundled){write}, false},
 		{"another value, and all", []func(*bundled){write}, []func(*bundled){write}, true},
-		{"another key in place of the lost one", []func(*bundled){rename("A")}, []func(*bundled){rename("B")}, false},
-		{"another item in place of the lost one", []func(*bundled){create}, []func(*bundled){create}, false},
+		{"another key instead of the lost one", []func(*bundled){rename("A")}, []func(*bundled){rename("B")}, false},
+		{"another item instead of the lost one", []func(*bundled){create}, []func(*bundled){create}, false},
 		{"fewer changes than were lost", []func(*bundled){write, write, create}, []func(*bundled){write}, false},
 		{"as many changes as were lost", []func(*bundled){write, create, write}, []func(*bundled){create, write, write}, false},
 		{"more changes than were lost", []func(*bundled){write}, []func(*bundled){write, create}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newDelivery(t)
+			d := newHarness(t)
 			defer d.finish()
 			b := d.newSecret("KEY", "OTHER")
 			b.attach()
@@ -86,7 +86,7 @@ func TestRestoredTableWins(t *testing.T) {
 			}
 			if tt.all {
 				if n, err := d.sweeper.Sweep(t.Context(), true); err != nil || n != 1 {
-					t.Errorf("RedeploySecrets = %d, %v, want 1", n, err)
+					t.Errorf("Sweep = %d, %v, want 1", n, err)
 				}
 			}
 			b.deploy()

@@ -1,0 +1,214 @@
+package delivery_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/awssm/limits"
+	"goblins-secrets/pkg/delivery"
+	"goblins-secrets/pkg/secrets"
+)
+
+// memory is a delivery.Store in memory, of one used secret whose values are not sealed.
+type memory struct {
+	delivery.Store
+	secret secrets.Secret
+	items  []secrets.SealedItem
+	entry  *delivery.Entry
+	lease  delivery.Lease
+	now    time.Time
+
+	read func(*memory) // after each read of the items
+}
+
+// newMemory is a store of one used secret, at a fixed time.
+func newMemory(secret secrets.Secret) *memory {
+	secret.AccountID, secret.ID, secret.Services = uuid.UUID{1}, uuid.UUID{2}, 1
+	return &memory{secret: secret, now: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)}
+}
+
+// deliverer delivers from the store, on the store's clock.
+func (s *memory) deliverer(target delivery.Target) *delivery.Deliverer {
+	return &delivery.Deliverer{
+		Store: s, Opener: plain{}, Target: target, Limits: limits.SecretsManager(), Monitor: silent{},
+		Now: func() time.Time { return s.now }, NewID: uuid.New,
+	}
+}
+
+func (s *memory) change() {
+	s.secret.Revision++
+	s.requeue()
+}
+
+// requeue puts a new entry into the outbox.
+func (s *memory) requeue() {
+	s.entry = &delivery.Entry{AccountID: s.secret.AccountID, SecretID: s.secret.ID, Change: uuid.New(), At: s.now}
+}
+
+// deliver delivers the secret.
+func (s *memory) deliver(t *testing.T, d *delivery.Deliverer) error {
+	return d.Deliver(t.Context(), s.secret.AccountID, s.secret.ID)
+}
+
+// bundle delivers the secret and returns the bundle that reaches the target.
+func (s *memory) bundle(t *testing.T) (delivery.Bundle, error) {
+	t.Helper()
+	s.lease = delivery.Lease{}
+	s.requeue()
+	target := &capture{}
+	err := s.deliver(t, s.deliverer(target))
+	return target.staged, err
+}
+
+func (s *memory) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, error) {
+	return s.secret, nil
+}
+
+func (s *memory) SealedItems(context.Context, uuid.UUID, uuid.UUID) ([]secrets.SealedItem, error) {
+	found := slices.Clone(s.items)
+	if s.read != nil {
+		s.read(s)
+	}
+	return found, nil
+}
+
+func (s *memory) Entry(context.Context, uuid.UUID, uuid.UUID) (delivery.Entry, error) {
+	if s.entry == nil {
+		return delivery.Entry{}, secrets.ErrNotFound
+	}
+	return *s.entry, nil
+}
+
+func (s *memory) Acknowledge(_ context.Context, e delivery.Entry) error {
+	if s.entry != nil && *s.entry != e {
+		return secrets.ErrChanged
+	}
+	s.entry = nil
+	return nil
+}
+
+func (s *memory) Lease(context.Context, uuid.UUID, uuid.UUID) (delivery.Lease, error) {
+	return s.lease, nil
+}
+
+func (s *memory) AcquireLease(_ context.Context, l delivery.Lease) error {
+	if l.Token != s.lease.Token+1 {
+		return secrets.ErrChanged
+	}
+	s.lease = l
+	return nil
+}
+
+func (s *memory) ReleaseLease(_ context.Context, l delivery.Lease, _ string) error {
+	if l.Token == s.lease.Token {
+		s.lease = l
+		s.lease.Expires = time.Time{}
+	}
+	return nil
+}
+
+func (s *memory) MarkDelivered(_ context.Context, _, _ uuid.UUID, revision int64) error {
+	s.secret.Delivered, s.secret.DeployFailed = revision, false
+	return nil
+}
+
+func (s *memory) MarkFailed(context.Context, uuid.UUID, uuid.UUID) error {
+	s.secret.DeployFailed = true
+	return nil
+}
+
+func (s *memory) AppendEvent(context.Context, secrets.Event) error { return nil }
+
+// put has the domain create an item, which decides the item's size.
+func (s *memory) put(t *testing.T, key, value string) {
+	t.Helper()
+	m := &secrets.Manager{
+		Store: &writable{memory: s}, Sealer: plain{}, Now: func() time.Time { return s.now },
+		NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
+	}
+	caller := secrets.Caller{AccountID: s.secret.AccountID, UserID: uuid.UUID{3}, KeyID: uuid.UUID{4}}
+	if _, err := m.CreateItem(t.Context(), caller, s.secret.ID.String(), itemInput(key, value)); err != nil {
+		t.Fatalf("create item %q: %v", key, err)
+	}
+}
+
+// writable is the part of a secrets.Store that creates the items of a memory.
+type writable struct {
+	secrets.Store
+	memory *memory
+}
+
+func (w *writable) Secret(ctx context.Context, account, secret uuid.UUID) (secrets.Secret, error) {
+	return w.memory.Secret(ctx, account, secret)
+}
+
+func (w *writable) CreateItem(_ context.Context, _ secrets.Change, it secrets.Item, sealed []byte, _ secrets.Event) error {
+	value := secrets.SealedValue{Version: it.Version, Blob: sealed}
+	w.memory.items = append(w.memory.items, secrets.SealedItem{Item: it, Value: value})
+	return nil
+}
+
+// plain is a Sealer that does not encrypt.
+type plain struct{}
+
+func (plain) Seal(_ context.Context, _ map[string]string, plaintext []byte) ([]byte, error) {
+	return slices.Clone(plaintext), nil
+}
+
+func (plain) Open(_ context.Context, _ map[string]string, blob []byte) ([]byte, error) {
+	return slices.Clone(blob), nil
+}
+
+// silent is a Monitor that counts nothing.
+type silent struct{}
+
+func (silent) Delivered(context.Context, time.Duration) {}
+func (silent) DeliveryFailed(context.Context)           {}
+
+// capture is a Target that keeps the staged bundle.
+type capture struct {
+	delivery.Target
+	staged delivery.Bundle
+}
+
+func (c *capture) Stage(_ context.Context, b delivery.Bundle) error { c.staged = b; return nil }
+
+func (c *capture) Promote(context.Context, delivery.Bundle) (int64, error) { return 0, nil }
+
+// quota is a Target that accepts a number of versions in any 24 hours.
+type quota struct {
+	delivery.Target
+	now    *time.Time
+	limit  int
+	staged []time.Time // oldest first
+}
+
+// within is the number of versions in the last window.
+func (q *quota) within(window time.Duration) int {
+	older := len(q.staged)
+	for older > 0 && q.now.Sub(q.staged[older-1]) < window {
+		older--
+	}
+	return len(q.staged) - older
+}
+
+func (q *quota) Stage(context.Context, delivery.Bundle) error {
+	if q.within(day) >= q.limit {
+		return delivery.ErrQuota
+	}
+	q.staged = append(q.staged, *q.now)
+	return nil
+}
+
+func (q *quota) Promote(context.Context, delivery.Bundle) (int64, error) { return 0, nil }
+
+// newPaced is a deliverer of one secret to a target with a quota, on the store's clock.
+func newPaced(limit int) (*delivery.Deliverer, *memory, *quota) {
+	s := newMemory(secrets.Secret{})
+	target := &quota{now: &s.now, limit: limit}
+	return s.deliverer(target), s, target
+}
