@@ -247,6 +247,29 @@ func TestEachRouteIsInAllPlaces(t *testing.T) {
 	}
 }
 
+// Calls enter through the functions without a route. They refuse a table of another format
+// at cold start; the functions behind the authorizer make no call there.
+func TestOnlyFunctionsThatCallsEnterCheckTheTable(t *testing.T) {
+	tmpl, err := template.Read(filepath.Join(root(t), "template.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routed := map[string]bool{}
+	for _, r := range tmpl.Routes {
+		routed[r.Function] = true
+	}
+	checks := regexp.MustCompile(`app\.Must(CheckedManager|Deliverer|Sweeper)\(`)
+	for _, f := range tmpl.Functions {
+		content, err := os.ReadFile(filepath.Join(root(t), "functions", f.Folder, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := checks.Match(content); got == routed[f.Name] {
+			t.Errorf("functions/%s checks the table = %v, want %v", f.Folder, got, !routed[f.Name])
+		}
+	}
+}
+
 func TestMainsOnlyWire(t *testing.T) {
 	const most = 25
 	mains, err := filepath.Glob(filepath.Join(root(t), "functions", "*", "*"))

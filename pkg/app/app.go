@@ -49,30 +49,31 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// MustManager is NewManager for the process's environment. A misconfigured function must
-// not serve: it panics at cold start.
+// MustManager returns the manager of the process's environment. A misconfigured function
+// must not serve: it panics at cold start.
 func MustManager() *secrets.Manager { return must(NewManager(os.Getenv)) }
 
 // MustCheckedManager is MustManager for the functions through which calls enter, such as
 // the authorizer. It also refuses a table of another format. The functions behind the
 // authorizer need no check of their own, and no call in their cold starts.
-func MustCheckedManager() *secrets.Manager {
-	mustCheckTable()
-	return MustManager()
-}
+func MustCheckedManager() *secrets.Manager { return must(mustCheckedWiring().manager()) }
 
-// MustDeliverer is NewDeliverer for the process's environment. It refuses a table of
-// another format.
-func MustDeliverer(open OpenTarget) *delivery.Deliverer {
-	mustCheckTable()
-	return must(NewDeliverer(os.Getenv, open))
-}
+// MustDeliverer returns the deliverer of the process's environment. It panics like
+// MustCheckedManager.
+func MustDeliverer(open OpenTarget) *delivery.Deliverer { return mustCheckedWiring().deliverer(open) }
 
-// MustSweeper is NewSweeper for the process's environment. It refuses a table of another
-// format.
-func MustSweeper() *delivery.Sweeper {
-	mustCheckTable()
-	return must(NewSweeper(os.Getenv))
+// MustSweeper returns the sweeper of the process's environment. It panics like
+// MustCheckedManager.
+func MustSweeper() *delivery.Sweeper { return mustCheckedWiring().sweeper() }
+
+// mustCheckedWiring checks the table with the client that the function then uses, so that
+// the first call finds a connection.
+func mustCheckedWiring() wiring {
+	w := must(wire(os.Getenv, nil))
+	if err := w.store.CheckFormat(context.Background()); err != nil {
+		panic("app: " + err.Error())
+	}
+	return w
 }
 
 func must[T any](made T, err error) T {
@@ -80,12 +81,6 @@ func must[T any](made T, err error) T {
 		panic("app: " + err.Error())
 	}
 	return made
-}
-
-func mustCheckTable() {
-	if err := CheckTable(context.Background(), os.Getenv); err != nil {
-		panic("app: " + err.Error())
-	}
 }
 
 // CheckTable refuses the table of an environment if it has another format. It costs one
@@ -105,24 +100,7 @@ func NewManager(getenv func(string) string, options ...func(*aws.Config)) (*secr
 	if err != nil {
 		return nil, err
 	}
-	m := &secrets.Manager{
-		Store:        w.store,
-		Sealer:       w.sealer,
-		Monitor:      w.monitor,
-		RevealLimit:  w.env.number("READ_LIMIT", 1, 1000),
-		RevealWindow: time.Duration(w.env.number("READ_WINDOW_SECONDS", 1, 86400)) * time.Second,
-		Now:          time.Now,
-		NewID:        newID,
-		Rand:         rand.Reader,
-		Log:          w.log,
-	}
-	if w.env.choice("DEPLOY_TARGET", "secrets-manager", "none") == "secrets-manager" {
-		m.MaxBundleSize = limits.MaxSecretSize
-	}
-	if w.env.err != nil {
-		return nil, w.env.err
-	}
-	return m, nil
+	return w.manager()
 }
 
 // OpenTarget opens the target of deliveries. Endpoint is nil for AWS itself. Only
@@ -136,16 +114,7 @@ func NewDeliverer(getenv func(string) string, open OpenTarget, options ...func(*
 	if err != nil {
 		return nil, err
 	}
-	return &delivery.Deliverer{
-		Store:   w.store,
-		Opener:  w.sealer,
-		Target:  open(w.config, w.env.endpoint("SECRETS_MANAGER"), getenv("BUNDLE_KEY_ARN")),
-		Limits:  limits.SecretsManager(),
-		Monitor: w.monitor,
-		Now:     time.Now,
-		NewID:   newID,
-		Log:     w.log,
-	}, nil
+	return w.deliverer(open), nil
 }
 
 // NewSweeper returns the sweeper that an environment describes. Options may change how
@@ -155,7 +124,7 @@ func NewSweeper(getenv func(string) string, options ...func(*aws.Config)) (*deli
 	if err != nil {
 		return nil, err
 	}
-	return &delivery.Sweeper{Store: w.store, Now: time.Now, NewID: newID}, nil
+	return w.sweeper(), nil
 }
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
@@ -194,6 +163,44 @@ func wire(getenv func(string) string, options []func(*aws.Config)) (wiring, erro
 		monitor: monitor,
 		log:     log,
 	}, nil
+}
+
+func (w wiring) manager() (*secrets.Manager, error) {
+	m := &secrets.Manager{
+		Store:        w.store,
+		Sealer:       w.sealer,
+		Monitor:      w.monitor,
+		RevealLimit:  w.env.number("READ_LIMIT", 1, 1000),
+		RevealWindow: time.Duration(w.env.number("READ_WINDOW_SECONDS", 1, 86400)) * time.Second,
+		Now:          time.Now,
+		NewID:        newID,
+		Rand:         rand.Reader,
+		Log:          w.log,
+	}
+	if w.env.choice("DEPLOY_TARGET", "secrets-manager", "none") == "secrets-manager" {
+		m.MaxBundleSize = limits.MaxSecretSize
+	}
+	if w.env.err != nil {
+		return nil, w.env.err
+	}
+	return m, nil
+}
+
+func (w wiring) deliverer(open OpenTarget) *delivery.Deliverer {
+	return &delivery.Deliverer{
+		Store:   w.store,
+		Opener:  w.sealer,
+		Target:  open(w.config, w.env.endpoint("SECRETS_MANAGER"), w.env.getenv("BUNDLE_KEY_ARN")),
+		Limits:  limits.SecretsManager(),
+		Monitor: w.monitor,
+		Now:     time.Now,
+		NewID:   newID,
+		Log:     w.log,
+	}
+}
+
+func (w wiring) sweeper() *delivery.Sweeper {
+	return &delivery.Sweeper{Store: w.store, Now: time.Now, NewID: newID}
 }
 
 // environment reads settings and keeps the first error.

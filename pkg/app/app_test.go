@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -64,7 +65,6 @@ func TestDeployTargetTurnsDeliveriesOn(t *testing.T) {
 // A table of another format is refused in one sentence. A new table and one of this format
 // are accepted.
 func TestTableOfAnotherFormatIsRefused(t *testing.T) {
-	t.Parallel()
 	table := secretstest.NewTable(t)
 	getenv := table.Environment(t, "Authorizer")
 	if err := app.CheckTable(t.Context(), getenv); err != nil {
@@ -84,6 +84,26 @@ func TestTableOfAnotherFormatIsRefused(t *testing.T) {
 		"which this version does not take over: use a new table"
 	if err := app.CheckTable(t.Context(), getenv); err == nil || err.Error() != want {
 		t.Errorf("CheckTable of a table of an earlier commit = %v, want %q", err, want)
+	}
+	for _, name := range []string{
+		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET", "AWS_REGION",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
+	} {
+		t.Setenv(name, getenv(name))
+	}
+	for name, start := range map[string]func(){
+		"MustCheckedManager": func() { app.MustCheckedManager() },
+		"MustDeliverer":      func() { app.MustDeliverer(awssm.Open) },
+		"MustSweeper":        func() { app.MustSweeper() },
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != "app: "+want {
+					t.Errorf("%s on a table of an earlier commit panics with %v, want %q", name, got, want)
+				}
+			}()
+			start()
+		}()
 	}
 	away := func(secretstest.Call) secretstest.Fault { return secretstest.LostBefore }
 	if err := app.CheckTable(t.Context(), getenv, secretstest.Inject(away)); !errors.Is(err, secrets.ErrUnavailable) {

@@ -22,7 +22,8 @@ type memory struct {
 	lease  delivery.Lease
 	now    time.Time
 
-	read func(*memory) // after each read of the items
+	read  func(*memory)   // after each read of the items
+	stale *secrets.Secret // what reads return until a lease is acquired; nil: the secret
 }
 
 // newMemory is a store of one used secret, at a fixed time.
@@ -65,6 +66,9 @@ func (s *memory) bundle(t *testing.T) (delivery.Bundle, error) {
 }
 
 func (s *memory) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, error) {
+	if s.stale != nil {
+		return *s.stale, nil
+	}
 	return s.secret, nil
 }
 
@@ -99,7 +103,7 @@ func (s *memory) AcquireLease(_ context.Context, l delivery.Lease) error {
 	if l.Token != s.lease.Token+1 {
 		return secrets.ErrChanged
 	}
-	s.lease = l
+	s.lease, s.stale = l, nil
 	return nil
 }
 

@@ -55,7 +55,7 @@ import (
 //	what to deliver                         the stream's records of OUTBOX; Query OUTBOX
 //	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#
 //	what to purge; the children of it       Query PURGE; Query SECRET#<a>#<s>
-//	all accounts                            Query ACCOUNTS
+//	all accounts; the table's format        Query ACCOUNTS; Query ACCOUNTS, one row
 //
 // All reads are strongly consistent. Nothing scans the table.
 
@@ -133,7 +133,7 @@ func eventKey(account, event uuid.UUID) key { return key{"EVENTS#" + account.Str
 
 func apiKeyKey(h secrets.KeyHash) key { return key{"APIKEY#" + hex.EncodeToString(h[:]), "APIKEY"} }
 
-func readsKey(account, user uuid.UUID) key {
+func revealsKey(account, user uuid.UUID) key {
 	return key{"USER#" + account.String() + "#" + user.String(), "READS"}
 }
 

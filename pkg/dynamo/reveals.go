@@ -38,8 +38,8 @@ func retryUndone() aws.Retryer {
 	})
 }
 
-type readsRow struct {
-	Reads []int64 `dynamodbav:"r"`
+type revealsRow struct {
+	Times []int64 `dynamodbav:"r"`
 }
 
 // ChargeReveal implements secrets.Reveals. The condition and the append are one
@@ -49,7 +49,7 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 	limiting := fmt.Sprintf("r[%d]", limit-1)
 	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &s.table,
-		Key:                 marshal(readsKey(account, user)),
+		Key:                 marshal(revealsKey(account, user)),
 		UpdateExpression:    aws.String("SET r = list_append(:now, if_not_exists(r, :none))"),
 		ConditionExpression: aws.String("attribute_not_exists(" + limiting + ") OR " + limiting + " <= :gone"),
 		ExpressionAttributeValues: attributes{
@@ -73,16 +73,16 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 }
 
 func revealTimes(row attributes) ([]time.Time, error) {
-	r, err := unmarshal[readsRow](row)
+	r, err := unmarshal[revealsRow](row)
 	if err != nil {
 		return nil, err
 	}
 	return r.times(), nil
 }
 
-func (r readsRow) times() []time.Time {
-	times := make([]time.Time, len(r.Reads))
-	for i, ms := range r.Reads {
+func (r revealsRow) times() []time.Time {
+	times := make([]time.Time, len(r.Times))
+	for i, ms := range r.Times {
 		times[i] = counterEpoch.Add(time.Duration(ms) * time.Millisecond)
 	}
 	return times
@@ -90,7 +90,7 @@ func (r readsRow) times() []time.Time {
 
 // RevealTimes implements secrets.Reveals.
 func (s *Store) RevealTimes(ctx context.Context, account, user uuid.UUID) ([]time.Time, error) {
-	row, err := get[readsRow](ctx, s, readsKey(account, user))
+	row, err := get[revealsRow](ctx, s, revealsKey(account, user))
 	if errors.Is(err, secrets.ErrNotFound) { // no reveal yet
 		return nil, nil
 	}
@@ -111,7 +111,7 @@ func (s *Store) TrimReveals(ctx context.Context, account, user uuid.UUID, limit,
 		indexes = append(indexes, fmt.Sprintf("r[%d]", i))
 	}
 	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.table, Key: marshal(readsKey(account, user)),
+		TableName: &s.table, Key: marshal(revealsKey(account, user)),
 		UpdateExpression:    aws.String("REMOVE " + strings.Join(indexes, ", ")),
 		ConditionExpression: aws.String("attribute_exists(PK)"),
 	})

@@ -19,7 +19,7 @@ type Phase string
 const (
 	PhaseCharge Phase = "Charge" // charge the budget
 	PhaseRead   Phase = "Read"   // read the sealed value and its secret
-	PhaseOpen   Phase = "Open"   // unwrap the data key in KMS, and open the value
+	PhaseOpen   Phase = "Open"   // unwrap the data key in KMS
 	PhaseRecord Phase = "Record" // stamp the reveal on the item, and append its event
 )
 

@@ -13,20 +13,20 @@ const msgServiceExists = "service with this name already exists."
 // ListServices returns a page of the caller's services, oldest first. If a secret is
 // named, the page holds only the services that use it.
 func (m *Manager) ListServices(ctx context.Context, c Caller, secretID string, from Cursor, size int) (Page[Service], error) {
-	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
-		return Page[Service]{}, err
-	}
-	list := m.Store.Services
+	about := ofAccount()
 	if secretID != "" {
-		id, err := parseID(secretID)
-		if err != nil {
-			return Page[Service]{}, fault("secret", msgNoSecret(secretID))
-		}
-		list = func(ctx context.Context, account uuid.UUID, from Cursor, limit int) ([]Service, int, error) {
-			return m.Store.ServicesUsing(ctx, account, id, from, limit)
-		}
+		about = ofSecret(secretID)
 	}
-	found, count, err := list(ctx, c.AccountID, from, size+1)
+	on, err := m.gate(ctx, c, List, about)
+	var found []Service
+	var count int
+	switch {
+	case err != nil:
+	case secretID != "":
+		found, count, err = m.Store.ServicesUsing(ctx, c.AccountID, on.secret, from, size+1)
+	default:
+		found, count, err = m.Store.Services(ctx, c.AccountID, from, size+1)
+	}
 	if errors.Is(err, ErrNotFound) && secretID != "" {
 		return Page[Service]{}, fault("secret", msgNoSecret(secretID))
 	}
