@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,10 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
-	"goblins-secrets/infra/local/stack"
-	"goblins-secrets/infra/local/template"
-	"goblins-secrets/pkg/httpapi"
 )
 
 const module = "goblins-secrets/"
@@ -174,98 +171,46 @@ func TestOnlyDeliveringFunctionsLinkTheTarget(t *testing.T) {
 	}
 }
 
-// A function is a folder, a resource of the template and a handler of the local stack, or
-// none of these. Allow headers list exactly the routed methods.
-func TestEachRouteIsInAllPlaces(t *testing.T) {
-	tmpl, err := template.Read(filepath.Join(root(t), "template.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+// A function is a row of the table and a folder, or neither.
+func TestEachFunctionHasItsFolder(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(root(t), "functions"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var folders, declared []string
+	var folders, rows []string
 	for _, e := range entries {
 		folders = append(folders, e.Name())
 	}
-	for _, f := range tmpl.Functions {
-		declared = append(declared, f.Folder)
+	for _, f := range table(t) {
+		rows = append(rows, f.Name)
 	}
-	slices.Sort(declared)
-	if diff := cmp.Diff(folders, declared); diff != "" {
-		t.Errorf("folders under functions/ (-) and functions of the template (+) differ:\n%s", diff)
+	slices.Sort(rows)
+	if diff := cmp.Diff(folders, rows); diff != "" {
+		t.Errorf("folders under functions/ (-) and rows of functions.yaml (+) differ:\n%s", diff)
 	}
+}
 
-	nowhere := stack.Endpoints{DynamoDB: "http://127.0.0.1:1", KMS: "http://127.0.0.1:1", Table: "t", MasterKey: "k"}
-	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
-		return nowhere.Environment(tmpl, function)
-	})
+// table returns the table of functions.
+func table(t *testing.T) []functions.Function {
+	t.Helper()
+	table, err := functions.Read(filepath.Join(root(t), "functions.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	methods := map[string][]string{}
-	routed := map[string]bool{}
-	for _, r := range tmpl.Routes {
-		if functions[r.Function] == nil {
-			t.Errorf("%s %s leads to %s, which the local stack does not have", r.Method, r.Path, r.Function)
-		}
-		routed[r.Function] = true
-		if r.Method != "ANY" {
-			methods[r.Path] = append(methods[r.Path], r.Method)
-		}
-	}
-	for name := range functions {
-		if !routed[name] {
-			t.Errorf("the local stack has %s behind the API, and the template has no route to it", name)
-		}
-	}
-
-	getenv, err := nowhere.Environment(tmpl, "Fallback")
-	if err != nil {
-		t.Fatal(err)
-	}
-	allow, err := httpapi.ParseRoutes(getenv("ROUTES"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(methods)), slices.Sorted(maps.Keys(allow))); diff != "" {
-		t.Errorf("paths with a function (-) and paths in ROUTES (+) differ:\n%s", diff)
-	}
-	for path, found := range methods {
-		listed := strings.Split(strings.TrimSuffix(allow[path], ", OPTIONS"), ", ")
-		slices.Sort(listed)
-		slices.Sort(found)
-		if diff := cmp.Diff(found, listed); diff != "" {
-			t.Errorf("%s: methods with a function (-) and in ROUTES (+) differ:\n%s", path, diff)
-		}
-		for _, caught := range []string{path, "/{proxy+}"} {
-			if !slices.Contains(tmpl.Routes, template.Route{Method: "ANY", Path: caught, Function: "Fallback"}) {
-				t.Errorf("ANY %s does not lead to Fallback", caught)
-			}
-		}
-	}
+	return table
 }
 
 // Calls enter through the functions without a route. They refuse a table of another format
 // at cold start; the functions behind the authorizer make no call there.
 func TestOnlyFunctionsThatCallsEnterCheckTheTable(t *testing.T) {
-	tmpl, err := template.Read(filepath.Join(root(t), "template.yaml"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	routed := map[string]bool{}
-	for _, r := range tmpl.Routes {
-		routed[r.Function] = true
-	}
 	checks := regexp.MustCompile(`app\.Must(CheckedManager|Deliverer|Sweeper)\(`)
-	for _, f := range tmpl.Functions {
-		content, err := os.ReadFile(filepath.Join(root(t), "functions", f.Folder, "main.go"))
+	for _, f := range table(t) {
+		content, err := os.ReadFile(filepath.Join(root(t), "functions", f.Name, "main.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := checks.Match(content); got == routed[f.Name] {
-			t.Errorf("functions/%s checks the table = %v, want %v", f.Folder, got, !routed[f.Name])
+		if got, want := checks.Match(content), f.Route == ""; got != want {
+			t.Errorf("functions/%s checks the table = %v, want %v", f.Name, got, want)
 		}
 	}
 }

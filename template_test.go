@@ -78,7 +78,7 @@ func TestAPIHasOneRegionalStage(t *testing.T) {
 	check(t, api, "false", "Auth", "AddDefaultAuthorizerToCorsPreflight")
 	check(t, api, "1024", "MinimumCompressionSize")
 	for _, v := range []value{at(doc, "Globals", "Api"), api} {
-		for _, unwanted := range []string{"Cors", "DefinitionBody", "DefinitionUri"} {
+		for _, unwanted := range []string{"Cors", "DefinitionUri"} {
 			if at(v, unwanted) != nil {
 				t.Errorf("the API has %s, which adds routes without events", unwanted)
 			}
@@ -223,6 +223,10 @@ func TestFallbackAnswersAllOtherMethods(t *testing.T) {
 	if diff := cmp.Diff(want, reached); diff != "" {
 		t.Errorf("paths of the fallback (-want +got):\n%s", diff)
 	}
+
+	permission := only(t, document(t), "AWS::Lambda::Permission")
+	check(t, permission, "!Ref Fallback.Alias", "FunctionName")
+	check(t, permission, "!Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*", "SourceArn")
 
 	environment, err := tmpl.Environment("Fallback", map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
 	if err != nil {

@@ -166,8 +166,11 @@ func (s stack) substitute(t *testing.T, text string) string {
 	t.Helper()
 	return reference.ReplaceAllStringFunc(text, func(r string) string {
 		name := strings.Trim(r, "${}")
-		if name == "AWS::Region" {
+		switch name {
+		case "AWS::Region":
 			return ministack.Region
+		case "AWS::Partition":
+			return "aws"
 		}
 		resource, known := s.resources[name]
 		if !known {

@@ -2,12 +2,15 @@ package build
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 )
 
@@ -38,12 +41,20 @@ type resource struct {
 
 func transformed(t *testing.T, parameters ...string) map[string]resource {
 	t.Helper()
-	root, err := checkout.Path()
+	path, err := checkout.Path("template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".tools", "sam", "bin", "python"),
-		append([]string{"-c", transform, filepath.Join(root, "template.yaml")}, parameters...)...)
+	return transformedFrom(t, path, parameters...)
+}
+
+func transformedFrom(t *testing.T, template string, parameters ...string) map[string]resource {
+	t.Helper()
+	python, err := checkout.Path(".tools", "sam", "bin", "python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, append([]string{"-c", transform, template}, parameters...)...)
 	cmd.Env = append(cmd.Environ(), "AWS_DEFAULT_REGION=us-east-1", "SAM_CLI_TELEMETRY=0")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -109,6 +120,9 @@ func TestOneStageCallsFunctionsByAlias(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if strings.Contains(string(body), `"any":`) { // SAM's spelling of an ANY event beside a definition
+				t.Error("the API has a method any, which API Gateway does not know")
+			}
 			all := strings.Count(string(body), "/invocations")
 			aliases := strings.Count(string(body), "Aliaslive}/invocations") + strings.Count(string(body), `{"Ref":"AuthorizerAliaslive"}`)
 			if all == 0 || all != aliases {
@@ -137,4 +151,49 @@ func TestStreamCallsAlias(t *testing.T) {
 	if mappings != 1 {
 		t.Errorf("event source mappings = %d, want 1", mappings)
 	}
+}
+
+// CloudFormation accepts 500 resources in a stack. Fifty functions, with every option on, leave room.
+func TestFiftyFunctionsFitOneStack(t *testing.T) {
+	const wanted, most = 50, 450
+	path := func(name string) string {
+		t.Helper()
+		path, err := checkout.Path(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	table, err := functions.Read(path("functions.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(table); i < wanted; i++ {
+		name := fmt.Sprintf("get-invented-%c%c", 'a'+i/26, 'a'+i%26)
+		table = append(table, functions.Function{Name: name, Does: "nothing", Route: "GET /api/" + name + "/{id}"})
+	}
+	content, err := os.ReadFile(path("template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err = functions.Files["template.yaml"](table, content); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(t.TempDir(), "template.yaml")
+	if err := os.WriteFile(large, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := transformedFrom(t, large, "DeploymentType=Canary10Percent5Minutes")
+	made := map[string]int{}
+	for _, r := range found {
+		made[r.Type]++
+	}
+	if made["AWS::Lambda::Function"] != wanted || made["AWS::CodeDeploy::DeploymentGroup"] != wanted {
+		t.Errorf("functions and deployment groups = %v, want %d of each", made, wanted)
+	}
+	// Resources with a condition are counted too, as if each condition held.
+	if len(found) > most {
+		t.Errorf("%d functions make %d resources, want at most %d: %v", wanted, len(found), most, made)
+	}
+	t.Logf("%d functions make %d resources: %v", wanted, len(found), made)
 }

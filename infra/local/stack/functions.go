@@ -8,28 +8,7 @@ import (
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/console"
 	"goblins-secrets/pkg/httpapi"
-	"goblins-secrets/pkg/secrets"
 )
-
-// routes are the functions behind the API, by folder, as their mains wire them.
-var routes = map[string]func(*secrets.Manager) http.Handler{
-	"create-item":    httpapi.CreateItem,
-	"create-secret":  httpapi.CreateSecret,
-	"create-service": httpapi.CreateService,
-	"delete-item":    httpapi.DeleteItem,
-	"delete-secret":  httpapi.DeleteSecret,
-	"delete-service": httpapi.DeleteService,
-	"get-budget":     httpapi.GetBudget,
-	"get-item":       httpapi.GetItem,
-	"get-secret":     httpapi.GetSecret,
-	"get-service":    httpapi.GetService,
-	"list-items":     httpapi.ListItems,
-	"list-secrets":   httpapi.ListSecrets,
-	"list-services":  httpapi.ListServices,
-	"update-item":    httpapi.UpdateItem,
-	"update-secret":  httpapi.UpdateSecret,
-	"update-service": httpapi.UpdateService,
-}
 
 // operators are the functions without a route, which the stack calls itself.
 var operators = map[string]bool{
@@ -60,7 +39,7 @@ func Functions(t *template.Template, environment func(function string) (func(str
 			functions[f.Name] = httpapi.Fallback(paths)
 			continue
 		}
-		handler, ok := routes[f.Folder]
+		handler, ok := constructors[f.Folder]
 		if !ok {
 			return nil, fmt.Errorf("the template has a function %s that the local stack does not know", f.Folder)
 		}

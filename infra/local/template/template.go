@@ -27,7 +27,7 @@ import (
 type Template struct {
 	Parameters       map[string]string // every parameter's value: as set, else its default
 	Functions        []Function        // by name
-	Routes           []Route           // one for each Api event, sorted by path and method
+	Routes           []Route           // of Api events and of the API's definition, sorted by path and method
 	Authorizer       Authorizer        // of every route that is not open
 	GatewayResponses map[string]GatewayResponse
 	CompressFrom     int // answers of at least this many bytes are compressed if the client accepts it; negative: never
@@ -184,6 +184,18 @@ type apiProperties struct {
 	} `yaml:"Auth"`
 	GatewayResponses map[string]gatewayResponseProperties `yaml:"GatewayResponses"`
 	CompressFrom     yaml.Node                            `yaml:"MinimumCompressionSize"`
+	Merge            bool                                 `yaml:"MergeDefinitions"`
+	Definition       struct {
+		Paths map[string]map[string]operation `yaml:"paths"`
+	} `yaml:"DefinitionBody"`
+}
+
+type operation struct {
+	Integration struct {
+		Type literal   `yaml:"type"`
+		URI  yaml.Node `yaml:"uri"`
+	} `yaml:"x-amazon-apigateway-integration"`
+	Others map[string]any `yaml:",inline"`
 }
 
 type authorizerProperties struct {
@@ -220,6 +232,11 @@ func (d *document) template(parameters map[string]string) (*Template, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	defined, err := api.routes()
+	if err != nil {
+		return nil, fmt.Errorf("%s: DefinitionBody: %w", apiName, err)
+	}
+	t.Routes = append(t.Routes, defined...)
 	if err := sortRoutes(t.Routes); err != nil {
 		return nil, err
 	}
@@ -371,6 +388,34 @@ func route(e event, apiName string) (Route, error) {
 	return Route{
 		Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path), Open: properties.Auth.Authorizer == "NONE",
 	}, nil
+}
+
+// invocation is the URI of an integration that invokes a function's alias live, as SAM calls it.
+var invocation = regexp.MustCompile(`^arn:\$\{AWS::Partition\}:apigateway:\$\{AWS::Region\}:lambda:path/2015-03-31/functions/\$\{(\w+)Aliaslive\}/invocations$`)
+
+// routes returns the routes of the API's definition, which SAM merges with those of the events. Each
+// is for any method.
+func (api apiProperties) routes() ([]Route, error) {
+	var routes []Route
+	for path, operations := range api.Definition.Paths {
+		for method, o := range operations {
+			delete(o.Others, "responses") // which REST APIs require and proxy integrations ignore
+			function := invocation.FindStringSubmatch(o.Integration.URI.Value)
+			switch {
+			case !api.Merge:
+				return nil, errors.New("want MergeDefinitions: true")
+			case method != "x-amazon-apigateway-any-method":
+				return nil, fmt.Errorf("%s: method %s is not supported: want an event", path, method)
+			case o.Integration.Type != "aws_proxy" || o.Integration.URI.Tag != "!Sub" || function == nil:
+				return nil, fmt.Errorf("%s: the integration is not a proxy for a function's alias", path)
+			}
+			if err := none(o.Others); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			routes = append(routes, Route{Method: "ANY", Path: path, Function: function[1]})
+		}
+	}
+	return routes, nil
 }
 
 // stream reads an event of type DynamoDB. In its scope only the table's stream resolves.

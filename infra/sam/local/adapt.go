@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -19,10 +18,10 @@ type object = map[string]any
 // adapt changes the template of built functions in the two places where SAM's gateway
 // differs from API Gateway:
 //
-//   - SAM ignores an authorizer that is referenced by its alias, and lets every request
-//     in. adapt references its function.
-//   - SAM lets ANY handle all methods of a path, even those with their own events. adapt
-//     replaces ANY by the remaining methods.
+//   - SAM ignores functions that are referenced by their aliases; without the authorizer it lets
+//     every request in. adapt references the function.
+//   - SAM lets the definition's ANY handle all methods of a path, even those with events.
+//     adapt replaces ANY by the remaining methods.
 func adapt(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -32,46 +31,46 @@ func adapt(path string) error {
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	var events []object // of each function
+	taken := map[string][]any{} // path -> methods with an event
 	for _, resource := range at(doc, "Resources") {
 		for _, authorizer := range at(resource, "Properties", "Auth", "Authorizers") {
 			if reference, _ := at(authorizer, "FunctionArn")["Ref"].(string); strings.HasSuffix(reference, ".Alias") {
 				authorizer.(object)["FunctionArn"] = object{"Fn::GetAtt": []string{strings.TrimSuffix(reference, ".Alias"), "Arn"}}
 			}
 		}
-		events = append(events, at(resource, "Properties", "Events"))
+		for _, event := range at(resource, "Properties", "Events") {
+			if path, ok := at(event, "Properties")["Path"].(string); ok {
+				taken[path] = append(taken[path], at(event, "Properties")["Method"])
+			}
+		}
 	}
-	spellOut(events)
+	for _, resource := range at(doc, "Resources") {
+		for path, operations := range at(resource, "Properties", "DefinitionBody", "paths") {
+			spellOut(operations.(object), taken[path])
+		}
+	}
 	if raw, err = json.Marshal(doc); err != nil { // JSON is valid YAML
 		return err
 	}
 	return os.WriteFile(path, raw, 0o644)
 }
 
-// spellOut replaces ANY events on paths that have other events.
-func spellOut(events []object) {
-	taken := map[any][]any{} // path -> methods
-	for _, all := range events {
-		for _, event := range all {
-			if p := at(event, "Properties"); p["Method"] != nil && p["Method"] != "ANY" {
-				taken[p["Path"]] = append(taken[p["Path"]], p["Method"])
-			}
-		}
+// spellOut replaces a path's ANY by the methods that are not taken, and its function's alias by
+// the function.
+func spellOut(operations object, taken []any) {
+	const anyMethod = "x-amazon-apigateway-any-method"
+	operation, found := operations[anyMethod]
+	if !found {
+		return
 	}
-	for _, all := range events {
-		for name, event := range maps.Clone(all) {
-			p := at(event, "Properties")
-			if p["Method"] != "ANY" || taken[p["Path"]] == nil {
-				continue
-			}
-			delete(all, name)
-			for _, method := range methods {
-				if !slices.Contains(taken[p["Path"]], any(method)) {
-					one := maps.Clone(p)
-					one["Method"] = method
-					all[name+method] = object{"Type": "Api", "Properties": one}
-				}
-			}
+	delete(operations, anyMethod)
+	uri := at(operation, "x-amazon-apigateway-integration", "uri")
+	if text, ok := uri["Fn::Sub"].(string); ok {
+		uri["Fn::Sub"] = strings.Replace(text, "Aliaslive}", ".Arn}", 1)
+	}
+	for _, method := range methods {
+		if !slices.Contains(taken, any(method)) {
+			operations[strings.ToLower(method)] = operation
 		}
 	}
 }

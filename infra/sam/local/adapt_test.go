@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,17 +19,19 @@ Resources:
       Auth:
         Authorizers:
           Key: {FunctionArn: {Ref: Authorizer.Alias}, Identity: {ReauthorizeEvery: {Ref: Seconds}}}
+      DefinitionBody:
+        openapi: 3.0.1
+        paths:
+          /things:
+            x-amazon-apigateway-any-method:
+              x-amazon-apigateway-integration: {uri: {'Fn::Sub': 'arn:aws:functions/${FallbackAliaslive}/invocations'}}
   Authorizer: {Properties: {CodeUri: Authorizer}}
   Read:
     Properties:
       Events:
         Route: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: GET, Path: /things}}
         Other: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}
-  Fallback:
-    Properties:
-      Events:
-        Things: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: ANY, Path: /things}}
-        Rest: {Type: Api, Properties: {RestApiId: {Ref: Api}, Method: ANY, Path: '/{proxy+}'}}
+  Fallback: {Properties: {CodeUri: Fallback}}
 `
 
 func TestAdaptReplacesAliasAndANY(t *testing.T) {
@@ -55,12 +56,12 @@ func TestAdaptReplacesAliasAndANY(t *testing.T) {
 		t.Fatal(err)
 	}
 	at(want, "Resources", "Api", "Properties", "Auth", "Authorizers", "Key")["FunctionArn"] = object{"Fn::GetAtt": []any{"Authorizer", "Arn"}}
-	events := at(want, "Resources", "Fallback", "Properties", "Events")
-	delete(events, "Things")
-	for _, method := range slices.DeleteFunc(slices.Clone(methods), func(m string) bool { return m == "GET" }) {
-		events["Things"+method] = object{
-			"Type": "Api", "Properties": object{"RestApiId": object{"Ref": "Api"}, "Method": method, "Path": "/things"},
-		}
+	things := at(want, "Resources", "Api", "Properties", "DefinitionBody", "paths", "/things")
+	clear(things)
+	for _, method := range []string{"delete", "head", "options", "patch", "post", "put"} {
+		things[method] = object{"x-amazon-apigateway-integration": object{
+			"uri": object{"Fn::Sub": "arn:aws:functions/${Fallback.Arn}/invocations"},
+		}}
 	}
 	if diff := cmp.Diff(want, doc); diff != "" {
 		t.Errorf("adapt (-want +got):\n%s", diff)

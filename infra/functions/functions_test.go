@@ -1,0 +1,88 @@
+package functions_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"goblins-secrets/infra/functions"
+	"goblins-secrets/infra/local/checkout"
+)
+
+func TestGeneratedFilesAreCurrent(t *testing.T) {
+	table := read(t)
+	for name, generate := range functions.Files {
+		path, err := checkout.Path(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := generate(table, content)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(string(want), string(content)); diff != "" {
+			t.Errorf("%s is not what functions.yaml says: run go generate ./... (-generated +committed):\n%s", name, diff)
+		}
+	}
+}
+
+// An edited part is replaced. A file without the marks is an error.
+func TestOnlyTheMarkedPartIsGenerated(t *testing.T) {
+	const head, foot = "# Title\n\n<!-- routes -->\n", "<!-- /routes -->\n\nThe end.\n"
+	generate := functions.Files["docs/api.md"]
+	table := []functions.Function{{Name: "get-thing", Does: "one thing", Route: "GET /things/{id}"}}
+	got, err := generate(table, []byte(head+"edited\n"+foot))
+	want := head + "| | |\n|---|---|\n| `GET /things/{id}/` | one thing |\n" + foot
+	if diff := cmp.Diff(want, string(got)); err != nil || diff != "" {
+		t.Errorf("generate = %v (-want +got):\n%s", err, diff)
+	}
+	for _, content := range []string{"", head, strings.ReplaceAll(head+foot, "/routes", "routes/")} {
+		if _, err := generate(table, []byte(content)); err == nil {
+			t.Errorf("generate(%q) = nil, want an error that names the mark", content)
+		}
+	}
+}
+
+func TestFaultyRowsAreRefused(t *testing.T) {
+	for row, want := range map[string]string{
+		"{name: GetThing, does: one, route: GET /things}":                                            "GetThing: a name is words of small letters",
+		"{name: get-thing, route: GET /things}":                                                      "get-thing: does is missing",
+		"{name: get-thing, does: one}":                                                               "get-thing: nothing invokes it",
+		"{name: get-thing, does: one, route: GET /Things}":                                           "GET /Things is not a route",
+		"{name: get-thing, does: one, route: FETCH /things}":                                         "FETCH /things is not a route",
+		"{name: get-thing, does: one, route: ANY /things}":                                           "only ANY /{proxy+}",
+		"{name: get-thing, does: one, route: GET /things, rows: {GetItem: []}}":                      "[GetItem] has no keys",
+		"{name: get-thing, does: one, route: GET /things, row: {GetItem: [A]}}":                      "field row not found",
+		"{name: a, does: one, by: hand}\n- {name: a, does: one, by: hand}":                           "a: a second row",
+		"{name: a, does: one, route: GET /things}\n- {name: b, does: one, route: GET /things}":       "b: GET /things leads to a",
+		"{name: a, does: one, by: hand}\n- {name: b, does: one, by: hand, timeout: a long time ago}": "cannot unmarshal",
+	} {
+		path := filepath.Join(t.TempDir(), "functions.yaml")
+		if err := os.WriteFile(path, []byte("- "+row+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := functions.Read(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Read(%s) = %v, want %s", row, err, want)
+		}
+	}
+}
+
+func read(t *testing.T) []functions.Function {
+	t.Helper()
+	path, err := checkout.Path("functions.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := functions.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
