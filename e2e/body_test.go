@@ -81,7 +81,7 @@ func TestInvalidBodiesAreRefused(t *testing.T) {
 		{name: "larger than 512 KiB", body: `{"name":"x","key":"x","value":"` + strings.Repeat("x", 512*1024) + `"}`, status: 413, want: `{"detail":"Request body too large."}`},
 		{name: "too large, of an unsupported type", body: strings.Repeat("x", 600_000), header: []string{"Content-Type: text/plain"}, status: 413, want: `{"detail":"Request body too large."}`},
 	}
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		service := c.get(t, known.fill("/api/services/{V}/")).body
 		for _, tc := range cases {
@@ -102,7 +102,7 @@ func TestInvalidBodiesAreRefused(t *testing.T) {
 // API Gateway itself refuses a body of more than 10 MB, its own limit, and one of more than
 // 6 MB, Lambda's limit.
 func TestGatewayRefusesLargeBodies(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		for _, size := range []int{7 << 20, 10<<20 + 1} {
 			c.post(t, "/api/secrets/", strings.Repeat("x", size)).want(t, 413, `{"detail":"Request body too large."}`)
@@ -119,7 +119,7 @@ func TestMissingObjectsAreReportedBeforeBodies(t *testing.T) {
 		{name: "fields", body: `{"name":"","key":"","value":""}`},
 		{name: "null", body: `null`},
 	}
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, tc := range bodies {
 			for _, path := range []string{
@@ -139,7 +139,7 @@ func TestMissingObjectsAreReportedBeforeBodies(t *testing.T) {
 }
 
 func TestUnusualValidBodiesAreAccepted(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		service := c.get(t, known.fill("/api/services/{V}/")).body
 		for i, contentType := range []string{

@@ -10,7 +10,7 @@ var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/cons
 
 // The console needs no key, answers under each of its addresses, and names its own address.
 func TestConsoleNeedsNoKey(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		c.key = strangerKey() // no other route accepts it
 		prefix := tg.public[strings.Index(tg.public, "://")+3:]
@@ -18,7 +18,7 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		var script string
 		for _, path := range []string{"/", "/console", "/console/", "/console/secrets/" + unknownID, "/console/secrets/" + unknownID + "/"} {
 			for _, key := range []string{"Authorization:", "Authorization: Bearer " + c.key, "Authorization: nonsense"} {
-				r := c.unrecorded().do(t, "GET", path, "", key)
+				r := c.do(t, "GET", path, "", key)
 				if r.status != 200 || !strings.Contains(r.body, `<base href="`+prefix+`/console/">`) {
 					t.Fatalf("%v = %d %s, want a page with base %s/console/", r, r.status, short(r.body), prefix)
 				}
@@ -48,7 +48,7 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		// Other methods are refused as on every path.
 		known := tg.client(t)
 		for _, path := range []string{"/", "/console/", "/console/" + script} {
-			r := known.unrecorded().do(t, "POST", path, "{}")
+			r := known.do(t, "POST", path, "{}")
 			r.want(t, 405, `{"detail":"Method \"POST\" not allowed."}`)
 			r.wantHeader(t, "Allow: GET, OPTIONS")
 		}

@@ -111,9 +111,7 @@ func (d *deployment) parts(t *testing.T, override settings) parts {
 	if !maps.Equal(want, d.Settings) {
 		t.Fatalf("settings of %s = %v, want %v: skip this test or deploy with them", d.Name, d.Settings, want)
 	}
-	p := parts{targets: []*target{{
-		name: d.Name, url: d.URL, public: d.Public, account: d.account, apigw: true, turns: d.turns,
-	}}}
+	p := parts{target: &target{url: d.URL, public: d.Public, account: d.account, apigw: true, turns: d.turns}}
 	if d.Table != nil {
 		p.tableName, p.rows = d.Table.Name, cmp.Or(d.Table.Rows, longList)
 		p.table = dynamodb.New(dynamodb.Options{

@@ -124,7 +124,7 @@ func (f field) check(t *testing.T, fieldName, aside string, object func(value st
 }
 
 func TestNamesAreTrimmedAndChecked(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, f := range append(append([]field{}, texts...), names...) {
 			t.Run(f.name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestNamesAreTrimmedAndChecked(t *testing.T) {
 }
 
 func TestKeysAreTrimmedAndChecked(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		items := known.fill("/api/secrets/{S}/items/")
 		for _, f := range append(append([]field{}, texts...), keys...) {
@@ -160,7 +160,7 @@ func TestKeysAreTrimmedAndChecked(t *testing.T) {
 
 // Half a character is refused, and never replaced.
 func TestLoneSurrogatesAreRefused(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, tc := range []struct{ in, name string }{
 			{`\ud800`, "U+D800"}, {`\uDFFF`, "U+DFFF"}, {`a\udc00\ud800b`, "U+DC00"}, {`\ud83d`, "U+D83D"}, {`\ud83dx`, "U+D83D"}, {`\ud83d\ud83d\ude00`, "U+D83D"}, {`\\\ud834`, "U+D834"},
@@ -180,7 +180,7 @@ func TestLoneSurrogatesAreRefused(t *testing.T) {
 
 // Field names are case-sensitive, and the last of duplicates counts.
 func TestUnknownFieldsAreIgnored(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		items := known.fill("/api/secrets/{S}/items/")
 		required := `{"name":["This field is required."]}`

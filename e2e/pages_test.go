@@ -122,7 +122,7 @@ func (c *client) walkBothWays(t *testing.T, list string, size int, want []string
 }
 
 func TestPagesCoverTheListInBothDirections(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secretIDs := c.get(t, "/api/secrets/").page(t).ids()
 		for i := range 6 {
@@ -167,7 +167,7 @@ func TestPagesCoverTheListInBothDirections(t *testing.T) {
 
 // Objects that are deleted or created between two pages neither hide nor repeat others.
 func TestChangesBetweenPagesHideAndRepeatNothing(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "list")
 		items := secret + "items/"
@@ -221,7 +221,7 @@ func TestChangesBetweenPagesHideAndRepeatNothing(t *testing.T) {
 
 func TestCursorsOnlyLeadToTheCallersObjects(t *testing.T) {
 	const invalid = `{"detail":"Invalid cursor."}`
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other := tg.client(t)
 		for i := range 3 {
@@ -288,43 +288,37 @@ func TestLongListsPageInBothDirections(t *testing.T) {
 	if p.table == nil {
 		t.Fatalf("%s has no table: add it, as this test writes rows directly", deploymentVariable)
 	}
-	owner := p.targets[0].client(t)
-	for _, tg := range p.targets { // all targets share one account, because its list is slow to create
-		tg.account = func(*testing.T) account { return owner.account }
+	c := p.target.client(t)
+	secret := "/api/secrets/" + c.get(t, "/api/secrets/").page(t).ids()[0] + "/"
+	ids := p.multiply(t, c.id, c.item(t, secret, "k", "PLANTED"), p.rows)
+
+	items := secret + "items/"
+	c.walkBothWays(t, items, 1000, ids)
+
+	for size, want := range map[string]int{
+		"": 100, "abc": 100, "0": 100, "-1": 100, "1.5": 100, "1e3": 100, "0x10": 100, "-99999999999999999999": 100,
+		"1": 1, "007": 7, "1001": 1000, "99999999999999999999": 1000,
+	} {
+		got := c.get(t, items+"?page_size="+url.QueryEscape(size)).page(t)
+		if len(got.Results) != want || got.Count != p.rows {
+			t.Errorf("GET %s?page_size=%s = %d of %d, want %d of %d", items, size, len(got.Results), got.Count, want, p.rows)
+		}
 	}
-	secret := "/api/secrets/" + owner.get(t, "/api/secrets/").page(t).ids()[0] + "/"
-	ids := p.multiply(t, owner.id, owner.item(t, secret, "k", "PLANTED"), p.rows)
-
-	play(t, p.targets, func(t *testing.T, tg *target) {
-		c := tg.client(t).unrecorded()
-		items := secret + "items/"
-		c.walkBothWays(t, items, 1000, ids)
-
-		for size, want := range map[string]int{
-			"": 100, "abc": 100, "0": 100, "-1": 100, "1.5": 100, "1e3": 100, "0x10": 100, "-99999999999999999999": 100,
-			"1": 1, "007": 7, "1001": 1000, "99999999999999999999": 1000,
-		} {
-			got := c.get(t, items+"?page_size="+url.QueryEscape(size)).page(t)
-			if len(got.Results) != want || got.Count != p.rows {
-				t.Errorf("GET %s?page_size=%s = %d of %d, want %d of %d", items, size, len(got.Results), got.Count, want, p.rows)
-			}
-		}
-		got := c.get(t, items).page(t)
-		if diff := cmp.Diff(ids[:100], got.ids()); diff != "" {
-			t.Errorf("GET %s = other ids (-want +got):\n%s", items, short(diff))
-		}
-		// Pages deep in the list work like the first ones.
-		deep := p.rows * 7 / 9
-		cursor := base64.RawURLEncoding.EncodeToString(append([]byte{0}, uuidBytes(t, ids[deep])...))
-		got = c.get(t, items+"?page_size=3&cursor="+cursor).page(t)
-		if diff := cmp.Diff(ids[deep+1:deep+4], got.ids()); diff != "" {
-			t.Errorf("GET deep in %s = other ids (-want +got):\n%s", items, diff)
-		}
-		got = c.follow(t, *got.Previous).page(t)
-		if diff := cmp.Diff(ids[deep-2:deep+1], got.ids()); diff != "" {
-			t.Errorf("GET back deep in %s = other ids (-want +got):\n%s", items, diff)
-		}
-	})
+	got := c.get(t, items).page(t)
+	if diff := cmp.Diff(ids[:100], got.ids()); diff != "" {
+		t.Errorf("GET %s = other ids (-want +got):\n%s", items, short(diff))
+	}
+	// Pages deep in the list work like the first ones.
+	deep := p.rows * 7 / 9
+	cursor := base64.RawURLEncoding.EncodeToString(append([]byte{0}, uuidBytes(t, ids[deep])...))
+	got = c.get(t, items+"?page_size=3&cursor="+cursor).page(t)
+	if diff := cmp.Diff(ids[deep+1:deep+4], got.ids()); diff != "" {
+		t.Errorf("GET deep in %s = other ids (-want +got):\n%s", items, diff)
+	}
+	got = c.follow(t, *got.Previous).page(t)
+	if diff := cmp.Diff(ids[deep-2:deep+1], got.ids()); diff != "" {
+		t.Errorf("GET back deep in %s = other ids (-want +got):\n%s", items, diff)
+	}
 }
 
 func uuidBytes(t *testing.T, text string) []byte {

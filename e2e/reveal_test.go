@@ -36,7 +36,7 @@ func (r response) wantThrottled(t *testing.T, window int) int {
 
 // A reveal updates last_accessed_at and last_accessed_by. Other requests do not.
 func TestOnlyRevealsUpdateTheLastAccess(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/items/{I}/"), known.fill("/api/secrets/{S}/items/")
 		fresh := known.fill(itemObject("{I}", "{S}", "KEY"))
@@ -78,7 +78,7 @@ func TestOnlyRevealsUpdateTheLastAccess(t *testing.T) {
 
 // Only GETs of items are charged. A spent budget comes before a missing item.
 func TestBudgetChargesRevealsOnly(t *testing.T) {
-	eachTargetWith(t, settings{"READ_LIMIT": "6", "READ_WINDOW_SECONDS": "3600"}, func(t *testing.T, tg *target) {
+	withTargetOf(t, settings{"READ_LIMIT": "6", "READ_WINDOW_SECONDS": "3600"}, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other, theirs := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/items/{I}/"), known.fill("/api/secrets/{S}/items/")
@@ -121,7 +121,7 @@ func TestBudgetChargesRevealsOnly(t *testing.T) {
 		}
 		lastRead := *r.item(t).LastAccessedAt
 
-		if r := c.unrecorded().get(t, "/api/budget/"); !strings.HasPrefix(r.body, `{"limit":6,"window":3600,"left":0,"reset":3`) {
+		if r := c.get(t, "/api/budget/"); !strings.HasPrefix(r.body, `{"limit":6,"window":3600,"left":0,"reset":3`) {
 			t.Errorf("%v = %s, want nothing left", r, r.body)
 		}
 
@@ -153,7 +153,7 @@ func TestBudgetChargesRevealsOnly(t *testing.T) {
 }
 
 func TestBudgetCanBeReadForFree(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		other := tg.client(t)
 		path := known.fill("/api/secrets/{S}/items/{I}/")
@@ -165,7 +165,7 @@ func TestBudgetCanBeReadForFree(t *testing.T) {
 		}
 		reset := regexp.MustCompile(`^\{"limit":100,"window":3600,"left":98,"reset":(3600|35[0-9]{2})\}$`)
 		for _, form := range []string{"/api/budget/", "/api/budget"} {
-			r := c.unrecorded().get(t, form)
+			r := c.get(t, form)
 			if r.status != 200 || !reset.MatchString(r.body) {
 				t.Errorf("%v = %d %s, want 98 left for about an hour", r, r.status, r.body)
 			}
@@ -177,9 +177,8 @@ func TestBudgetCanBeReadForFree(t *testing.T) {
 }
 
 func TestRevealSucceedsAfterTheWait(t *testing.T) {
-	eachTargetWith(t, settings{"READ_LIMIT": "1", "READ_WINDOW_SECONDS": "1"}, func(t *testing.T, tg *target) {
+	withTargetOf(t, settings{"READ_LIMIT": "1", "READ_WINDOW_SECONDS": "1"}, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
-		c = c.unrecorded() // the number of tries depends on the machine
 		path := known.fill("/api/secrets/{S}/items/{I}/")
 		for range 2 {
 			var refused response
@@ -199,11 +198,10 @@ func TestRevealSucceedsAfterTheWait(t *testing.T) {
 
 // The documented budget of 100 reveals an hour also holds for concurrent requests.
 func TestBudgetIs100ConcurrentReveals(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path := known.fill("/api/secrets/{S}/items/{I}/")
-		quiet := c.unrecorded()
-		got := concurrently(110, func(int) response { return quiet.get(t, path) })
+		got := concurrently(110, func(int) response { return c.get(t, path) })
 		if len(got[200]) != 100 || len(got[429]) != 10 {
 			t.Errorf("110 × GET %s = %d × 200 and %d × 429, want 100 and 10", path, len(got[200]), len(got[429]))
 		}

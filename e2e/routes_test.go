@@ -38,7 +38,7 @@ func withAll(t *testing.T, tg *target) (*client, vars) {
 }
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		for _, path := range sorted(paths) {
 			allow := strings.Join(paths[path], ", ") + ", OPTIONS"
@@ -70,7 +70,7 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 }
 
 func TestUnknownPathsAreNotFound(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		for _, path := range []string{
 			"/api", "/api/", "/favicon.ico", "/api/secret/", "/API/SECRETS/", "/api/secrets.json",
@@ -93,7 +93,7 @@ func TestUnknownPathsAreNotFound(t *testing.T) {
 
 // Gateways read an empty segment of a path differently, but never find anything there.
 func TestEmptySegmentsFindNothing(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		for _, path := range []string{"/api/secrets/{S}/items//", "/api/secrets//items/", "/api/services//", "//"} {
 			for _, method := range methods {
@@ -108,7 +108,7 @@ func TestEmptySegmentsFindNothing(t *testing.T) {
 
 // Every route works with and without the trailing slash.
 func TestTrailingSlashIsOptional(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		for _, form := range []struct{ name, slash string }{{"with", "/"}, {"without", ""}} {
 			t.Run(form.name, func(t *testing.T) {
 				c := tg.client(t)
@@ -157,7 +157,7 @@ func TestTrailingSlashIsOptional(t *testing.T) {
 
 // Location has no query, and ids in lower case, whatever the request's form.
 func TestLocationIsCanonical(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		r := c.post(t, "/api/secrets/?cursor=x&name=y#z", `{"name":"q"}`)
 		r.wantVars(t, 201, secretObject("{Q}", `"q"`, "false"), known)
@@ -169,7 +169,7 @@ func TestLocationIsCanonical(t *testing.T) {
 }
 
 func TestAcceptAndFormatAreIgnored(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		want := secretObject("{S}", `"mine"`, "false")
 		for _, accept := range []string{"text/html", "application/xml;q=1, */*;q=0", "image/png", "nonsense"} {
@@ -184,7 +184,7 @@ func TestAcceptAndFormatAreIgnored(t *testing.T) {
 }
 
 func TestMalformedIDsAreNotFound(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		s := known["S"]
 		c.noSuch(t, known,
@@ -195,7 +195,7 @@ func TestMalformedIDsAreNotFound(t *testing.T) {
 }
 
 func TestEncodedSlashIsPartOfTheID(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		c.noSuch(t, known, "a%2Fb", known["S"]+"%2Fitems")
 	})
@@ -229,7 +229,7 @@ func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 }
 
 func TestLinksIgnoreTheClientsHeaders(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		c.secret(t, "a")
 		r := c.do(t, "GET", "/api/secrets/?page_size=1", "", "X-Forwarded-Host: evil.example", "Forwarded: host=evil.example",

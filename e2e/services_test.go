@@ -22,7 +22,7 @@ func noSecret(id string) string {
 
 // The steps are the life of services: each field, and the secrets they use.
 func TestServicesFromCreationToDeletion(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		a, b := tg.client(t), tg.client(t)
 		known := vars{}
 		a.get(t, "/api/secrets/").wantVars(t, 200, page("1", secretObject("{DEF}", `"Default"`, "true")), known)
@@ -116,7 +116,7 @@ func TestServicesFromCreationToDeletion(t *testing.T) {
 }
 
 func TestOnlyChangesOfAServiceUpdateItsTime(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "s")
 		id := strings.Split(secret, "/")[3]
@@ -153,7 +153,7 @@ func TestOnlyChangesOfAServiceUpdateItsTime(t *testing.T) {
 
 // The same holds for the list of a secret's services.
 func TestServicePagesCoverTheListInBothDirections(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secrets := []string{c.secret(t, "a"), c.secret(t, "b")}
 		users := make([][]string, len(secrets))
@@ -364,7 +364,7 @@ func TestServiceFieldsAreChecked(t *testing.T) {
 		}
 		return all
 	}
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		path := c.service(t, "patched", "")
 		created := 0
@@ -413,14 +413,13 @@ func TestServiceFieldsAreChecked(t *testing.T) {
 }
 
 func TestSecretOfAServiceMustExist(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withAll(t, tg)
 		_, theirs := withAll(t, tg)
 		gone := c.secret(t, "gone")
 		c.do(t, "DELETE", gone, "").want(t, 204, "")
 		path := known.fill("/api/services/{V}/")
 		before := c.get(t, path)
-		quiet := c.unrecorded() // the transcript does not recognise an id without hyphens
 		incorrect := func(kind string) string {
 			return `{"secret":["Incorrect type. Expected pk value, received ` + kind + `."]}`
 		}
@@ -434,9 +433,9 @@ func TestSecretOfAServiceMustExist(t *testing.T) {
 			{`true`, incorrect("bool")}, {`false`, incorrect("bool")}, {`[]`, incorrect("list")}, {`["` + s + `"]`, incorrect("list")}, {`{"id":"` + s + `"}`, incorrect("dict")},
 			{`null`, `{"secret":["` + null + `"]}`}, {`""`, `{"secret":["` + null + `"]}`},
 		} {
-			quiet.post(t, "/api/services/", with("new", "secret", tt[0])).want(t, 400, tt[1])
-			quiet.do(t, "PATCH", path, `{"secret":`+tt[0]+`}`).want(t, 400, tt[1])
-			quiet.do(t, "PATCH", path, `{"name":"new","secret":`+tt[0]+`}`).want(t, 400, tt[1])
+			c.post(t, "/api/services/", with("new", "secret", tt[0])).want(t, 400, tt[1])
+			c.do(t, "PATCH", path, `{"secret":`+tt[0]+`}`).want(t, 400, tt[1])
+			c.do(t, "PATCH", path, `{"name":"new","secret":`+tt[0]+`}`).want(t, 400, tt[1])
 		}
 		c.get(t, path).want(t, 200, before.body)
 		c.get(t, "/api/services/").want(t, 200, page("1", before.body))
@@ -445,7 +444,7 @@ func TestSecretOfAServiceMustExist(t *testing.T) {
 			"secret=x": "x", "secret=%20": " ", "secret=x%00": "x\x00", "secret=%C3%A9%F0%9F%94%91": "é🔑", "secret=%3Ca%3E%26": "<a>&", "secret=" + s + "%0A": s + "\n",
 			"secret=x&secret=" + s: "x", "page_size=1&secret=" + theirs["S"]: theirs["S"], "secret=" + strings.Repeat("x", 1000): strings.Repeat("x", 1000),
 		} {
-			quiet.get(t, "/api/services/?"+query).want(t, 400, noSecret(text))
+			c.get(t, "/api/services/?"+query).want(t, 400, noSecret(text))
 		}
 		// None of that was a use: an unused secret can be deleted.
 		c.do(t, "DELETE", known.fill("/api/secrets/{S}/"), "").want(t, 204, "")
@@ -455,7 +454,7 @@ func TestSecretOfAServiceMustExist(t *testing.T) {
 // TestForeignServices: of another account's services and secrets nothing can be seen,
 // addressed or named, and nothing distinguishes them from missing objects.
 func TestForeignServicesLookMissing(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, mine := withAll(t, tg)
 		other, theirs := withAll(t, tg)
 		theirs["T"] = strings.Split(other.service(t, "theirs", theirs.fill("/api/secrets/{S}/")), "/")[3]
@@ -495,7 +494,7 @@ func inUse(services string) string {
 
 // A used secret can't be deleted, and a deleted secret can't be used.
 func TestUsedSecretCannotBeDeleted(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path, list := known.fill("/api/secrets/{S}/"), known.fill("/api/services/?secret={S}")
 		refused := func(services string) {

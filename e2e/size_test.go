@@ -28,7 +28,7 @@ func bundleSize(t *testing.T, items map[string]string) int {
 // TestBundleSize: what services use is as large as a bundle may be, to the byte, and not
 // larger: that is refused before anything is written.
 func TestUsedSecretsFitABundle(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		for _, tt := range []struct{ name, unit string }{
 			{"plain", "PLANTED"}, {"quotes", `"`}, {"control characters", "\x01"}, {"line separators", "\u2028"}, {"HTML", "<&>"},
@@ -105,7 +105,7 @@ func TestUsedSecretsFitABundle(t *testing.T) {
 
 // The JSON object around the largest value makes it too large for a bundle.
 func TestLargestValueDoesNotFitABundle(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		secret := c.secret(t, "s")
 		id := strings.Split(secret, "/")[3]

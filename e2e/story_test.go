@@ -50,7 +50,7 @@ func page(count string, results string) string {
 
 // The steps are the life of two accounts, A and B.
 func TestSecretsAndItemsFromCreationToDeletion(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		a, b := tg.client(t), tg.client(t)
 		story(t, map[string]*client{"A": a, "B": b}, vars{"USER_A": a.user, "USER_B": b.user}, []step{
 			// Secrets.
@@ -243,7 +243,7 @@ func TestSecretsAndItemsFromCreationToDeletion(t *testing.T) {
 
 // The requests are those of the documentation, as printed.
 func TestDocumentedExamplesWork(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		a := tg.client(t)
 		story(t, map[string]*client{"A": a}, vars{"USER": a.user}, []step{
 			{name: "create secret", request: "POST /api/secrets/", body: `{"name": "production-secrets"}`,

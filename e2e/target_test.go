@@ -1,9 +1,7 @@
 // Package e2e tests the product through its HTTP API.
 //
-// Every scenario runs against each target, a way to run the product behind a URL: the local
-// gateway, and the Lambda functions behind API Gateway. A transcript records the answers,
-// and all targets must give the same ones. A target needs only an address and a source of
-// fresh accounts, so a deployed stack can be one: see deployment.
+// Scenarios run against a target, a way to run the product behind a URL. It is the local gateway with
+// the functions in this process, unless the environment names a deployment: see deployment.
 package e2e
 
 import (
@@ -31,14 +29,11 @@ import (
 
 // target is one way to run the product.
 type target struct {
-	name    string
 	url     string // where requests go; no slash at the end
 	public  string // the prefix of links in answers: url as the API sees it
 	account func(t *testing.T) account
-	log     *transcript
-
-	apigw bool          // behind API Gateway, or an emulator of it, and not the local gateway
-	turns chan struct{} // a semaphore of concurrent requests; nil: no limit
+	apigw   bool          // behind API Gateway, or an emulator of it, and not the local gateway
+	turns   chan struct{} // a semaphore of concurrent requests; nil: no limit
 }
 
 // account is a fresh account of a scenario.
@@ -51,9 +46,9 @@ type account struct {
 // settings override the template's environment variables of functions.
 type settings map[string]string
 
-// parts are the targets of one scenario, and the table behind all of them.
+// parts are the target of one scenario, and the table behind it.
 type parts struct {
-	targets   []*target
+	target    *target
 	table     *dynamodb.Client
 	tableName string
 	rows      int // the number of rows that TestLongListsPageInBothDirections writes
@@ -72,11 +67,11 @@ func newParts(t *testing.T, override settings) parts {
 	return inProcess(t, override)
 }
 
-// inProcess starts all targets within this process, on one table.
+// inProcess starts the local gateway on a new table.
 func inProcess(t *testing.T, override settings) parts {
 	t.Helper()
 	table := secretstest.NewTable(t)
-	tmpl, svc := table.Template(), table.Manager(t)
+	tmpl := table.Template()
 	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
 		getenv := table.Environment(t, function)
 		return func(name string) string {
@@ -89,51 +84,29 @@ func inProcess(t *testing.T, override settings) parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	local := httptest.NewServer(apigw.New(tmpl, functions, svc.Authenticate, slog.Default()))
+	local := httptest.NewServer(apigw.New(tmpl, functions, slog.Default()))
 	t.Cleanup(local.Close)
-	lambda := httptest.NewServer(newLambdaGateway(t, tmpl, functions, svc))
-	t.Cleanup(lambda.Close)
 	fresh := func(t *testing.T) account {
 		created, _ := table.Account(t, uuid.NewString())
 		return account{id: created.Account.ID.String(), key: created.Key, user: created.UserID.String()}
 	}
 	return parts{
-		targets: []*target{
-			{name: "local gateway", url: local.URL, public: local.URL, account: fresh},
-			{name: "lambda", url: lambda.URL, public: "https://" + lambdaDomain + "/" + lambdaStage, account: fresh},
-		},
-		table: table.Client, tableName: table.Name, rows: longList,
+		target: &target{url: local.URL, public: local.URL, account: fresh},
+		table:  table.Client, tableName: table.Name, rows: longList,
 	}
 }
 
-// eachTarget runs a scenario against every target and compares their answers.
-func eachTarget(t *testing.T, scenario func(t *testing.T, tg *target)) {
+// withTarget runs a scenario.
+func withTarget(t *testing.T, scenario func(t *testing.T, tg *target)) {
 	t.Helper()
-	eachTargetWith(t, nil, scenario)
+	withTargetOf(t, nil, scenario)
 }
 
-func eachTargetWith(t *testing.T, override settings, scenario func(t *testing.T, tg *target)) {
+// withTargetOf runs a scenario with these settings.
+func withTargetOf(t *testing.T, override settings, scenario func(t *testing.T, tg *target)) {
 	t.Helper()
 	t.Parallel()
-	play(t, newParts(t, override).targets, scenario)
-}
-
-func play(t *testing.T, targets []*target, scenario func(t *testing.T, tg *target)) {
-	t.Helper()
-	passed := true
-	for _, tg := range targets {
-		tg.log = newTranscript(tg.public)
-		passed = t.Run(tg.name, func(t *testing.T) { scenario(t, tg) }) && passed
-	}
-	if !passed {
-		return // a failed scenario cuts its transcript short
-	}
-	first := targets[0]
-	for _, other := range targets[1:] {
-		if diff := first.log.difference(other.log); diff != "" {
-			t.Errorf("%s (-) and %s (+) answer differently: %s", first.name, other.name, diff)
-		}
-	}
+	scenario(t, newParts(t, override).target)
 }
 
 // client is an account's client of a target.
@@ -145,13 +118,6 @@ type client struct {
 func (tg *target) client(t *testing.T) *client {
 	t.Helper()
 	return &client{target: tg, account: tg.account(t)}
-}
-
-// unrecorded is a client without a transcript, for answers that may differ between targets.
-func (c *client) unrecorded() *client {
-	tg := *c.target
-	tg.log = nil
-	return &client{target: &tg, account: c.account}
 }
 
 // response is an answer with its request.
@@ -203,7 +169,6 @@ func (c *client) do(t *testing.T, method, path, body string, headers ...string) 
 	}
 	r := response{method, path, answer.StatusCode, answer.Header, string(content)}
 	r.check(t, c.target)
-	c.target.log.add(r)
 	return r
 }
 

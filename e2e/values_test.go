@@ -75,7 +75,7 @@ func TestValuesAreKeptByteForByte(t *testing.T) {
 		{name: "64 KiB of newlines", value: strings.Repeat("\n", 64*1024)},
 		{name: "64 KiB, all escaped", value: strings.Repeat("\x01", 64*1024), json: `"` + strings.Repeat(`\u0001`, 64*1024) + `"`},
 	}
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c := tg.client(t)
 		items := c.secret(t, "values") + "items/"
 		kept := c.item(t, strings.TrimSuffix(items, "items/"), "updated", "PLANTED")
@@ -104,7 +104,7 @@ func TestValuesAreKeptByteForByte(t *testing.T) {
 
 func TestInvalidValuesAreRefused(t *testing.T) {
 	const noString = "Not a valid string."
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		items := known.fill("/api/secrets/{S}/items/")
 		for _, tc := range []struct{ value, fault string }{
@@ -128,7 +128,7 @@ func TestInvalidValuesAreRefused(t *testing.T) {
 
 // An update without changes does not move updated_at.
 func TestUpdateKeepsOmittedFields(t *testing.T) {
-	eachTarget(t, func(t *testing.T, tg *target) {
+	withTarget(t, func(t *testing.T, tg *target) {
 		c, known := withItem(t, tg)
 		path := known.fill("/api/secrets/{S}/items/{I}/")
 		list := known.fill("/api/secrets/{S}/items/")

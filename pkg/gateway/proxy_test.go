@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/gateway"
@@ -64,5 +67,102 @@ func TestLinksKeepTheClientsPath(t *testing.T) {
 			len(location[0]) != len(want)+36+1 {
 			t.Errorf("with path %q in the context: %d, Location %v, %v, want %s and the id", path, answer.StatusCode, location, err, want)
 		}
+	}
+}
+
+// What a handler sees of an event, and a client of the handler's answer. In AWS every body arrives as
+// base64 and the stage is part of the context's path; the SAM CLI sends text bodies.
+func TestHandlersSeeTheWholeEvent(t *testing.T) {
+	type request struct {
+		Method, URL, Pattern, Secret, Body string
+		Header                             http.Header
+	}
+	event := func(change func(*events.APIGatewayProxyRequest)) events.APIGatewayProxyRequest {
+		e := events.APIGatewayProxyRequest{
+			HTTPMethod: "GET", Path: "/api/secrets/x/", Resource: "/api/secrets/{secret_id}", PathParameters: map[string]string{"secret_id": "x"},
+			RequestContext: events.APIGatewayProxyRequestContext{DomainName: "api.example.com", Path: "/prod/api/secrets/x/"},
+		}
+		change(&e)
+		return e
+	}
+	seen := func(change func(*request)) request {
+		r := request{
+			Method: "GET", URL: "https://api.example.com/prod/api/secrets/x/", Pattern: "/api/secrets/{secret_id}", Secret: "x", Header: http.Header{},
+		}
+		change(&r)
+		return r
+	}
+	for name, tt := range map[string]struct {
+		event events.APIGatewayProxyRequest
+		want  request
+	}{
+		"a read": {event(func(*events.APIGatewayProxyRequest) {}), seen(func(*request) {})},
+		"bytes": {
+			event(func(e *events.APIGatewayProxyRequest) { e.HTTPMethod, e.Body, e.IsBase64Encoded = "POST", "e/8A", true }),
+			seen(func(r *request) { r.Method, r.Body = "POST", "{\xff\x00" }),
+		},
+		"text": {
+			event(func(e *events.APIGatewayProxyRequest) { e.HTTPMethod, e.Body = "PATCH", `{"key": "ä"}` }),
+			seen(func(r *request) { r.Method, r.Body = "PATCH", `{"key": "ä"}` }),
+		},
+		"repeated headers and parameters": {
+			event(func(e *events.APIGatewayProxyRequest) {
+				e.Headers, e.MultiValueHeaders = map[string]string{"X-Many": "2"}, map[string][]string{"X-Many": {"1", "2"}}
+				e.QueryStringParameters = map[string]string{"cursor": "b"}
+				e.MultiValueQueryStringParameters = map[string][]string{"cursor": {"a b&", "b"}}
+			}),
+			seen(func(r *request) { r.URL += "?cursor=a+b%26&cursor=b"; r.Header["X-Many"] = []string{"1", "2"} }),
+		},
+		"a slash and a percent sign in a parameter": {
+			event(func(e *events.APIGatewayProxyRequest) {
+				e.Path, e.RequestContext.Path = "/api/secrets/a/%/", "/prod/api/secrets/a/%/"
+				e.PathParameters["secret_id"] = "a/%"
+			}),
+			seen(func(r *request) { r.URL, r.Secret = "https://api.example.com/prod/api/secrets/a/%25/", "a/%" }),
+		},
+		"a local gateway": {
+			event(func(e *events.APIGatewayProxyRequest) {
+				e.RequestContext.DomainName, e.RequestContext.Path = "", e.Path
+				e.Headers = map[string]string{"Host": "127.0.0.1:8080", "X-Forwarded-Proto": "http"}
+			}),
+			seen(func(r *request) {
+				r.URL = "http://127.0.0.1:8080/api/secrets/x/"
+				r.Header = http.Header{"Host": {"127.0.0.1:8080"}, "X-Forwarded-Proto": {"http"}}
+			}),
+		},
+	} {
+		var got request
+		handler := gateway.Proxy(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			r.Header.Del("X-Golambdaproxy-Apigw-Context") // the adapter's own
+			r.Header.Del("X-Golambdaproxy-Apigw-Stagevars")
+			got = request{r.Method, r.URL.String(), r.Pattern, r.PathValue("secret_id"), string(body), r.Header}
+			w.Header()["Warning"] = []string{"1", "2"}
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, "ö\n") // it writes to memory
+		}))
+		answer, err := handler(t.Context(), tt.event)
+		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+		want := events.APIGatewayProxyResponse{
+			StatusCode: http.StatusAccepted, Body: "ö\n",
+			MultiValueHeaders: map[string][]string{"Warning": {"1", "2"}, "Content-Type": {"text/plain; charset=utf-8"}},
+		}
+		if diff := cmp.Diff(want, answer); diff != "" {
+			t.Errorf("%s: answer (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// An answer without a body has no content type, and keeps its status.
+func TestAnswersMayHaveNoBody(t *testing.T) {
+	handler := gateway.Proxy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	answer, err := handler(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "DELETE", Path: "/"})
+	if err != nil || answer.StatusCode != http.StatusNoContent || answer.Body != "" || len(answer.MultiValueHeaders) != 0 {
+		t.Errorf("answer = %+v, %v, want 204 alone", answer, err)
 	}
 }

@@ -1,54 +1,62 @@
-// Package apigw is API Gateway for the local stack, configured by the same template as
-// the deployed one. It matches routes, calls the authorizer and caches its answers,
-// sends the gateway responses, and calls the functions in process.
+// Package apigw is API Gateway (REST, proxy integrations) for the local stack, configured by the same
+// template as the deployed one. It matches routes, calls the authorizer and caches its answers, turns
+// requests into the events of Lambda functions and the functions' answers into responses, and sends
+// the gateway responses.
 package apigw
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/template"
-	"goblins-secrets/pkg/httpapi"
-	"goblins-secrets/pkg/secrets"
 )
 
-// maxPayload is API Gateway's limit for a request's body, in bytes.
-const maxPayload = 10 << 20
+const (
+	maxPayload = 10 << 20 // API Gateway's limit for a request's body, in bytes
+	maxEvent   = 6 << 20  // Lambda's limit for an event, in bytes
+)
 
-// Authorize returns the caller behind an Authorization header, as
-// secrets.Service.Authenticate does.
-type Authorize func(ctx context.Context, header string) (secrets.Caller, error)
+// Function is a Lambda function, such as lambda.NewHandler returns it: JSON in, JSON out.
+type Function interface {
+	Invoke(ctx context.Context, event []byte) ([]byte, error)
+}
 
 // Gateway is an http.Handler that serves a template's routes.
 type Gateway struct {
 	template  *template.Template
 	routes    *router
-	functions map[string]http.Handler // by logical id
+	functions map[string]Function // by logical id
 	timeouts  map[string]time.Duration
-	authorize Authorize
 	cache     cache
 	log       *slog.Logger
 }
 
-// New returns a gateway for the routes of t. The functions are keyed by logical id.
-func New(t *template.Template, functions map[string]http.Handler, authorize Authorize, log *slog.Logger) *Gateway {
+// New returns a gateway for the routes of t. The functions, which include the authorizer, are keyed by
+// logical id.
+func New(t *template.Template, functions map[string]Function, log *slog.Logger) *Gateway {
 	timeouts := make(map[string]time.Duration)
 	for _, f := range t.Functions {
 		timeouts[f.Name] = f.Timeout
 	}
 	return &Gateway{
-		template: t, routes: newRouter(t.Routes), functions: maps.Clone(functions), timeouts: timeouts, authorize: authorize,
-		cache: cache{ttl: time.Duration(t.Authorizer.CacheSeconds) * time.Second, callers: make(map[string]cached)},
+		template: t, routes: newRouter(t.Routes), functions: functions, timeouts: timeouts,
+		cache: cache{ttl: time.Duration(t.Authorizer.CacheSeconds) * time.Second, answers: make(map[string]cached)},
 		log:   log,
 	}
 }
@@ -75,48 +83,127 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)
 		return
 	}
-	ctx := r.Context()
+	var identity map[string]any
 	if !match.route.Open {
-		caller, err := g.caller(r)
-		switch {
-		case errors.Is(err, secrets.ErrUnauthenticated):
-			g.respond(w, "UNAUTHORIZED", http.StatusUnauthorized)
-			return
-		case err != nil:
-			g.log.ErrorContext(ctx, "authorizer failed", "error", err)
-			g.respond(w, "AUTHORIZER_FAILURE", http.StatusInternalServerError)
+		var refusal string
+		var status int
+		if identity, refusal, status = g.authorize(r); refusal != "" {
+			g.respond(w, refusal, status)
 			return
 		}
-		caller.RequestID = uuid.NewString()
-		caller.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-		ctx = httpapi.WithCaller(ctx, caller)
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeouts[match.route.Function])
-	defer cancel()
-	r = r.WithContext(ctx)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.Pattern = match.route.Path
-	for name, value := range match.params {
-		r.SetPathValue(name, value)
+	var answer events.APIGatewayProxyResponse
+	err = g.invoke(r.Context(), match.route.Function, proxyEvent(r, match, identity, body), &answer)
+	switch {
+	case errors.Is(err, errEventTooLarge):
+		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
+	case err != nil:
+		g.log.ErrorContext(r.Context(), "function failed", "function", match.route.Function, "error", err)
+		g.respond(w, "DEFAULT_5XX", http.StatusBadGateway)
+	default:
+		send(w, answer)
 	}
-	r.URL.Scheme, r.URL.Host = "http", r.Host
-	g.functions[match.route.Function].ServeHTTP(w, r)
 }
 
-// caller returns the caller from the cache, else from the authorizer.
-func (g *Gateway) caller(r *http.Request) (secrets.Caller, error) {
-	header := r.Header.Get(g.template.Authorizer.Header)
-	if !g.template.Authorizer.Validation.MatchString(header) {
-		return secrets.Caller{}, secrets.ErrUnauthenticated
+// errEventTooLarge reports an event beyond Lambda's limit.
+var errEventTooLarge = errors.New("the event is too large")
+
+// invoke calls a function with an event, for as long as the function's timeout allows.
+func (g *Gateway) invoke(ctx context.Context, function string, event, answer any) error {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return err
 	}
-	if c, ok := g.cache.get(header); ok {
-		return c, nil
+	if len(payload) > maxEvent {
+		return errEventTooLarge
 	}
-	c, err := g.authorize(r.Context(), header)
-	if err == nil {
-		g.cache.put(header, c)
+	ctx, cancel := context.WithTimeout(ctx, g.timeouts[function])
+	defer cancel()
+	out, err := g.functions[function].Invoke(ctx, payload)
+	if err != nil {
+		return err
 	}
-	return c, err
+	return json.Unmarshal(out, answer)
+}
+
+// proxyEvent is the event of a proxy integration. A body reaches the function as base64, because the
+// template makes every media type binary.
+func proxyEvent(r *http.Request, m match, identity map[string]any, body []byte) events.APIGatewayProxyRequest {
+	header := r.Header.Clone()
+	header.Set("Host", r.Host)
+	header.Set("X-Forwarded-Proto", "http")
+	address, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return events.APIGatewayProxyRequest{
+		Resource: m.route.Path, Path: r.URL.Path, HTTPMethod: r.Method,
+		Headers: last(header), MultiValueHeaders: header,
+		QueryStringParameters: last(r.URL.Query()), MultiValueQueryStringParameters: r.URL.Query(),
+		PathParameters: m.params,
+		Body:           base64.StdEncoding.EncodeToString(body), IsBase64Encoded: len(body) > 0,
+		RequestContext: events.APIGatewayProxyRequestContext{
+			ResourcePath: m.route.Path, Path: r.URL.Path, HTTPMethod: r.Method, Protocol: r.Proto,
+			DomainName: r.Host, RequestID: uuid.NewString(), Authorizer: identity,
+			Identity: events.APIGatewayRequestIdentity{SourceIP: address, UserAgent: r.UserAgent()},
+		},
+	}
+}
+
+func last(values map[string][]string) map[string]string {
+	one := make(map[string]string, len(values))
+	for name, all := range values {
+		one[name] = all[len(all)-1]
+	}
+	return one
+}
+
+// send writes a function's answer as a response.
+func send(w http.ResponseWriter, answer events.APIGatewayProxyResponse) {
+	for name, values := range answer.MultiValueHeaders {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	for name, value := range answer.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(answer.StatusCode)
+	body := []byte(answer.Body)
+	if answer.IsBase64Encoded {
+		body, _ = base64.StdEncoding.DecodeString(answer.Body) // the adapter encoded it
+	}
+	_, _ = w.Write(body) // fails only if the client is gone
+}
+
+// authorize returns the context of the authorizer's answer, or the type and status of the gateway
+// response that refuses the request.
+func (g *Gateway) authorize(r *http.Request) (identity map[string]any, refusal string, status int) {
+	token := r.Header.Get(g.template.Authorizer.Header)
+	if !g.template.Authorizer.Validation.MatchString(token) {
+		return nil, "UNAUTHORIZED", http.StatusUnauthorized
+	}
+	method := "arn:aws:execute-api:us-east-1:000000000000:local/local/" + r.Method + strings.TrimSuffix(r.URL.Path, "/")
+	answer, known := g.cache.get(token)
+	if !known {
+		event := events.APIGatewayCustomAuthorizerRequest{Type: "TOKEN", AuthorizationToken: token, MethodArn: method}
+		err := g.invoke(r.Context(), g.template.Authorizer.Function, event, &answer)
+		if err != nil && err.Error() == "Unauthorized" { // the text that API Gateway knows
+			return nil, "UNAUTHORIZED", http.StatusUnauthorized
+		}
+		if err != nil {
+			g.log.ErrorContext(r.Context(), "authorizer failed", "error", err)
+			return nil, "AUTHORIZER_FAILURE", http.StatusInternalServerError
+		}
+		g.cache.put(token, answer)
+	}
+	if !slices.ContainsFunc(answer.PolicyDocument.Statement, func(s events.IAMPolicyStatement) bool { return allows(s, method) }) {
+		return nil, "ACCESS_DENIED", http.StatusForbidden
+	}
+	return answer.Context, "", 0
+}
+
+// allows reports whether a statement lets a caller invoke a method.
+func allows(s events.IAMPolicyStatement, method string) bool {
+	return s.Effect == "Allow" && slices.Contains(s.Action, "execute-api:Invoke") && slices.ContainsFunc(s.Resource, func(resource string) bool {
+		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(resource), `\*`, ".*") + "$"
+		return regexp.MustCompile(pattern).MatchString(method)
+	})
 }
 
 // respond sends a gateway response of the template. API Gateway's status applies if the
@@ -132,10 +219,7 @@ func (g *Gateway) respond(w http.ResponseWriter, kind string, status int) {
 		w.Header().Set(name, value)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if response.Status != 0 {
-		status = response.Status
-	}
-	w.WriteHeader(status)
+	w.WriteHeader(cmp.Or(response.Status, status))
 	_, _ = io.WriteString(w, response.Body) // fails only if the client is gone
 }
 
@@ -144,25 +228,25 @@ func (g *Gateway) respond(w http.ResponseWriter, kind string, status int) {
 type cache struct {
 	ttl     time.Duration
 	mu      sync.Mutex
-	callers map[string]cached // by header
+	answers map[string]cached // by token
 }
 
 type cached struct {
-	caller  secrets.Caller
+	answer  events.APIGatewayCustomAuthorizerResponse
 	expires time.Time
 }
 
-func (c *cache) get(header string) (secrets.Caller, bool) {
+func (c *cache) get(token string) (events.APIGatewayCustomAuthorizerResponse, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry := c.callers[header]
-	return entry.caller, time.Now().Before(entry.expires)
+	entry := c.answers[token]
+	return entry.answer, time.Now().Before(entry.expires)
 }
 
-func (c *cache) put(header string, caller secrets.Caller) {
+func (c *cache) put(token string, answer events.APIGatewayCustomAuthorizerResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	maps.DeleteFunc(c.callers, func(_ string, entry cached) bool { return !now.Before(entry.expires) })
-	c.callers[header] = cached{caller, now.Add(c.ttl)}
+	maps.DeleteFunc(c.answers, func(_ string, entry cached) bool { return !now.Before(entry.expires) })
+	c.answers[token] = cached{answer, now.Add(c.ttl)}
 }

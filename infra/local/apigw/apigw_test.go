@@ -2,47 +2,100 @@ package apigw_test
 
 import (
 	"context"
-	"io"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/template"
-	"goblins-secrets/pkg/secrets"
 )
+
+// function is a Lambda function in Go.
+type function func(event []byte) (any, error)
+
+func (f function) Invoke(_ context.Context, event []byte) ([]byte, error) {
+	answer, err := f(event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+// answers is a function that always gives one answer.
+func answers(status int, body string) function {
+	return func([]byte) (any, error) { return events.APIGatewayProxyResponse{StatusCode: status, Body: body}, nil }
+}
+
+// allow is an authorizer's answer for a resource.
+func allow(resource string) events.APIGatewayCustomAuthorizerResponse {
+	return events.APIGatewayCustomAuthorizerResponse{
+		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{Statement: []events.IAMPolicyStatement{
+			{Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{resource}},
+		}},
+		Context: map[string]any{"user_id": "user"},
+	}
+}
+
+const everything = "arn:aws:execute-api:*/*"
+
+// routes is a template with one route to F behind Auth, and an open one.
+func routes() *template.Template {
+	return &template.Template{
+		Functions: []template.Function{{Name: "F", Timeout: time.Second}, {Name: "Auth", Timeout: time.Second}},
+		Routes: []template.Route{
+			{Method: "ANY", Path: "/x/{id}", Function: "F"}, {Method: "GET", Path: "/open", Function: "F", Open: true},
+		},
+		Authorizer: template.Authorizer{Function: "Auth", Header: "Authorization", Validation: regexp.MustCompile("^k")},
+		GatewayResponses: map[string]template.GatewayResponse{
+			"UNAUTHORIZED":      {Body: "unauthorized", Status: 401},
+			"ACCESS_DENIED":     {Body: "denied"},
+			"REQUEST_TOO_LARGE": {Body: "too large"},
+			"DEFAULT_4XX":       {Body: "4xx"},
+			"DEFAULT_5XX":       {Body: "5xx"},
+		},
+		CompressFrom: -1,
+	}
+}
+
+func serve(g *apigw.Gateway, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w
+}
 
 // The gateway reuses the authorizer's answer per key, for the time that the template
 // sets. It never reuses a refusal.
 func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 	for _, seconds := range []int{0, 1} {
 		asked := map[string]int{}
-		tmpl := &template.Template{
-			Functions:  []template.Function{{Name: "F", Timeout: time.Second}},
-			Routes:     []template.Route{{Method: "GET", Path: "/x", Function: "F"}},
-			Authorizer: template.Authorizer{Header: "Authorization", Validation: regexp.MustCompile("^k"), CacheSeconds: seconds},
-			GatewayResponses: map[string]template.GatewayResponse{
-				"UNAUTHORIZED": {Body: "refused"},
-			},
-		}
-		ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-		g := apigw.New(tmpl, map[string]http.Handler{"F": ok}, func(_ context.Context, header string) (secrets.Caller, error) {
-			asked[header]++
-			if header == "k-bad" {
-				return secrets.Caller{}, secrets.ErrUnauthenticated
+		tmpl := routes()
+		tmpl.Authorizer.CacheSeconds = seconds
+		g := apigw.New(tmpl, map[string]apigw.Function{"F": answers(200, "ok"), "Auth": function(func(event []byte) (any, error) {
+			var in events.APIGatewayCustomAuthorizerRequest
+			if err := json.Unmarshal(event, &in); err != nil {
+				return nil, err
 			}
-			return secrets.Caller{}, nil
-		}, slog.Default())
-		call := func(key string) int {
-			r := httptest.NewRequest(http.MethodGet, "/x/", nil)
-			r.Header.Set("Authorization", key)
-			w := httptest.NewRecorder()
-			g.ServeHTTP(w, r)
-			return w.Code
-		}
+			asked[in.AuthorizationToken]++
+			if in.AuthorizationToken == "k-bad" {
+				return nil, errors.New("Unauthorized")
+			}
+			return allow(everything), nil
+		})}, slog.New(slog.DiscardHandler))
+		call := func(key string) int { return serve(g, "GET", "/x/1/", "", "Authorization: "+key).Code }
 		for range 3 {
 			if a, b, bad, none := call("k-1"), call("k-2"), call("k-bad"), call("no key"); a != 200 || b != 200 || bad != 401 || none != 401 {
 				t.Errorf("cache of %d s: %d %d %d %d, want 200 200 401 401", seconds, a, b, bad, none)
@@ -57,5 +110,71 @@ func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 		if asked["k-1"] != want+1 {
 			t.Errorf("cache of %d s: an answer was reused after it expired", seconds)
 		}
+	}
+}
+
+// What API Gateway answers itself, when a function or the authorizer refuses or fails.
+func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
+	fails := function(func([]byte) (any, error) { return nil, errors.New("a secret text") })
+	authorizes := func(resource string) function { return func([]byte) (any, error) { return allow(resource), nil } }
+	for name, tt := range map[string]struct {
+		f, auth apigw.Function
+		path    string
+		body    string
+		status  int
+		want    string
+	}{
+		"allowed":                 {answers(200, "ok"), authorizes(everything), "/x/1", "", 200, "ok"},
+		"allowed on the method":   {answers(200, "ok"), authorizes("arn:aws:execute-api:us-east-1:000000000000:local/local/POST/x/1"), "/x/1/", "", 200, "ok"},
+		"allowed on another path": {answers(200, "ok"), authorizes("arn:aws:execute-api:us-east-1:000000000000:local/local/POST/x/2"), "/x/1", "", 403, "denied"},
+		"no such route":           {answers(200, "ok"), authorizes(everything), "/y", "", 403, "4xx"},
+		"the function fails":      {fails, authorizes(everything), "/x/1", "", 502, "5xx"},
+		"the authorizer fails":    {answers(200, "ok"), fails, "/x/1", "", 500, "5xx"},
+		"a large body":            {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 10<<20+1), 413, "too large"},
+		"a large event":           {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 5<<20), 413, "too large"},
+	} {
+		g := apigw.New(routes(), map[string]apigw.Function{"F": tt.f, "Auth": tt.auth}, slog.New(slog.DiscardHandler))
+		if w := serve(g, "POST", tt.path, tt.body, "Authorization: k"); w.Code != tt.status || w.Body.String() != tt.want {
+			t.Errorf("%s: %d %s, want %d %s", name, w.Code, w.Body, tt.status, tt.want)
+		}
+	}
+}
+
+// A function sees all of a request, and the client all of its answer.
+func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
+	var got events.APIGatewayProxyRequest
+	g := apigw.New(routes(), map[string]apigw.Function{
+		"Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
+		"F": function(func(event []byte) (any, error) {
+			return events.APIGatewayProxyResponse{
+				StatusCode: http.StatusAccepted, Body: "/w==", IsBase64Encoded: true,
+				Headers: map[string]string{"location": "/there"}, MultiValueHeaders: map[string][]string{"warning": {"a", "b"}},
+			}, json.Unmarshal(event, &got)
+		}),
+	}, slog.New(slog.DiscardHandler))
+	w := serve(g, "PUT", "/x/a%2Fb/?q=1&q=%20&r", "\xff", "Authorization: k", "X-Many: 1", "X-Many: 2")
+	if w.Code != http.StatusAccepted || w.Body.String() != "\xff" || w.Header().Get("Location") != "/there" || len(w.Header()["Warning"]) != 2 {
+		t.Errorf("answer = %d %q %v, want 202, the byte ff, a location and two warnings", w.Code, w.Body, w.Header())
+	}
+	if got.RequestContext.RequestID == "" {
+		t.Error("the event has no request id")
+	}
+	got.RequestContext.RequestID = ""
+	want := events.APIGatewayProxyRequest{
+		Resource: "/x/{id}", Path: "/x/a/b/", HTTPMethod: "PUT", Body: "/w==", IsBase64Encoded: true,
+		PathParameters:                  map[string]string{"id": "a/b"},
+		QueryStringParameters:           map[string]string{"q": " ", "r": ""},
+		MultiValueQueryStringParameters: map[string][]string{"q": {"1", " "}, "r": {""}},
+		Headers:                         map[string]string{"Authorization": "k", "X-Many": "2", "Host": "example.com", "X-Forwarded-Proto": "http"},
+		MultiValueHeaders: map[string][]string{
+			"Authorization": {"k"}, "X-Many": {"1", "2"}, "Host": {"example.com"}, "X-Forwarded-Proto": {"http"},
+		},
+		RequestContext: events.APIGatewayProxyRequestContext{
+			ResourcePath: "/x/{id}", Path: "/x/a/b/", HTTPMethod: "PUT", Protocol: "HTTP/1.1", DomainName: "example.com",
+			Authorizer: map[string]any{"user_id": "user"}, Identity: events.APIGatewayRequestIdentity{SourceIP: "192.0.2.1"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
 	}
 }

@@ -2,22 +2,17 @@ package apigw_test
 
 import (
 	"compress/gzip"
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"goblins-secrets/infra/local/apigw"
-	"goblins-secrets/infra/local/template"
-	"goblins-secrets/pkg/secrets"
 )
 
-// Answers of at least the configured size are compressed for clients that accept gzip. An
-// open route never calls the authorizer.
+// Answers of at least the configured size are compressed for clients that accept gzip.
 func TestLargeAnswersAreCompressed(t *testing.T) {
 	for _, tt := range []struct {
 		accept     string
@@ -34,19 +29,11 @@ func TestLargeAnswersAreCompressed(t *testing.T) {
 		{"gzip", -1, 1000, false},
 	} {
 		body := strings.Repeat("x", tt.size)
-		g := apigw.New(&template.Template{
-			Functions:    []template.Function{{Name: "F", Timeout: time.Second}},
-			Routes:       []template.Route{{Method: "GET", Path: "/x", Function: "F", Open: true}},
-			CompressFrom: tt.from,
-		}, map[string]http.Handler{"F": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain")
-			w.WriteHeader(http.StatusAccepted)
-			_, _ = io.WriteString(w, body)
-		})}, func(context.Context, string) (secrets.Caller, error) {
-			t.Error("an open route called the authorizer")
-			return secrets.Caller{}, nil
-		}, slog.Default())
-		r := httptest.NewRequest(http.MethodGet, "/x", nil)
+		tmpl := routes()
+		tmpl.CompressFrom = tt.from
+		// An open route never calls the authorizer, of which there is none.
+		g := apigw.New(tmpl, map[string]apigw.Function{"F": answers(http.StatusAccepted, body)}, slog.Default())
+		r := httptest.NewRequest(http.MethodGet, "/open", nil)
 		r.Header.Set("Accept-Encoding", tt.accept)
 		r.Header.Set("Authorization", "Bearer x")
 		w := httptest.NewRecorder()

@@ -2,54 +2,61 @@ package stack
 
 import (
 	"fmt"
-	"net/http"
 
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/console"
+	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/httpapi"
 )
 
-// operators are the functions without a route, which the stack calls itself.
-var operators = map[string]bool{
-	"authorizer": true, "create-account": true, "purge-secrets": true, "deploy-secret": true, "redeploy-secrets": true,
-}
-
-// Functions makes every function of the template behind a route, by logical id,
-// each with its own environment as Lambda would start it.
-func Functions(t *template.Template, environment func(function string) (func(string) string, error)) (map[string]http.Handler, error) {
-	functions := make(map[string]http.Handler)
+// Functions makes the template's functions, by logical id, each with its own environment, as
+// Lambda would start it.
+func Functions(t *template.Template, environment func(function string) (func(string) string, error)) (map[string]apigw.Function, error) {
+	functions := make(map[string]apigw.Function)
 	for _, f := range t.Functions {
-		if operators[f.Folder] {
-			continue
-		}
 		getenv, err := environment(f.Name)
 		if err != nil {
 			return nil, err
 		}
-		if f.Folder == "console" {
-			functions[f.Name] = console.Handler()
-			continue
-		}
-		if f.Folder == "fallback" {
-			paths, err := httpapi.ParseRoutes(getenv("ROUTES"))
-			if err != nil {
-				return nil, err
-			}
-			functions[f.Name] = httpapi.Fallback(paths)
-			continue
-		}
-		handler, ok := constructors[f.Folder]
-		if !ok {
-			return nil, fmt.Errorf("the template has a function %s that the local stack does not know", f.Folder)
-		}
-		m, err := app.NewManager(getenv)
+		serve, err := function(f.Folder, getenv)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		functions[f.Name] = handler(m)
+		functions[f.Name] = lambda.NewHandler(serve)
 	}
 	return functions, nil
+}
+
+// function makes what the main of a function's folder serves.
+func function(folder string, getenv func(string) string) (any, error) {
+	switch folder {
+	case "console":
+		return gateway.Proxy(console.Handler()), nil
+	case "fallback":
+		routes, err := httpapi.ParseRoutes(getenv("ROUTES"))
+		return gateway.Proxy(httpapi.Fallback(routes)), err
+	case "deploy-secret":
+		deliverer, err := app.NewDeliverer(getenv, awssm.Open)
+		return gateway.DeploySecret(deliverer), err
+	case "redeploy-secrets":
+		sweeper, err := app.NewSweeper(getenv)
+		return gateway.RedeploySecrets(sweeper), err
+	}
+	m, err := app.NewManager(getenv)
+	switch folder {
+	case "authorizer":
+		return gateway.Authorizer(m), err
+	case "create-account":
+		return gateway.CreateAccount(m), err
+	case "purge-secrets":
+		return gateway.PurgeSecrets(m), err
+	}
+	return gateway.Proxy(constructors[folder](m)), err
 }
 
 // functionIn is the function in a folder, or nil: the template may leave it out.

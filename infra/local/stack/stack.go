@@ -174,7 +174,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := app.CheckTable(ctx, getenv); err != nil {
 		return fmt.Errorf("%w, such as that of another data folder: DATA=folder", err)
 	}
-	s.serve(listener, apigw.New(tmpl, functions, m.Authenticate, slog.Default()))
+	s.serve(listener, apigw.New(tmpl, functions, slog.Default()))
 	if purges := functionIn(tmpl, "purge-secrets"); purges != nil {
 		s.every(purges.Schedule, "purge-secrets", func(ctx context.Context) error {
 			_, err := m.PurgeSecrets(ctx)

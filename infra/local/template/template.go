@@ -183,6 +183,7 @@ type apiProperties struct {
 		Authorizers       map[string]authorizerProperties `yaml:"Authorizers"`
 	} `yaml:"Auth"`
 	GatewayResponses map[string]gatewayResponseProperties `yaml:"GatewayResponses"`
+	BinaryMediaTypes []literal                            `yaml:"BinaryMediaTypes"`
 	CompressFrom     yaml.Node                            `yaml:"MinimumCompressionSize"`
 	Merge            bool                                 `yaml:"MergeDefinitions"`
 	Definition       struct {
@@ -231,6 +232,9 @@ func (d *document) template(parameters map[string]string) (*Template, error) {
 		if err := d.addFunction(t, name, apiName); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if !slices.Equal(api.BinaryMediaTypes, []literal{"*~1*"}) {
+		return nil, fmt.Errorf("%s: BinaryMediaTypes is %q: want all types, *~1*", apiName, api.BinaryMediaTypes)
 	}
 	defined, err := api.routes()
 	if err != nil {

@@ -39,6 +39,16 @@ Resources:
     Properties:
       StageName: !Ref Stage
       MinimumCompressionSize: !Ref Limit
+      BinaryMediaTypes: ["*~1*"]
+      MergeDefinitions: true
+      DefinitionBody:
+        paths:
+          /things/{id}:
+            x-amazon-apigateway-any-method:
+              responses: {}
+              x-amazon-apigateway-integration:
+                type: aws_proxy
+                uri: !Sub "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${ShowAliaslive}/invocations"
       Auth:
         DefaultAuthorizer: Keys
         Authorizers:
@@ -150,6 +160,7 @@ func TestReadReturnsAllDeclarations(t *testing.T) {
 			{Name: "Show", Folder: "show", Timeout: 20 * time.Second, Schedule: time.Hour},
 		},
 		Routes: []template.Route{
+			{Method: "ANY", Path: "/things/{id}", Function: "Show"},
 			{Method: "GET", Path: "/things/{id}", Function: "Show"},
 			{Method: "ANY", Path: "/{proxy+}", Function: "Show", Open: true},
 		},
@@ -292,13 +303,19 @@ func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 		"HTTPAPI":               {"Type: Schedule", "Type: HttpApi", "event Timer: an HttpApi event makes a second API"},
 		"RouteWithItsOwnAuth":   {"{Authorizer: NONE}", "{Authorizer: Others}", "event Rest: the authorizer is Others: want the default one, or NONE"},
 		"RouteWithMoreAuth":     {"{Authorizer: NONE}", "{ApiKeyRequired: true}", "event Rest: not supported: ApiKeyRequired"},
+		"TextBodies":            {`["*~1*"]`, `[image/png]`, `Api: BinaryMediaTypes is ["image/png"]`},
+		"NotMerged":             {"MergeDefinitions: true", "MergeDefinitions: false", "Api: DefinitionBody: want MergeDefinitions: true"},
+		"DefinedMethod":         {"x-amazon-apigateway-any-method", "get", "/things/{id}: method get is not supported"},
+		"DefinedElsewhere":      {"type: aws_proxy", "type: http_proxy", "/things/{id}: the integration is not a proxy"},
+		"DefinedWithoutAlias":   {"${ShowAliaslive}", "${Show}", "/things/{id}: the integration is not a proxy"},
+		"DefinedWithMore":       {"responses: {}", "security: []", "/things/{id}: not supported: security"},
 		"CompressionUnknown":    {"MinimumCompressionSize: !Ref Limit", "MinimumCompressionSize: !Ref Stage", "Api: MinimumCompressionSize: "},
 		"OtherEvent":            {"Type: Schedule", "Type: SQS", `event Timer: the type "SQS" is not supported`},
 		"ScheduleWithMore":      {"{Schedule: rate(1 hour)}", "{Schedule: rate(1 hour), Input: x}", "event Timer: not supported: Input"},
 		"TwoSchedules":          {"        Timer:\n", "        Other: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}\n        Timer:\n", "a second schedule is not supported"},
 		"StreamWithMore":        {"        Timer:\n          Type: Schedule\n", "        Timer:\n          Type: DynamoDB\n", "event Timer: not supported: Schedule"},
 		"TwoStreams":            {"        Rows:\n", anotherStream + "        Rows:\n", "a second stream is not supported"},
-		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 77: cannot resolve the reference to Other.StreamArn"},
+		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 87: cannot resolve the reference to Other.StreamArn"},
 		"NoStream":              {"            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]\n", "", "event Rows: property Stream: there is no value"},
 		"StreamFromNow":         {"TRIM_HORIZON", "LATEST", `event Rows: StartingPosition is "LATEST", want TRIM_HORIZON`},
 		"NoBatchSize":           {"            BatchSize: 10\n", "", "event Rows: property BatchSize: there is no value"},
@@ -374,11 +391,11 @@ func TestEnvironmentRefusesUnknownReferences(t *testing.T) {
 	}{
 		"NoSuchFunction":   {small, "Hide", all, "environment of Hide: the template has no such function"},
 		"UnknownResource":  {small, "Show", map[string]string{"Key.Arn": "arn:key"}, "environment of Show: TABLE: "},
-		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 54: cannot resolve the reference to Key.Id"},
-		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 55: cannot resolve !Select"},
-		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 55: cannot resolve the condition IsOdd"},
-		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 55: cannot resolve !!map"},
-		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 55: cannot resolve !!null"},
+		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 64: cannot resolve the reference to Key.Id"},
+		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 65: cannot resolve !Select"},
+		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 65: cannot resolve the condition IsOdd"},
+		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 65: cannot resolve !!map"},
+		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 65: cannot resolve !!null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmpl, err := template.Read(write(t, test.text), nil)

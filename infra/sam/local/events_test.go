@@ -12,12 +12,10 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/template"
-	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -123,16 +121,8 @@ func TestEventsHaveTheirOutcomes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operators := map[string]any{
-		"Authorizer": gateway.Authorizer(manager), "CreateAccount": gateway.CreateAccount(manager), "PurgeSecrets": gateway.PurgeSecrets(manager),
-		"DeploySecret": gateway.DeploySecret(table.Deliverer(t)), "RedeploySecrets": gateway.RedeploySecrets(table.Sweeper(t)),
-	}
 	sendEvents(t, manager, func(t *testing.T, function string, event []byte) ([]byte, bool) {
-		handler := operators[function]
-		if handler == nil {
-			handler = gateway.Proxy(handlers[function])
-		}
-		answer, err := lambda.NewHandler(handler).Invoke(t.Context(), event)
+		answer, err := handlers[function].Invoke(t.Context(), event)
 		if err != nil {
 			return []byte(err.Error()), true
 		}
