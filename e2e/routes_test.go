@@ -4,18 +4,34 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"goblins-secrets/infra/functions"
+	"goblins-secrets/infra/local/checkout"
 )
 
-// paths maps the API's paths to their methods. {S} is a secret, {I} its item, {V} a service.
-var paths = map[string][]string{
-	"/api/secrets/":               {"GET", "POST"},
-	"/api/secrets/{S}/":           {"GET", "PATCH", "DELETE"},
-	"/api/secrets/{S}/items/":     {"GET", "POST"},
-	"/api/secrets/{S}/items/{I}/": {"GET", "PATCH", "DELETE"},
-	"/api/services/":              {"GET", "POST"},
-	"/api/services/{V}/":          {"GET", "PATCH", "DELETE"},
-	"/api/budget/":                {"GET"},
-}
+// paths maps the API's paths to their methods, as functions.yaml has them. {S} is a secret, {I} its
+// item, {V} a service.
+var paths = func() map[string][]string {
+	path, err := checkout.Path("functions.yaml")
+	if err != nil {
+		panic(err)
+	}
+	table, err := functions.Read(path)
+	if err != nil {
+		panic(err)
+	}
+	short := strings.NewReplacer("{secret_id}", "{S}", "{item_id}", "{I}", "{service_id}", "{V}")
+	paths := map[string][]string{}
+	for _, f := range table {
+		for _, route := range f.Routes() {
+			if strings.HasPrefix(route.Path, "/api/") {
+				path := short.Replace(route.Path) + "/"
+				paths[path] = append(paths[path], route.Method)
+			}
+		}
+	}
+	return paths
+}()
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 

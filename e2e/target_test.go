@@ -6,12 +6,16 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +26,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
+	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -84,6 +90,9 @@ func inProcess(t *testing.T, override settings) parts {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, f := range functions {
+		functions[name] = counted{name, f}
+	}
 	local := httptest.NewServer(apigw.New(tmpl, functions, slog.Default()))
 	t.Cleanup(local.Close)
 	fresh := func(t *testing.T) account {
@@ -94,6 +103,48 @@ func inProcess(t *testing.T, override settings) parts {
 		target: &target{url: local.URL, public: local.URL, account: fresh},
 		table:  table.Client, tableName: table.Name, rows: longList,
 	}
+}
+
+// called holds the functions that scenarios have called, by logical id.
+var called sync.Map
+
+// counted is a function that notes its calls.
+type counted struct {
+	name string
+	apigw.Function
+}
+
+func (c counted) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	called.Store(c.name, true)
+	return c.Function.Invoke(ctx, event)
+}
+
+// TestMain requires that the whole suite calls every function that has a route.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.list").Value.String() == ""
+	if code == 0 && whole && os.Getenv(deploymentVariable) == "" {
+		if err := checkCalled(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func checkCalled() error {
+	path, err := checkout.Path("functions.yaml")
+	if err != nil {
+		return err
+	}
+	table, err := functions.Read(path)
+	for _, f := range table {
+		if _, ok := called.Load(f.ID()); f.Route != "" && !ok {
+			err = errors.Join(err, fmt.Errorf("no scenario calls %s", f.Name))
+		}
+	}
+	return err
 }
 
 // withTarget runs a scenario.
