@@ -104,7 +104,7 @@ func TestGatewayResponsesHaveTheShapeOfTheAPI(t *testing.T) {
 		for i := 0; i < len(headers); i += 2 {
 			all[headers[i]] = headers[i+1]
 		}
-		return template.GatewayResponse{Status: status, Headers: all, Body: `{"detail":"` + detail + `"}`}
+		return template.GatewayResponse{Status: status, Headers: all, Body: `{"detail":"` + detail + "\"}\n"}
 	}
 	unauthorized := response(401, "Invalid or missing API key.", "WWW-Authenticate", "Bearer")
 	denied := response(403, "You do not have permission to perform this action.")

@@ -176,7 +176,7 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 
 var (
 	idText    = regexp.MustCompile(`(?i)` + uuidPattern)
-	remaining = regexp.MustCompile(`\br=[0-9]+`)
+	remaining = regexp.MustCompile(`(\b[rt]=|Retry-After \[|available in )[0-9]+( seconds?)?`)
 )
 
 // seen returns an answer without ids and without the parts that depend on the time and the budget.
@@ -187,5 +187,5 @@ func seen(r response) string {
 			text += fmt.Sprintln(name, r.header[name])
 		}
 	}
-	return remaining.ReplaceAllString(idText.ReplaceAllString(text+r.body, "<id>"), "r=<left>")
+	return remaining.ReplaceAllString(idText.ReplaceAllString(text+r.body, "<id>"), "$1<left>")
 }

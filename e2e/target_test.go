@@ -220,6 +220,7 @@ func (c *client) do(t *testing.T, method, path, body string, headers ...string) 
 	}
 	r := response{method, path, answer.StatusCode, answer.Header, string(content)}
 	r.check(t, c.target)
+	r.body = strings.TrimSuffix(r.body, "\n")
 	return r
 }
 
@@ -299,6 +300,9 @@ func (r response) check(t *testing.T, from *target) {
 		if got := r.header.Values("Content-Type"); !slices.Equal(got, want) {
 			t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
 		}
+	}
+	if r.body != "" && (!strings.HasSuffix(r.body, "}\n") || strings.Count(r.body, "\n") != 1) {
+		t.Errorf("%v = %d %q, want one line of JSON", r, r.status, short(r.body))
 	}
 	if r.isReveal() {
 		return

@@ -77,7 +77,7 @@ func Handler() http.Handler {
 			write(w, http.StatusOK, "text/html; charset=utf-8", "no-store",
 				strings.Replace(page, "{base}", html.EscapeString(base(r.URL.Path, route)), 1))
 		default:
-			write(w, http.StatusNotFound, "application/json", "no-store", `{"detail":"Not found."}`)
+			write(w, http.StatusNotFound, "application/json", "no-store", `{"detail":"Not found."}`+"\n")
 		}
 	})
 }

@@ -114,7 +114,7 @@ func TestScriptIsCachedOnlyUnderItsHash(t *testing.T) {
 		"web/style.css", "style.css",
 	} {
 		w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20"))
-		if w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}` {
+		if w.Code != http.StatusNotFound || w.Body.String() != `{"detail":"Not found."}`+"\n" {
 			t.Errorf("GET %s = %d %s, want 404", place, w.Code, w.Body)
 		}
 	}

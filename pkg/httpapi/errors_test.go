@@ -72,7 +72,7 @@ func TestFailuresAreLoggedAndHidden(t *testing.T) {
 			}
 			return secretstest.None
 		})
-		if answer.StatusCode != tt.status || body != tt.body || answer.Header.Get("Retry-After") != tt.retry {
+		if answer.StatusCode != tt.status || body != tt.body+"\n" || answer.Header.Get("Retry-After") != tt.retry {
 			t.Errorf("%s: %d %s, Retry-After %q, want %d %s, %q", tt.name,
 				answer.StatusCode, body, answer.Header.Get("Retry-After"), tt.status, tt.body, tt.retry)
 		}
@@ -100,7 +100,7 @@ func TestPanicIsA500(t *testing.T) {
 	caller := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
 	manager := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	answer, body, logged := serve(t, httpapi.GetSecret(manager), caller, map[string]string{"secret_id": uuid.NewString()}, &log)
-	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}` {
+	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}`+"\n" {
 		t.Errorf("GetSecret with a panic = %d %s, want 500", answer.StatusCode, body)
 	}
 	if !strings.Contains(logged, "panic with string at") || strings.Contains(logged, value) {
@@ -116,7 +116,7 @@ func TestRequestWithoutACallerIsA401(t *testing.T) {
 	r.SetPathValue("secret_id", uuid.NewString())
 	w := httptest.NewRecorder()
 	httpapi.GetSecret(manager).ServeHTTP(w, r)
-	if w.Code != 401 || w.Body.String() != `{"detail":"Invalid or missing API key."}` || w.Header().Get("WWW-Authenticate") != "Bearer" {
+	if w.Code != 401 || w.Body.String() != `{"detail":"Invalid or missing API key."}`+"\n" || w.Header().Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("GetSecret without a caller = %d %s, want 401", w.Code, w.Body)
 	}
 }

@@ -15,11 +15,9 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -80,20 +78,9 @@ func write(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	enc := json.NewEncoder(withoutNewline{w})
+	enc := json.NewEncoder(w) // which ends the body with a newline, so that pasted commands do not run together
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(body) // bodies are plain structs: only writing can fail, when the client has gone
-}
-
-// withoutNewline removes the newline at the end of a json.Encoder's only write.
-type withoutNewline struct{ io.Writer }
-
-func (w withoutNewline) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(bytes.TrimSuffix(p, []byte("\n")))
-	if err != nil {
-		return n, err
-	}
-	return len(p), nil
 }
 
 // created is the response to a POST, with the address of the new object.
