@@ -32,6 +32,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskmsclient "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/google/uuid"
@@ -48,7 +49,6 @@ import (
 	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/envelope"
-	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -177,12 +177,11 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	s.serve(listener, apigw.New(tmpl, functions, slog.Default()))
 	if purges := functionIn(tmpl, "purge-secrets"); purges != nil {
 		s.every(purges.Schedule, "purge-secrets", func(ctx context.Context) error {
-			_, err := m.PurgeSecrets(ctx)
-			return err
+			return invoke(ctx, functions[purges.Name], *purges, struct{}{}, nil)
 		})
 	}
 	if deploys != nil {
-		if err := s.deliver(ctx, tmpl, endpoints, *deploys); err != nil {
+		if err := s.deliver(ctx, endpoints, *deploys, *functionIn(tmpl, "redeploy-secrets"), functions); err != nil {
 			return err
 		}
 	}
@@ -338,27 +337,37 @@ func (s *Stack) serveLocally(h http.Handler) (url string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// deliver consumes the table's stream with deploy-secret, as Lambda does. redeploy-secrets
-// requeues the entries that an earlier stack left.
-func (s *Stack) deliver(ctx context.Context, tmpl *template.Template, endpoints Endpoints, f template.Function) error {
-	deliverer, err := endpoints.Deliverer(tmpl, f.Name)
-	if err != nil {
-		return err
-	}
-	sweeper, err := endpoints.Sweeper(tmpl, f.Name)
-	if err != nil {
-		return err
-	}
-	source := stream.Source{Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Mapping: *f.Stream, Retries: deployRetries}
+// deliver passes the table's stream to deploy-secret, as Lambda does. redeploy-secrets requeues the
+// entries that an earlier stack left.
+func (s *Stack) deliver(ctx context.Context, endpoints Endpoints, deploys, redeploys template.Function, functions map[string]apigw.Function) error {
+	source := stream.Source{Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Mapping: *deploys.Stream, Retries: deployRetries}
 	if err := source.Open(ctx); err != nil {
 		return err
 	}
-	s.run(func(ctx context.Context) { source.Run(ctx, gateway.DeploySecret(deliverer), deliverer.Log) })
+	deploy := func(ctx context.Context, batch events.DynamoDBEvent) (failed events.DynamoDBEventResponse, err error) {
+		err = invoke(ctx, functions[deploys.Name], deploys, batch, &failed)
+		return failed, err
+	}
+	s.run(func(ctx context.Context) { source.Run(ctx, deploy, slog.Default()) })
 	s.every(redeployEvery, "redeploy-secrets", func(ctx context.Context) error {
-		_, err := sweeper.Sweep(ctx, false)
-		return err
+		return invoke(ctx, functions[redeploys.Name], redeploys, struct{}{}, nil)
 	})
 	return nil
+}
+
+// invoke calls a function with an event, and decodes its answer into answer, unless that is nil.
+func invoke(ctx context.Context, f apigw.Function, of template.Function, event, answer any) error {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, of.Timeout)
+	defer cancel()
+	out, err := f.Invoke(ctx, payload)
+	if err != nil || answer == nil {
+		return err
+	}
+	return json.Unmarshal(out, answer)
 }
 
 // serve serves HTTP until the stack is closed.
