@@ -19,12 +19,12 @@ var deviations = []struct{ what, instead, skip string }{
 	{what: "it passes functions no domain, so that links use the Host header", instead: "the suite gets the prefix of links as a setting"},
 	{
 		what:    "it decodes a slash in a path before it splits the path",
-		instead: "e2e tests it on our two gateways; AWS's behaviour is not known here",
+		instead: "e2e tests it on the local gateway; AWS's behaviour is not known here",
 		skip:    "TestEncodedSlashIsPartOfTheID",
 	},
 	{
 		what:    "it drops empty parts of a path",
-		instead: "e2e tests it on our two gateways; AWS's behaviour is not known here",
+		instead: "e2e tests it on the local gateway; AWS's behaviour is not known here",
 		skip:    "TestEmptySegmentsFindNothing",
 	},
 	{
@@ -41,18 +41,18 @@ var deviations = []struct{ what, instead, skip string }{
 	},
 	{
 		what:    "hundreds of refused requests take it a minute",
-		instead: "e2e sends them to our two gateways",
+		instead: "e2e sends them to the local gateway",
 		skip:    "TestServiceFieldsAreChecked",
 	},
 	{what: "its DynamoDB reads a whole partition for each query", instead: "the suite's long list is shorter than elsewhere"},
-	{what: "IAM: conditions on dynamodb:LeadingKeys allow all", instead: "infra/local/template checks the policies against all calls"},
+	{what: "IAM: conditions on dynamodb:LeadingKeys allow all", instead: "policies_test.go compares the policies with all calls"},
 	{
 		what:    "IAM: it does not check actions on logs, on X-Ray, on the stream and on its queue",
-		instead: "infra/local/template reads the policies",
+		instead: "template_test.go reads the policies",
 	},
 	{
 		what:    "of an event source mapping it supports stream, filters and batch size: no window, no failed records, no retry, and so no queue",
-		instead: "redeploy-secrets requeues failures; infra/local/template reads the mapping, and infra/local/stream implements it",
+		instead: "redeploy-secrets requeues failures; template_test.go reads the mapping, and infra/local/stream implements it",
 	},
 	{what: "its CreateSecret draws the id of the first version itself", instead: "package ministack fixes that"},
 	{
@@ -61,7 +61,7 @@ var deviations = []struct{ what, instead, skip string }{
 	},
 	{
 		what:    "it ignores the table's ResourcePolicy, TTL and point-in-time recovery, and tracing and memory",
-		instead: "infra/local/template reads them",
+		instead: "template_test.go reads them",
 	},
 	{
 		what:    "its DynamoDB and its KMS accept requests that the real ones refuse",
