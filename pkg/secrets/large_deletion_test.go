@@ -128,7 +128,7 @@ func (w world) rows(t *testing.T) (n int) {
 }
 
 // fill copies the rows of the world's item until its secret has that many items.
-func fill(t *testing.T, w world, items int) {
+func fill(t testing.TB, w world, items int) {
 	t.Helper()
 	pk := fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID)
 	id := w.item.ID.String()

@@ -121,7 +121,7 @@ func plant(t *testing.T, table *secretstest.Table, account uuid.UUID, secrets in
 }
 
 // putRows writes rows as they are.
-func putRows(t *testing.T, table *secretstest.Table, rows []map[string]types.AttributeValue) {
+func putRows(t testing.TB, table *secretstest.Table, rows []map[string]types.AttributeValue) {
 	t.Helper()
 	for batch := range slices.Chunk(rows, 25) {
 		var writes []types.WriteRequest

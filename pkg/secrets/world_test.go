@@ -21,7 +21,7 @@ type world struct {
 	second  secrets.Secret  // without items, made by attach
 }
 
-func newWorld(t *testing.T, table *secretstest.Table) world {
+func newWorld(t testing.TB, table *secretstest.Table) world {
 	t.Helper()
 	m := table.Manager(t)
 	_, c := table.Account(t, uuid.NewString())
