@@ -8,13 +8,14 @@ import (
 
 // Changes come in different ways over days, and the deliverer is called at each of
 // them and each minute. A due change is delivered at once, and no other: 20 in any
-// 24 hours without a pause, more of them 15 minutes apart, and never more than 90.
+// 24 hours without a pause, more of them 15 minutes apart, and never more than 90. So a
+// burst of 1,000 changes is at most 20 deliveries.
 func TestPaceKeepsTheTargetsQuota(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	for name, changes := range map[string]func(r *rand.Rand, minute int) int{
 		"one":                func(_ *rand.Rand, minute int) int { return map[bool]int{true: 1}[minute == 0] },
-		"a burst":            func(_ *rand.Rand, minute int) int { return map[bool]int{true: 500}[minute == 3] },
+		"a burst":            func(_ *rand.Rand, minute int) int { return map[bool]int{true: 1000}[minute == 3] },
 		"a burst a day":      func(_ *rand.Rand, minute int) int { return map[bool]int{true: 50}[minute%1440 == 77] },
 		"each minute":        func(*rand.Rand, int) int { return 1 },
 		"each hour":          func(_ *rand.Rand, minute int) int { return map[bool]int{true: 1}[minute%60 == 0] },
