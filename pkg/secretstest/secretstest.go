@@ -1,7 +1,7 @@
 // Package secretstest gives tests the real parts that the product runs on: a DynamoDB
 // emulator and a KMS per test process, and a table and a Secrets Manager per test. It
-// injects faults into AWS calls, checks the invariants of a table, and records the
-// permissions that calls need. Only tests import it.
+// injects faults into AWS calls, checks the invariants of a table, records the permissions
+// that calls need, and counts calls and units. Only tests import it.
 package secretstest
 
 import (
