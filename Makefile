@@ -101,6 +101,10 @@ test-sam-local: $(SAM)
 
 bench:
 	go run ./infra/bench
+	go test -run '^$$' -bench RevealInLargeAccount -benchtime 60x ./pkg/secrets
+	go test -run '^$$' -bench WriteAfterLongStream -benchtime 60x ./infra/local/emulator
+	go test -run '^$$' -bench WriteToReady -benchtime 75x ./infra/local/stack
+	go test -run '^$$' -bench Burst -benchtime 1x ./infra/local/stack
 
 screenshots:
 	SCREENSHOTS='$(CURDIR)/docs/console' go test -count=1 -run '^TestScreenshots$$' ./e2e/browser

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,64 +18,49 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/bench/compare"
 	"goblins-secrets/pkg/secrets"
 )
 
-// coldStarts has the times from a start to the first request for work, of get-item and of
-// the smallest possible function, and the times from a start to get-item's first answer.
-type coldStarts struct {
-	function, hello           []time.Duration // sorted
-	answer                    []time.Duration
-	functionBytes, helloBytes int64
-	coldCPU, warmCPU          time.Duration // of a start with its first answer, and of each further answer; p50
-	memory                    int64         // of get-item after warmAnswers, in bytes; the maximum of all starts
-}
+const (
+	warmAnswers  = 50               // further answers measured in one start
+	startTimeout = 10 * time.Second // for a function's start and answers
+	maxColdStart = 1.5              // of get-item to the smallest possible function
+)
 
-// warmAnswers is the number of further answers measured in one start.
-const warmAnswers = 50
-
-// startPatience is how long a function may take to start and answer.
-const startPatience = 10 * time.Second
-
-// measureColdStarts starts both functions alternately.
-func measureColdStarts(ctx context.Context, size size, w *world, r *report) error {
-	manager, err := w.service()
+// measureColdStarts starts get-item and the smallest possible function alternately.
+func measureColdStarts(ctx context.Context, size size, dir string, r *report) (err error) {
+	w, err := newWorld(ctx, dir)
 	if err != nil {
 		return err
 	}
-	made, c, err := account(ctx, manager, "cold")
+	defer func() { err = errors.Join(err, w.close()) }()
+	secret, c, err := account(ctx, w.manager)
 	if err != nil {
 		return err
 	}
-	secret := made.Account.DefaultSecretID.String()
-	item, err := createItem(ctx, manager, c, secret, "KEY")
+	item, err := createItem(ctx, w.manager, c, secret, "KEY")
 	if err != nil {
 		return err
 	}
-	environment, err := w.environment()
-	if err != nil {
-		return err
-	}
+	environment := w.environment()
 
 	// Built as by sam build, but for this machine.
 	flags := []string{"-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc"}
-	function, err := build(ctx, w.dir, "get-item", "./functions/get-item", flags...)
+	function, err := build(ctx, dir, "get-item", "./functions/get-item", flags...)
 	if err != nil {
 		return err
 	}
-	hello, err := build(ctx, w.dir, "hello", "./infra/bench/hello", flags...)
+	hello, err := build(ctx, dir, "hello", "./infra/bench/hello", flags...)
 	if err != nil {
 		return err
-	}
-	for binary, bytes := range map[string]*int64{function: &r.cold.functionBytes, hello: &r.cold.helloBytes} {
-		info, err := os.Stat(binary)
-		if err != nil {
-			return err
-		}
-		*bytes = info.Size()
 	}
 
-	var cold, more []time.Duration   // CPU of starts with one answer, and with further ones
+	var (
+		started, helloStarted, answered []time.Duration
+		coldCPU, moreCPU                []time.Duration // of starts with one answer, and with further ones
+		memory                          int64           // the maximum of all starts
+	)
 	for i := range size.starts + 2 { // the first two rounds only warm the page cache
 		c.UserID = uuid.New() // with a full budget
 		event, err := revealEvent(c, secret, item)
@@ -86,9 +72,9 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 			event  []byte
 			times  *[]time.Duration
 		}{
-			{function, nil, &r.cold.function},
-			{hello, nil, &r.cold.hello},
-			{function, event, &r.cold.answer},
+			{function, nil, &started},
+			{hello, nil, &helloStarted},
+			{function, event, &answered},
 		} {
 			took, used, err := coldStart(ctx, start.binary, environment, start.event, 1)
 			if err != nil {
@@ -97,7 +83,7 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 			if i >= 2 {
 				*start.times = append(*start.times, took)
 				if start.event != nil {
-					cold = append(cold, used.cpu)
+					coldCPU = append(coldCPU, used.cpu)
 				}
 			}
 		}
@@ -109,33 +95,67 @@ func measureColdStarts(ctx context.Context, size size, w *world, r *report) erro
 		if err != nil {
 			return err
 		}
-		more = append(more, used.cpu)
-		r.cold.memory = max(r.cold.memory, used.memory)
+		moreCPU = append(moreCPU, used.cpu)
+		memory = max(memory, used.memory)
 	}
-	slices.Sort(cold)
-	slices.Sort(more)
-	r.cold.coldCPU = p50(cold)
-	r.cold.warmCPU = (p50(more) - r.cold.coldCPU) / warmAnswers
-	slices.Sort(r.cold.function)
-	slices.Sort(r.cold.hello)
-	slices.Sort(r.cold.answer)
+
+	functionInfo, err := os.Stat(function)
+	if err != nil {
+		return err
+	}
+	helloInfo, err := os.Stat(hello)
+	if err != nil {
+		return err
+	}
+	start := compare.Ratio(compare.P50(started), compare.P50(helloStarted))
+	binary := float64(functionInfo.Size()) / float64(helloInfo.Size())
+	r.atMost("cold start of get-item / hello, p50", start, maxColdStart)
+	r.atMost("binary of get-item / hello", binary, maxColdStart)
+	starts := newTable("function | p50: | p99: | binary:")
+	starts.row("`get-item`", milliseconds(compare.P50(started)), milliseconds(compare.P99(started)), megabytes(functionInfo.Size()))
+	starts.row("`hello`", milliseconds(compare.P50(helloStarted)), milliseconds(compare.P99(helloStarted)), megabytes(helloInfo.Size()))
+	starts.row("ratio", fixed(start), fixed(compare.Ratio(compare.P99(started), compare.P99(helloStarted))), fixed(binary))
+	starts.row("`get-item` to its first answer", milliseconds(compare.P50(answered)), milliseconds(compare.P99(answered)), "")
+	r.section("coldstarts", starts.String())
+
+	cold := compare.P50(coldCPU)
+	r.section("memory", memoryText(memory, cold, (compare.P50(moreCPU)-cold)/warmAnswers))
 	return nil
 }
 
-// environment returns the variables that Lambda gives the function, and no others.
-func (w *world) environment() ([]string, error) {
-	getenv, err := w.endpoints.Environment(w.template, "GetItem")
-	if err != nil {
-		return nil, err
+// priceLambdaGBs is the price of a GB and second in US dollars, in us-east-1, arm64.
+const priceLambdaGBs = 0.0000133334
+
+// memoryText scales the CPU time of a start with its first reveal, and that of a further reveal,
+// to Lambda's sizes of memory.
+func memoryText(used int64, cold, warm time.Duration) string {
+	const (
+		oneCore = 1769                  // MB, which have one core
+		wait    = 15 * time.Millisecond // for DynamoDB and KMS, assumed
+	)
+	t := newTable("memory | first reveal, ms: | further reveal, ms: | dollars a million:")
+	for _, size := range []int{128, 256, 512, 1024, oneCore} {
+		stretch := func(cpu time.Duration) time.Duration { return cpu * oneCore / time.Duration(size) }
+		billed := stretch(warm) + wait
+		t.row(fmt.Sprintf("%d MB", size), milliseconds(stretch(cold)), milliseconds(stretch(warm)),
+			fixed(1e6*billed.Seconds()*float64(size)/1024*priceLambdaGBs))
 	}
+	return fmt.Sprintf(`After %d reveals get-item uses %s of memory. Its start and first reveal use %s ms of CPU, each further reveal
+%s ms.
+
+`, 1+warmAnswers, megabytes(used), milliseconds(cold), milliseconds(warm)) + t.String()
+}
+
+// environment returns the variables that Lambda gives the function, and no others.
+func (w *world) environment() []string {
 	environment := []string{"STACK_NAME=bench"} // so that the function writes metrics, as when deployed
 	for _, name := range []string{
 		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
-		environment = append(environment, name+"="+getenv(name))
+		environment = append(environment, name+"="+w.getenv(name))
 	}
-	return environment, nil
+	return environment
 }
 
 // usage is a process's total use of resources.
@@ -170,7 +190,7 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 			return
 		}
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", uuid.NewString())
-		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(now.Add(startPatience).UnixMilli()))
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(now.Add(startTimeout).UnixMilli()))
 		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:bench")
 		_, _ = w.Write(event)
 	})
@@ -213,7 +233,7 @@ func coldStart(ctx context.Context, binary string, environment []string, event [
 	select {
 	case r := <-results:
 		return r.at.Sub(start), usage{}, r.err
-	case <-time.After(startPatience):
+	case <-time.After(startTimeout):
 		return 0, usage{}, fmt.Errorf("%s does not answer: %s", cmd.Path, stderr.String())
 	case <-ctx.Done():
 		return 0, usage{}, ctx.Err()

@@ -19,36 +19,38 @@ import (
 	"syscall"
 	"time"
 
+	"goblins-secrets/infra/bench/compare"
 	"goblins-secrets/infra/local/checkout"
 )
 
-// localStack has the start times and the memory of the local stack, after it is built.
-type localStack struct {
-	fresh, again []time.Duration // until ready, on an empty and on a used data folder; sorted
-	memory       int64           // bytes, of all its processes, after stackRequests
-	processes    int
-}
+const (
+	stackRequests = 500 // before the memory is measured
+	maxStackReady = 3 * time.Second
+	maxStackBytes = 150 << 20
+)
 
-// stackRequests is the number of requests before the memory is measured.
-const stackRequests = 500
-
-// measureStack starts the local stack, uses it, and starts it again.
+// measureStack starts the local stack on an empty data folder, starts it again and uses it.
 func measureStack(ctx context.Context, size size, dir string, r *report) error {
 	binary, err := build(ctx, dir, "local", "./infra/local")
 	if err != nil {
 		return err
 	}
+	var (
+		fresh, again []time.Duration // until ready
+		bytes        int64
+		processes    int
+	)
 	for i := range size.stackRuns {
 		data := filepath.Join(dir, fmt.Sprint("data-", i))
-		for _, times := range []*[]time.Duration{&r.stack.fresh, &r.stack.again} {
+		for _, times := range []*[]time.Duration{&fresh, &again} {
 			s, took, err := startStack(ctx, binary, data)
 			if err != nil {
 				return err
 			}
 			*times = append(*times, took)
-			if i == 0 && times == &r.stack.again {
+			if i == 0 && times == &again {
 				if err = s.use(stackRequests); err == nil {
-					r.stack.memory, r.stack.processes, err = memory(s.cmd.Process.Pid)
+					bytes, processes, err = memory(s.cmd.Process.Pid)
 				}
 			}
 			if err := errors.Join(err, s.stop()); err != nil {
@@ -56,8 +58,14 @@ func measureStack(ctx context.Context, size size, dir string, r *report) error {
 			}
 		}
 	}
-	slices.Sort(r.stack.fresh)
-	slices.Sort(r.stack.again)
+	ready := compare.P50(fresh)
+	r.goal("memory of the local stack", megabytes(bytes), "≤ 150 MB", bytes <= maxStackBytes)
+	r.goal("local stack ready, p50, fresh", milliseconds(ready)+" ms", "≤ 3 s", ready <= maxStackReady)
+	t := newTable(" | p50: | slowest:")
+	t.row("ready, on an empty data folder", milliseconds(ready)+" ms", milliseconds(slices.Max(fresh))+" ms")
+	t.row("ready, on a used data folder", milliseconds(compare.P50(again))+" ms", milliseconds(slices.Max(again))+" ms")
+	t.row(fmt.Sprintf("memory of its %d processes", processes), megabytes(bytes), "")
+	r.section("stack", t.String())
 	return nil
 }
 

@@ -8,12 +8,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/bench/compare"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
 )
 
 // operations are the operations compared with the floor.
 var operations = []string{"reveal", "list", "create", "update"}
+
+// listed is the number of items in a list.
+const listed = 100
 
 // seat is the data of one client: a separate user, with a separate budget, and a separate
 // item.
@@ -23,8 +27,8 @@ type seat struct {
 	list         string // a secret with a page of items
 }
 
-// calls has the caller of each operation.
-type calls map[string]caller
+// calls has the calls of each operation.
+type calls map[string]compare.Side
 
 // productCalls returns calls of the whole HTTP handlers: input, domain, store, sealing, answer.
 func productCalls(ctx context.Context, manager *secrets.Manager, keys string, at func(client int) seat) calls {
@@ -92,35 +96,33 @@ func floorCalls(ctx context.Context, f *floor, keys string, at func(client int) 
 	}
 }
 
-const manyClients = 16
+const (
+	manyClients = 16
+	maxOverhead = 1.10
+)
 
 // measureFloor compares the product with the floor.
-func measureFloor(ctx context.Context, size size, w *world, r *report) error {
-	manager, err := w.service()
+func measureFloor(ctx context.Context, size size, dir string, r *report) (err error) {
+	w, err := newWorld(ctx, dir)
 	if err != nil {
 		return err
 	}
-	f, err := w.newFloor()
+	defer func() { err = errors.Join(err, w.close()) }()
+	f := newFloor(w.config, w.endpoints)
+	page, owner, err := account(ctx, w.manager)
 	if err != nil {
 		return err
 	}
-	made, owner, err := account(ctx, manager, "floor")
-	if err != nil {
+	if _, err := createItems(ctx, w.manager, owner, page, listed); err != nil {
 		return err
-	}
-	page := made.Account.DefaultSecretID.String()
-	for i := range listed {
-		if _, err := createItem(ctx, manager, owner, page, fmt.Sprintf("KEY_%03d", i)); err != nil {
-			return err
-		}
 	}
 	// Each side has a separate secret and separate seats.
 	var seats [2][]seat
 	for side, create := range []func(secret, key string) (string, error){
-		func(secret, key string) (string, error) { return createItem(ctx, manager, owner, secret, key) },
+		func(secret, key string) (string, error) { return createItem(ctx, w.manager, owner, secret, key) },
 		func(secret, key string) (string, error) { return f.create(ctx, owner, secret, key, plaintext) },
 	} {
-		secret, err := createSecret(ctx, manager, owner, fmt.Sprintf("side-%d", side))
+		secret, err := createSecret(ctx, w.manager, owner, fmt.Sprintf("side-%d", side))
 		if err != nil {
 			return err
 		}
@@ -133,35 +135,44 @@ func measureFloor(ctx context.Context, size size, w *world, r *report) error {
 			seats[side] = append(seats[side], s)
 		}
 	}
-	product := productCalls(ctx, manager, "KEY_", func(client int) seat { return seats[0][client] })
+	product := productCalls(ctx, w.manager, "KEY_", func(client int) seat { return seats[0][client] })
 	bare := floorCalls(ctx, f, "KEY_", func(client int) seat { return seats[1][client] })
+	measured := newTable("operation | clients: | p50: | floor: | ratio: | its middle half: | p99: | floor: | ratio: | calls failed:")
 	for _, clients := range []int{1, manyClients} {
-		each := size.alone
+		each, counted := size.alone, "1 client"
 		if clients > 1 {
-			each = size.together
+			each, counted = size.together, fmt.Sprint(clients, " clients")
 		}
 		for _, name := range operations {
-			reset := func() error { return nil }
+			pair := compare.Pair{Clients: clients, Calls: each, Sides: [2]compare.Side{product[name], bare[name]}}
 			if name == "reveal" {
 				// Every block begins with full counters, so both sides trim equally often.
-				reset = func() error {
+				pair.Reset = func() error {
 					for client := range clients {
-						for _, s := range []seat{seats[0][client], seats[1][client]} {
-							if err := w.fillCounter(ctx, s.caller, readLimit); err != nil {
-								return err
-							}
+						if err := errors.Join(f.fillCounter(ctx, seats[0][client].caller), f.fillCounter(ctx, seats[1][client].caller)); err != nil {
+							return err
 						}
 					}
 					return nil
 				}
 			}
-			c, err := compare(name, clients, size.rounds, each, reset, product[name], bare[name])
-			if err != nil {
-				return err
+			if err := pair.Warm(); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
-			progress("  %s, %s: %.2f", name, clientsText(clients), c.ratio())
-			r.overheads = append(r.overheads, c)
+			for range size.rounds {
+				if err := pair.Round(); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			progress("  %s, %s: %.2f", name, counted, pair.Ratio())
+			r.atMost(fmt.Sprintf("%s / floor, p50, %s", name, counted), pair.Ratio(), maxOverhead)
+			a, b := pair.Times[0], pair.Times[1]
+			measured.row(name, fmt.Sprint(clients), milliseconds(compare.P50(a)), milliseconds(compare.P50(b)), fixed(pair.Ratio()),
+				fmt.Sprintf("%.2f–%.2f", compare.Quantile(pair.Ratios, 0.25), compare.Quantile(pair.Ratios, 0.75)),
+				milliseconds(compare.P99(a)), milliseconds(compare.P99(b)), fixed(compare.Ratio(compare.P99(a), compare.P99(b))),
+				fmt.Sprintf("%d + %d", pair.Failed[0], pair.Failed[1]))
 		}
 	}
+	r.section("floor", measured.String())
 	return nil
 }

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// These tests count AWS calls and units. The numbers are the same on every machine, so they are
+// goals, and docs/benchmarks.md shows them all. DynamoDB Local counts transactions differently.
+
+var update = flag.Bool("update", false, "write the counted calls and units to docs/benchmarks.md")
+
+// documented compares a section of docs/benchmarks.md with what was counted.
+func documented(t *testing.T, name string, counted *table) {
+	t.Helper()
+	s, err := findSection(name)
+	if err == nil && *update {
+		err = s.write(counted.String())
+		s.text = counted.String()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.SplitAfter(s.text, "\n"), strings.SplitAfter(counted.String(), "\n")); diff != "" {
+		t.Errorf("docs/benchmarks.md differs from what was counted (-documented +counted):\n%s"+
+			"If the change is intended, run: go test ./infra/bench -update", diff)
+	}
+}
+
+// goal reports a counted value that misses its goal.
+func goal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// counter is an account whose AWS calls are counted.
+type counter struct {
+	*testing.T
+	table   *secretstest.Table
+	setup   *secrets.Manager // its calls are not counted
+	manager *secrets.Manager
+	floor   *floor
+	usage   secretstest.Usage
+	key     string
+	def     string // the account's default secret
+	caller  secrets.Caller
+	rows    *table // what was counted
+}
+
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	c := &counter{T: t, table: secretstest.NewTable(t), rows: newTable("function | calls | read units: | write units:")}
+	c.setup = c.table.Manager(t)
+	c.manager = c.table.Manager(t, c.usage.Count, func(cfg *aws.Config) { c.floor = newFloor(*cfg, c.table.Endpoints()) })
+	made, caller := c.table.Account(t, "counted")
+	c.key, c.def, c.caller = made.Key, made.Account.DefaultSecretID.String(), caller
+	return c
+}
+
+// secret creates a secret with items, and returns its id and that of its last item.
+func (c *counter) secret(name string, items int) (secret, item string) {
+	c.Helper()
+	secret, err := createSecret(c.Context(), c.setup, c.caller, name)
+	if err == nil {
+		item, err = createItems(c.Context(), c.setup, c.caller, secret, items)
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	return secret, item
+}
+
+// count returns what an operation uses.
+func (c *counter) count(name string, operation func() error) secretstest.Used {
+	c.Helper()
+	c.usage.Take()
+	if err := operation(); err != nil {
+		c.Fatalf("%s: %v", name, err)
+	}
+	return c.usage.Take()
+}
+
+// record counts an operation and adds it to the table.
+func (c *counter) record(name string, operation func() error) secretstest.Used {
+	c.Helper()
+	used := c.count(name, operation)
+	c.row(name, used)
+	return used
+}
+
+func (c *counter) row(name string, used secretstest.Used) {
+	c.rows.row(name, used.String(), units(used.Reads), units(used.Writes))
+}
+
+// serve returns a call of a route.
+func (c *counter) serve(handler func(*secrets.Manager) http.Handler, q request) func() error {
+	return q.ready(c.Context(), handler(c.manager), c.caller)
+}
+
+// newValue is the body of a request that changes a value.
+var newValue = fmt.Sprintf(`{"value":%q}`, plaintext)
+
+// One request of each route makes the documented calls. A list reads no value.
+func TestRoutesUseTheDocumentedCalls(t *testing.T) {
+	c := newCounter(t)
+	secret, item := c.secret("listed", listed)
+	doomed, _ := c.secret("doomed", 10)
+	c.record("`authorizer`, when its answer is not cached", func() error {
+		_, err := c.manager.Authenticate(t.Context(), "Bearer "+c.key)
+		return err
+	})
+	c.record("`list-secrets`, 3 secrets", c.serve(httpapi.ListSecrets, request{want: 200}))
+	c.record("`create-secret`", c.serve(httpapi.CreateSecret, request{body: `{"name":"new"}`, want: 201}))
+	c.record("`get-secret`", c.serve(httpapi.GetSecret, request{secret: secret, want: 200}))
+	c.record("`update-secret`", c.serve(httpapi.UpdateSecret, request{secret: secret, body: `{"name":"renamed"}`, want: 200}))
+	empty, _ := c.secret("empty", 0)
+	c.record("`delete-secret`, empty", c.serve(httpapi.DeleteSecret, request{secret: empty, want: 204}))
+	c.record("`delete-secret`, with 10 items", c.serve(httpapi.DeleteSecret, request{secret: doomed, want: 204}))
+	list := c.record("`list-items`, 100 items", c.serve(httpapi.ListItems, request{secret: secret, want: 200}))
+	newItem := `{"key":"KEY_NEW",` + newValue[1:]
+	c.record("`create-item`", c.serve(httpapi.CreateItem, request{secret: secret, body: newItem, want: 201}))
+	stored := request{secret: secret, item: item, want: 200}
+	reveal := c.record("`get-item`, the reveal", c.serve(httpapi.GetItem, stored))
+	stored.body = newValue
+	value := c.record("`update-item`, a new value", c.serve(httpapi.UpdateItem, stored))
+	stored.body = `{"key":"RENAMED"}`
+	c.record("`update-item`, a new key", c.serve(httpapi.UpdateItem, stored))
+	c.record("`delete-item`", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, want: 204}))
+
+	c.fillCounter(readLimit, time.Now())
+	const exhausted = "`get-item`, refused: no budget left"
+	refused := c.count(exhausted, c.serve(httpapi.GetItem, request{secret: secret, item: item, want: 429}))
+	refused.Writes++ // AWS bills a failed condition on up to 1 KB, but does not report it
+	c.row(exhausted, refused)
+	documented(t, "routes", c.rows)
+
+	goal(t, "write units of a reveal", reveal.Writes, 3)
+	goal(t, "read units of a reveal", reveal.Reads, 2)
+	goal(t, "KMS calls of a reveal", reveal.Of("KMS"), 1)
+	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")
+	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
+}
+
+// fillCounter charges the caller n times, the last time at the given time.
+func (c *counter) fillCounter(n int, last time.Time) {
+	c.Helper()
+	store := c.table.Store(c.T)
+	const noLimit = 1000
+	for i := n - 1; i >= 0; i-- {
+		at := last.Add(-time.Duration(i) * time.Second)
+		_, charged, err := store.ChargeReveal(c.Context(), c.caller.AccountID, c.caller.UserID, at, noLimit, time.Hour)
+		if err != nil || !charged {
+			c.Fatalf("charge: %v, %v", charged, err)
+		}
+	}
+}
+
+// A user who reveals every day has a full read counter, which is trimmed now and then. A charge
+// of the longest one is a single write unit.
+func TestFullReadCounterCostsOneUnit(t *testing.T) {
+	c := newCounter(t)
+	// Odd, because DynamoDB does not store trailing zeros: every number has its full size.
+	yesterday := time.Now().Add(-24 * time.Hour).Truncate(2 * time.Millisecond).Add(time.Millisecond)
+
+	const longest = readLimit + trimAfter
+	c.fillCounter(longest, yesterday)
+	stored, err := c.floor.get(t.Context(), readsPK(c.caller), "READS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := rowSize(stored.Item)
+	store := c.table.Store(t, c.usage.Count)
+	charge := c.count("charge", func() error {
+		_, charged, err := store.ChargeReveal(t.Context(), c.caller.AccountID, c.caller.UserID, time.Now(), readLimit, time.Hour)
+		if err == nil && !charged {
+			err = errors.New("a full counter of yesterday was refused")
+		}
+		return err
+	})
+
+	secret, item := c.secret("revealed", 1)
+	c.caller.UserID = uuid.New()
+	c.fillCounter(readLimit, yesterday)
+	const reveals = 9 * (trimAfter + 1) // starts just after a trim and ends with one
+	sum := c.count("reveals", func() error {
+		for range reveals {
+			if err := c.serve(httpapi.GetItem, request{secret: secret, item: item, want: 200})(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	trims := float64(sum.Calls["UpdateItem"]-2*reveals) / reveals
+	writes, reads, calls := sum.Writes/reveals, sum.Reads/reveals, float64(sum.Of("KMS"))/reveals
+	table := newTable("a full read counter | is:")
+	table.row("its size, at most", fmt.Sprint(size, " bytes"))
+	table.row("write units of charging it", units(charge.Writes))
+	table.row("write units of trimming it, per reveal", units(trims))
+	table.row("write units of a reveal, together", units(writes))
+	documented(t, "counter", table)
+
+	goal(t, "write units of charging a full read counter", charge.Writes, 1)
+	if size > 1024 {
+		t.Errorf("a full read counter has %d bytes, want at most 1,024: one write unit", size)
+	}
+
+	const million = 1e6
+	cost := newTable("service | a reveal | dollars:")
+	total := 0.0
+	for _, line := range []struct {
+		service, quantity string
+		price             float64
+	}{
+		{"DynamoDB writes", units(writes) + " units", writes * priceWriteUnit},
+		{"DynamoDB reads", units(reads) + " units", reads * priceReadUnit},
+		{"KMS", units(calls) + " request", calls * priceKMS},
+		{"Lambda", "1 request, 35 ms of 256 MB", priceLambda + 0.035*0.25*priceLambdaGBs},
+		{"API Gateway", "1 request", priceGateway},
+	} {
+		cost.row(line.service, line.quantity, fixed(million*line.price))
+		total += million * line.price
+	}
+	cost.row("**together**", "", "**"+fixed(total)+"**")
+	documented(t, "cost", cost)
+}
+
+// Prices in US dollars, in us-east-1, without free tiers.
+const (
+	priceWriteUnit = 0.625 / 1e6 // DynamoDB, on demand
+	priceReadUnit  = 0.125 / 1e6
+	priceKMS       = 0.03 / 10_000 // a request
+	priceLambda    = 0.20 / 1e6    // a request
+	priceGateway   = 3.50 / 1e6    // a request to a REST API
+	priceSecrets   = 0.05 / 10_000 // a call of Secrets Manager
+)
+
+// Services, changes of the secrets that they use, and deliveries make the documented calls.
+func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
+	c := newCounter(t)
+	deliverer, sweeper := c.table.Deliverer(t, c.usage.Count), c.table.Sweeper(t, c.usage.Count)
+	deliver := func(secret string) func() error {
+		return func() error { return deliverer.Deliver(t.Context(), c.caller.AccountID, uuid.MustParse(secret)) }
+	}
+	create := func(name, secret string) func() error {
+		body := fmt.Sprintf(`{"name":%q,"image":"app:1","port":80,"secret":%q}`, name, secret)
+		return c.serve(httpapi.CreateService, request{body: body, want: 201})
+	}
+	change := func(secret, item string) func() error {
+		return c.serve(httpapi.UpdateItem, request{secret: secret, item: item, body: newValue, want: 200})
+	}
+	cost := newTable("items: | read units: | write units: | calls of KMS: | calls of Secrets Manager: | dollars a thousand:")
+	costs := func(items int, used secretstest.Used) {
+		kms, target := used.Of("KMS"), used.Of("Secrets Manager")
+		dollars := used.Writes*priceWriteUnit + used.Reads*priceReadUnit + float64(kms)*priceKMS + float64(target)*priceSecrets
+		cost.row(strconv.Itoa(items), units(used.Reads), units(used.Writes), strconv.Itoa(kms), strconv.Itoa(target), fixed(1000*dollars))
+	}
+
+	secret, item := c.secret("delivered-1", 1)
+	c.record("`create-service`, the first of its secret", create("one", secret))
+	c.record("`deploy-secret`, the first bundle, 1 item", deliver(secret))
+	c.record("`create-service`, another one", create("other", secret))
+	value := c.record("`update-item`, a new value, in a used secret", change(secret, item))
+	costs(1, c.record("`deploy-secret`, 1 item", deliver(secret)))
+	services, err := c.setup.ListServices(t.Context(), c.caller, "", secrets.Cursor{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := services.Results[0].ID.String(), services.Results[1].ID.String()
+	c.record("`list-services`, 2 services", c.serve(httpapi.ListServices, request{want: 200}))
+	c.record("`get-service`", c.serve(httpapi.GetService, request{service: one, want: 200}))
+	c.record("`update-service`, a new image", c.serve(httpapi.UpdateService, request{service: one, body: `{"image":"app:2"}`, want: 200}))
+	c.record("`delete-service`", c.serve(httpapi.DeleteService, request{service: other, want: 204}))
+	c.record("`delete-service`, the last of its secret", c.serve(httpapi.DeleteService, request{service: one, want: 204}))
+	c.record("`deploy-secret`, a removal", deliver(secret))
+	c.record("`redeploy-secrets`, nothing waits", func() error { _, err := sweeper.Sweep(t.Context(), false); return err })
+	for _, items := range []int{10, 100} {
+		name := fmt.Sprintf("delivered-%d", items)
+		secret, item := c.secret(name, items)
+		if err := errors.Join(create(name, secret)(), deliver(secret)(), change(secret, item)()); err != nil {
+			t.Fatal(err)
+		}
+		costs(items, c.record(fmt.Sprintf("`deploy-secret`, %d items", items), deliver(secret)))
+	}
+	documented(t, "deliveries", c.rows)
+	documented(t, "delivery-cost", cost)
+
+	goal(t, "write units of a new value, in a secret that services use", value.Writes, 10)
+}
