@@ -25,6 +25,8 @@ import (
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/stream"
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/metrics"
 	"goblins-secrets/pkg/secrets"
@@ -64,11 +66,15 @@ func consume(settings string) error {
 		return err
 	}
 	function := tmpl.Functions[slices.IndexFunc(tmpl.Functions, func(f template.Function) bool { return f.Folder == "deploy-secret" })]
-	deliverer, err := c.Endpoints.Deliverer(tmpl, function.Name, patient)
+	getenv, err := c.Endpoints.Environment(tmpl, function.Name)
 	if err != nil {
 		return err
 	}
-	sweeper, err := c.Endpoints.Sweeper(tmpl, function.Name)
+	deliverer, err := app.NewDeliverer(getenv, awssm.Open, patient)
+	if err != nil {
+		return err
+	}
+	sweeper, err := app.NewSweeper(getenv)
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,6 @@ import (
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/awskms"
-	"goblins-secrets/pkg/awssm"
-	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/secrets"
 )
@@ -518,24 +516,6 @@ func (e Endpoints) Manager(t *template.Template, function string, options ...fun
 		return nil, err
 	}
 	return app.NewManager(getenv, options...)
-}
-
-// Deliverer is the deliverer of a function, on the stack's Secrets Manager.
-func (e Endpoints) Deliverer(t *template.Template, function string, options ...func(*aws.Config)) (*delivery.Deliverer, error) {
-	getenv, err := e.Environment(t, function)
-	if err != nil {
-		return nil, err
-	}
-	return app.NewDeliverer(getenv, awssm.Open, options...)
-}
-
-// Sweeper is the sweeper of a function.
-func (e Endpoints) Sweeper(t *template.Template, function string, options ...func(*aws.Config)) (*delivery.Sweeper, error) {
-	getenv, err := e.Environment(t, function)
-	if err != nil {
-		return nil, err
-	}
-	return app.NewSweeper(getenv, options...)
 }
 
 // Environment is what Lambda gives a function: its variables from the template, and the
