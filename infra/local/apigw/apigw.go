@@ -240,7 +240,10 @@ func (c *cache) get(token string) (events.APIGatewayCustomAuthorizerResponse, bo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry := c.answers[token]
-	return entry.answer, time.Now().Before(entry.expires)
+	if !time.Now().Before(entry.expires) {
+		return events.APIGatewayCustomAuthorizerResponse{}, false
+	}
+	return entry.answer, true
 }
 
 func (c *cache) put(token string, answer events.APIGatewayCustomAuthorizerResponse) {

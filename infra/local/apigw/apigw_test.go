@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,6 +112,24 @@ func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 			t.Errorf("cache of %d s: an answer was reused after it expired", seconds)
 		}
 	}
+}
+
+// Concurrent requests with one key share no answer that one of them still writes.
+func TestConcurrentRequestsAreIndependent(t *testing.T) {
+	g := apigw.New(routes(), map[string]apigw.Function{
+		"F": answers(200, "ok"), "Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
+	}, slog.New(slog.DiscardHandler))
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 50 {
+				if w := serve(g, "GET", "/x/1", "", "Authorization: k"); w.Code != 200 {
+					t.Errorf("status %d, want 200", w.Code)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // What API Gateway answers itself, when a function or the authorizer refuses or fails.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -27,9 +28,17 @@ func Functions(t *template.Template, environment func(function string) (func(str
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		functions[f.Name] = lambda.NewHandler(serve)
+		functions[f.Name] = instances{serve}
 	}
 	return functions, nil
+}
+
+// instances starts an instance of a function for each event, because an instance serves one event at a
+// time: the next one reuses the memory of an answer.
+type instances struct{ serve any }
+
+func (i instances) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	return lambda.NewHandler(i.serve).Invoke(ctx, event)
 }
 
 // function makes what the main of a function's folder serves.
