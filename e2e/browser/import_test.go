@@ -3,10 +3,10 @@ package browser
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/evanw/esbuild/pkg/api"
 	"github.com/google/go-cmp/cmp"
 
 	"goblins-secrets/infra/local/checkout"
@@ -111,7 +111,7 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 		"A=" + strings.Repeat("\u00e9", 32768): good("A", strings.Repeat("\u00e9", 32768)),
 		"A=" + strings.Repeat("\u00e9", 32768) + "x": {{1, "A", strings.Repeat("\u00e9", 32768) + "x", "The value is longer than 64 KiB."}},
 	} {
-		got := eval[[]entry](tb, "parseDotenv("+quote(text)+")")
+		got := eval[[]entry](tb, "dotenv.parseDotenv("+quote(text)+")")
 		if len(got) == 0 {
 			got = nil
 		}
@@ -126,16 +126,14 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 func withDotenv(t *testing.T) *tab {
 	t.Helper()
 	tb := open(t, shared, "/console/")
-	for _, name := range []string{"text.js", "dotenv.js"} {
-		path, err := checkout.Path("pkg", "console", "web", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb.run(string(source))
+	module, err := checkout.Path("pkg", "console", "web", "dotenv.js")
+	if err != nil {
+		t.Fatal(err)
 	}
+	script := api.Build(api.BuildOptions{EntryPoints: []string{module}, Bundle: true, GlobalName: "dotenv"})
+	if len(script.Errors) > 0 {
+		t.Fatal(script.Errors[0].Text)
+	}
+	tb.run(string(script.OutputFiles[0].Contents))
 	return tb
 }

@@ -154,11 +154,11 @@ func TestConsoleWorksUnderAPrefix(t *testing.T) {
 func TestVendoredFilesAreAsPublished(t *testing.T) {
 	packages := npm(t)
 	for file, published := range map[string]string{
-		"preact.umd.js":       "preact/dist/preact.umd.js",
-		"preact-hooks.umd.js": "preact/hooks/dist/hooks.umd.js",
-		"htm.umd.js":          "htm/dist/htm.umd.js",
-		"LICENSE-preact":      "preact/LICENSE",
-		"LICENSE-htm":         "htm/LICENSE",
+		"preact.module.js":       "preact/dist/preact.module.js",
+		"preact-hooks.module.js": "preact/hooks/dist/hooks.module.js",
+		"htm.module.js":          "htm/dist/htm.module.js",
+		"LICENSE-preact":         "preact/LICENSE",
+		"LICENSE-htm":            "htm/LICENSE",
 	} {
 		path, err := checkout.Path("pkg", "console", "web", "vendor", file)
 		if err != nil {

@@ -3,8 +3,6 @@
 // the local stack. See functions.yaml for the meaning of each field.
 package functions
 
-//go:generate go run ./generate
-
 import (
 	"bytes"
 	"errors"

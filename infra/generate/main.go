@@ -1,24 +1,30 @@
-// Command generate writes what follows from functions.yaml. go generate runs it.
+// Command generate writes the generated files of the checkout: those that follow from functions.yaml,
+// and the console's script.
 package main
+
+//go:generate go run .
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
+	"goblins-secrets/infra/bundle"
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := errors.Join(fromTable(), script()); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+// fromTable writes what follows from functions.yaml.
+func fromTable() error {
 	path, err := checkout.Path("functions.yaml")
 	if err != nil {
 		return err
@@ -44,4 +50,17 @@ func run() error {
 		}
 	}
 	return nil
+}
+
+// script writes the console's script.
+func script() error {
+	folder, err := checkout.Path("pkg", "console")
+	if err != nil {
+		return err
+	}
+	script, _, err := bundle.Script(folder)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "console.js"), script, 0o644)
 }

@@ -2,8 +2,8 @@
 // client of the API, so its function needs no data and no permission. The API decides
 // access.
 //
-// The page consists of the plain files in web/, without a build step. A browser requests
-// two things: the page, and one script that concatenates those files.
+// Its sources are the modules in web/. go generate bundles them, with the stylesheet, into console.js,
+// which is committed. A browser requests two things:
 //
 //	GET /, /console, /console/secrets/<id>    the page, the same for every user
 //	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
@@ -14,9 +14,8 @@ package console
 
 import (
 	"crypto/sha256"
-	"embed"
+	_ "embed"
 	"encoding/base64"
-	"encoding/json"
 	"html"
 	"io"
 	"net/http"
@@ -24,18 +23,11 @@ import (
 	"strings"
 )
 
-//go:embed web
-var web embed.FS
+//go:embed console.js
+var script string
 
-// libraries come first in the script, unchanged from their publication.
-var libraries = []string{"vendor/preact.umd.js", "vendor/preact-hooks.umd.js", "vendor/htm.umd.js"}
-
-// sources follow, within one function: each may use declarations of the files before it,
-// and none of them is global.
-var sources = []string{
-	"text.js", "dotenv.js", "session.js", "api.js", "parts.js", "signin.js", "secrets.js", "value.js", "items.js", "import.js", "secret.js",
-	"main.js",
-}
+//go:embed web/page.html
+var page string
 
 // policy lets the page load its own script and call its own API, and nothing else: no
 // inline code or style, no other origin, no frame around it, no text that becomes HTML.
@@ -54,10 +46,9 @@ var (
 // Handler serves the console. It reads the request's route, the path as the client sees
 // it, and the parameter proxy: the part of the path after /console/.
 func Handler() http.Handler {
-	script := script()
 	sum := sha256.Sum256([]byte(script))
 	hash := base64.RawURLEncoding.EncodeToString(sum[:12])
-	page := strings.Replace(file("page.html"), "{hash}", hash, 1)
+	page := strings.Replace(page, "{hash}", hash, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place := strings.TrimSuffix(r.PathValue("proxy"), "/")
 		asset := assetPath.FindStringSubmatch(place)
@@ -101,29 +92,4 @@ func write(w http.ResponseWriter, status int, contentType, lifetime, body string
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body) // on failure the client is gone
-}
-
-// script returns all code that the page runs.
-func script() string {
-	var b strings.Builder
-	for _, name := range libraries {
-		b.WriteString(file(name) + "\n")
-	}
-	style, _ := json.Marshal(file("style.css")) // a string can always be encoded
-	b.WriteString("(() => {\n\"use strict\";\nconst style = " + string(style) + ";\n")
-	for _, name := range sources {
-		b.WriteString("\n" + file(name))
-	}
-	b.WriteString("})();\n")
-	return b.String()
-}
-
-// file returns a file of web/. The files are compiled in, so a missing one is missing in
-// every instance of this build and fails its tests.
-func file(name string) string {
-	content, err := web.ReadFile("web/" + name)
-	if err != nil {
-		panic("console: " + err.Error())
-	}
-	return string(content)
 }

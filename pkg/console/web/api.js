@@ -1,5 +1,7 @@
 // The API, as documented in docs/api.md.
 
+import { refuse, session, setBudget } from "./session.js";
+
 const pageSize = 200;
 const patience = 30000; // ms; API Gateway itself gives up after 29 s
 
@@ -11,7 +13,7 @@ const patience = 30000; // ms; API Gateway itself gives up after 29 s
 //            missing    the resource does not exist
 //            refused    the present state does not allow it
 //            broken     a later attempt may succeed
-class Failure extends Error {
+export class Failure extends Error {
   constructor(kind, message, more = {}) {
     super(message);
     Object.assign(this, { kind, wait: 0, fields: {} }, more);
@@ -19,7 +21,7 @@ class Failure extends Error {
 }
 
 // call makes a request to a path below /api/ and returns the answer's body.
-async function call(method, path, body, key = session.get().key) {
+export async function call(method, path, body, key = session.get().key) {
   for (let tries = 1; ; tries++) {
     const answer = await send(method, path, body, key);
     // The stage limits requests per second, and rejected this one unprocessed.
@@ -90,7 +92,7 @@ function readBudget(headers) {
 }
 
 // all reads a list page by page. After each page it calls onPage with all rows so far.
-async function all(path, onPage) {
+export async function all(path, onPage) {
   const rows = [];
   for (let cursor = ""; cursor !== null; ) {
     const query = new URLSearchParams({ page_size: pageSize, ...(cursor && { cursor }) });
@@ -102,7 +104,7 @@ async function all(path, onPage) {
   }
 }
 
-async function refreshBudget() {
+export async function refreshBudget() {
   try {
     setBudget(await call("GET", "budget/"));
   } catch {

@@ -6,11 +6,13 @@
 //
 // Variables are not substituted: ${OTHER} stays verbatim.
 
+import { bytes } from "./text.js";
+
 const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" };
 
 // parseDotenv returns an entry for each assignment and for each invalid line: {line, key,
 // value}. An entry that can't be imported has a problem.
-function parseDotenv(text) {
+export function parseDotenv(text) {
   const entries = [];
   const lines = text.replace(/\r\n?/g, "\n").split("\n");
   for (let i = 0; i < lines.length; i++) {

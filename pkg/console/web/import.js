@@ -1,6 +1,13 @@
 // Importing a .env file: a preview, then one request per line.
 
-function ImportDialog({ secret, items, onItem, onClose, done }) {
+import { call } from "./api.js";
+import { parseDotenv } from "./dotenv.js";
+import { itemPath } from "./items.js";
+import { asFailure, Dialog, Field } from "./parts.js";
+import { html, useMemo, useRef, useState } from "./preact.js";
+import { count } from "./text.js";
+
+export function ImportDialog({ secret, items, onItem, onClose, done }) {
   const [text, setText] = useState("");
   const [results, setResults] = useState(new Map()); // by entry: "" is done, else the error
   const [running, setRunning] = useState(false);
@@ -44,8 +51,8 @@ function ImportDialog({ secret, items, onItem, onClose, done }) {
   const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
   return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? undefined : onClose}>
     <form onSubmit=${start}>
-      <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change} readOnly=${running} focus
-        hint=${envHint} />
+      <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change}
+        readOnly=${running} focus hint=${envHint} />
       ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results} />`}
       ${(running || results.size > 0) && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
@@ -53,7 +60,8 @@ function ImportDialog({ secret, items, onItem, onClose, done }) {
       </div>`}
       <div class="buttons">
         <button type="button" onClick=${onClose} disabled=${running}>${finished ? "Close" : "Cancel"}</button>
-        ${!finished && html`<button type="submit" class="primary" disabled=${running || left.length === 0}>${running ? "Importing …" : button}</button>`}
+        ${!finished && html`<button type="submit" class="primary"
+          disabled=${running || left.length === 0}>${running ? "Importing …" : button}</button>`}
       </div>
     </form>
   <//>`;
@@ -66,7 +74,8 @@ const importEntry = (secret, { key, value }, item) =>
   item ? call("PATCH", itemPath(item), { value }) : call("POST", `secrets/${secret}/items/`, { key, value });
 
 // wrong is the error text of a line.
-const wrong = (failure) => (failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message);
+const wrong = (failure) =>
+  failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
 
 // Preview shows the planned or the actual result of each entry. It contains no value.
 function Preview({ entries, known, results }) {
@@ -75,7 +84,8 @@ function Preview({ entries, known, results }) {
   return html`<h3 class="preview">${adds} to add, ${changes} to change, ${entries.length - adds - changes} to skip</h3>
     <ol class="entries" tabindex="0" aria-label="What will be imported">
       ${entries.map((entry) => html`<li key=${entry.line}>
-        <span class="quiet">Line ${entry.line}</span> <span class="key">${entry.key}</span> <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${results.get(entry)} />
+        <span class="quiet">Line ${entry.line}</span> <span class="key">${entry.key}</span>${" "}
+        <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${results.get(entry)} />
       </li>`)}
     </ol>`;
 }

@@ -1,6 +1,12 @@
 // The items of a secret.
 
-function ItemRow({ item, open, onItem }) {
+import { call } from "./api.js";
+import { Field, FormDialog, Problem, Time, useAction } from "./parts.js";
+import { html, useState } from "./preact.js";
+import { session } from "./session.js";
+import { Shown, Spent, useReveal } from "./value.js";
+
+export function ItemRow({ item, open, onItem }) {
   const { budget } = session.use();
   const reveal = useReveal(item, onItem);
   const throttled = reveal.failure?.kind === "throttled";
@@ -19,9 +25,12 @@ function ItemRow({ item, open, onItem }) {
       : html`<${Shown} item=${item} reveal=${reveal} />`}
     ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
     <div class="buttons">
-      <button onClick=${() => open({ kind: "edit", item, value: reveal.value })} aria-label=${`Edit value of ${item.key}`}>Edit</button>
-      <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
-      <button class="danger" onClick=${() => open({ kind: "delete", item })} aria-label=${`Delete item ${item.key}`}>Delete</button>
+      <button onClick=${() => open({ kind: "edit", item, value: reveal.value })}
+        aria-label=${`Edit value of ${item.key}`}>Edit</button>
+      <button onClick=${() => open({ kind: "rename", item })}
+        aria-label=${`Rename item ${item.key}`}>Rename</button>
+      <button class="danger" onClick=${() => open({ kind: "delete", item })}
+        aria-label=${`Delete item ${item.key}`}>Delete</button>
     </div>
   </li>`;
 }
@@ -35,15 +44,17 @@ function LastReveal({ item }) {
   return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
 }
 
-const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
+export const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
 
-function AddItem({ secret, onClose, done }) {
+export function AddItem({ secret, onClose, done }) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
   const action = useAction();
   const act = async () => done(await call("POST", `secrets/${secret}/items/`, { key, value }));
   return html`<${FormDialog} title="Add item" submit="Add" action=${action} act=${act} onClose=${onClose}>
-    <${Field} label="Key" name="key" hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD." value=${key} onInput=${setKey} failure=${action.failure} focus />
+    <${Field} label="Key" name="key"
+      hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD."
+      value=${key} onInput=${setKey} failure=${action.failure} focus />
     <${ValueField} value=${value} onInput=${setValue} failure=${action.failure} />
   <//>`;
 }
@@ -53,7 +64,7 @@ const ValueField = (props) => html`<${Field} label="Value" name="value" hint=${v
 
 // EditItem replaces an item's value. The field starts with the value that the page shows,
 // if any.
-function EditItem({ item, value: shown = "", onClose, done }) {
+export function EditItem({ item, value: shown = "", onClose, done }) {
   // A text area would replace carriage returns with line feeds.
   const fits = !shown.includes("\r");
   const [value, setValue] = useState(fits ? shown : "");
@@ -67,7 +78,7 @@ function EditItem({ item, value: shown = "", onClose, done }) {
   <//>`;
 }
 
-function RenameItem({ item, onClose, done }) {
+export function RenameItem({ item, onClose, done }) {
   const [key, setKey] = useState(item.key);
   const action = useAction();
   const act = async () => done(await call("PATCH", itemPath(item), { key }));
@@ -76,7 +87,7 @@ function RenameItem({ item, onClose, done }) {
   <//>`;
 }
 
-function DeleteItem({ item, onClose, done }) {
+export function DeleteItem({ item, onClose, done }) {
   const action = useAction();
   const act = async () => {
     await call("DELETE", itemPath(item));

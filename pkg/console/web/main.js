@@ -1,24 +1,15 @@
 // The page as a whole: the routes to the views, the header and the notices.
 
-const home = new URL(document.baseURI).pathname;
-
-// place is the path relative to the console's own path: "" or "secrets/<id>".
-const here = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
-const place = store({ path: here() });
-
-function navigate(path) {
-  history.pushState(null, "", home + path);
-  arrive();
-}
-
-function arrive() {
-  place.set({ path: here() });
-  // As after a page load, screen readers start with the heading.
-  requestAnimationFrame(() => {
-    scrollTo(0, 0);
-    document.querySelector("h1")?.focus();
-  });
-}
+import { refreshBudget } from "./api.js";
+import { Link, useReturn, useTick } from "./parts.js";
+import { arrive, place } from "./place.js";
+import { html, render, useEffect } from "./preact.js";
+import { SecretView } from "./secret.js";
+import { SecretsView } from "./secrets.js";
+import { notify, session, signOut } from "./session.js";
+import { SignIn } from "./signin.js";
+import { clock, count, duration } from "./text.js";
+import style from "./style.css";
 
 function App() {
   const { key, refused, notice } = session.use();
@@ -57,10 +48,12 @@ function Budget() {
   }, [until]);
   if (!budget) return html`<p class="budget"></p>`;
   const seconds = (budget.until - Date.now()) / 1000;
+  const wait = budget.left === 0 ? clock(seconds) : duration(seconds);
+  const next = budget.until && seconds > 0 ? `; next in ${wait}` : "";
   const title = `You can reveal ${count(budget.limit, "value")} in any ${duration(budget.window)}.`;
   return html`<p class=${budget.left === 0 ? "budget spent" : "budget"} title=${title}>
     <meter min="0" max=${budget.limit} low=${budget.limit / 10} value=${budget.left} aria-hidden="true"></meter>
-    <span>Reveals: ${budget.left} of ${budget.limit} left${budget.until && seconds > 0 ? `; next in ${budget.left === 0 ? clock(seconds) : duration(seconds)}` : ""}</span>
+    <span>Reveals: ${budget.left} of ${budget.limit} left${next}</span>
   </p>`;
 }
 

@@ -1,7 +1,13 @@
 // Components and hooks that the views share.
 
+import { all, call, Failure } from "./api.js";
+import { navigate } from "./place.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
+import { session } from "./session.js";
+import { exactly, since } from "./text.js";
+
 // useTick redraws a component every interval milliseconds; 0 means never.
-function useTick(interval) {
+export function useTick(interval) {
   const [, redraw] = useState(0);
   useEffect(() => {
     if (!interval) return undefined;
@@ -11,7 +17,7 @@ function useTick(interval) {
 }
 
 // useReturn calls act each time the tab becomes visible: other clients may have made changes.
-function useReturn(act) {
+export function useReturn(act) {
   const latest = useRef(act);
   latest.current = act;
   useEffect(() => {
@@ -23,7 +29,7 @@ function useReturn(act) {
 
 // useAction runs functions that can fail, one at a time: {busy, failure, run, clear}. run
 // returns whether the function succeeded.
-function useAction() {
+export function useAction() {
   const [state, setState] = useState({ busy: false, failure: null });
   const running = useRef(false);
   const run = async (act) => {
@@ -43,7 +49,7 @@ function useAction() {
   return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
 }
 
-const asFailure = (error) =>
+export const asFailure = (error) =>
   error instanceof Failure ? error
     : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
 
@@ -84,15 +90,16 @@ function useLoad(path, load, empty) {
   return { ...state, reload, change };
 }
 
-const useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
-const useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
+export const useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
+export const useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
 
 // put and drop return changes of a list of objects with ids.
-const put = (thing) => (rows) => (rows.some((r) => r.id === thing.id) ? rows.map((r) => (r.id === thing.id ? thing : r)) : [...rows, thing]);
-const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
+export const put = (thing) => (rows) =>
+  rows.some((r) => r.id === thing.id) ? rows.map((r) => (r.id === thing.id ? thing : r)) : [...rows, thing];
+export const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
 
 // Link leads to a place in the console: "" is the list of secrets.
-function Link({ to, children, ...more }) {
+export function Link({ to, children, ...more }) {
   const follow = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // the browser opens another tab
     event.preventDefault();
@@ -102,12 +109,13 @@ function Link({ to, children, ...more }) {
 }
 
 // Problem shows a failure. If retry is given, it offers to try again.
-function Problem({ failure, retry }) {
+export function Problem({ failure, retry }) {
   if (!failure || failure.kind === "session") return null;
   const others = Object.entries(failure.fields).filter(([name]) => !shownFields.includes(name));
   return html`<div class="problem" role="alert">
     <p>${failure.message}</p>
-    ${others.map(([name, messages]) => html`<p>${name === "non_field_errors" ? "" : `${name}: `}${[].concat(messages).join(" ")}</p>`)}
+    ${others.map(([name, messages]) => html`<p>${
+      name === "non_field_errors" ? "" : `${name}: `}${[].concat(messages).join(" ")}</p>`)}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
 }
@@ -119,7 +127,7 @@ const useId = () => useMemo(() => `f${++ids}`, []);
 
 // Field is a labelled input, or a text area if lines is set, with the API's error messages.
 // The browser neither stores its text nor sends it to a spelling service.
-function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
+export function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
   const id = useId();
   const ref = useRef(null);
   const messages = failure?.fields?.[name];
@@ -138,14 +146,16 @@ function Field({ label, hint, name, value, onInput, failure, lines, type = "text
   return html`<div class="field">
     <label for=${id}>${label}</label>
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
-    ${lines ? html`<textarea rows=${lines} ...${attributes}></textarea>` : html`<input type=${type} ...${attributes} />`}
+    ${lines
+      ? html`<textarea rows=${lines} ...${attributes}></textarea>`
+      : html`<input type=${type} ...${attributes} />`}
     ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
   </div>`;
 }
 
 // Dialog is a modal dialog. Esc closes it, unless onClose is missing. While the page asks
 // for the key again, the dialog is hidden and keeps its state.
-function Dialog({ title, onClose, wide, children }) {
+export function Dialog({ title, onClose, wide, children }) {
   const ref = useRef(null);
   const gone = useRef(false);
   const id = useId();
@@ -176,7 +186,7 @@ function Dialog({ title, onClose, wide, children }) {
 }
 
 // FormDialog is a dialog with fields. Its submit button runs act and closes it on success.
-function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
+export function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
   const onSubmit = async (event) => {
     event.preventDefault();
     if (ready && (await action.run(act))) onClose();
@@ -187,19 +197,20 @@ function FormDialog({ title, submit, danger, ready = true, action, act, onClose,
       <${Problem} failure=${action.failure} />
       <div class="buttons">
         <button type="button" onClick=${onClose}>Cancel</button>
-        <button type="submit" class=${danger ? "danger" : "primary"} disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
+        <button type="submit" class=${danger ? "danger" : "primary"}
+          disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
       </div>
     </form>
   <//>`;
 }
 
 // Time shows a time of the API relative to now. Its tooltip shows the exact time.
-function Time({ at }) {
+export function Time({ at }) {
   useTick(30000);
   return html`<time datetime=${at} title=${exactly(at)}>${since(at)}</time>`;
 }
 
-const statuses = {
+export const statuses = {
   pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
   deploying: ["Deploying", "Services still use this secret as it was before the last changes."],
   failed: ["Failed", "The last delivery to the services failed. It is retried automatically. " +
@@ -208,16 +219,16 @@ const statuses = {
 };
 
 // Status shows whether services have the current state of a secret.
-function Status({ secret }) {
+export function Status({ secret }) {
   const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
   return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
 }
 
 // settled reports whether a secret's status is unlikely to change within seconds.
-const settled = (secret) => secret.status !== "pending" && secret.status !== "deploying";
+export const settled = (secret) => secret.status !== "pending" && secret.status !== "deploying";
 
 // useStatus polls secrets that are being deployed until they are settled, with backoff.
-function useStatus(secrets, onSecret) {
+export function useStatus(secrets, onSecret) {
   const waiting = secrets.filter((s) => !settled(s)).map((s) => s.id).join(" ");
   const latest = useRef(onSecret);
   latest.current = onSecret;
@@ -243,7 +254,7 @@ function useStatus(secrets, onSecret) {
 
 // Search filters a list. "/" focuses it from anywhere, Enter opens the first match, and
 // Esc clears it.
-function Search({ label, value, onInput, onEnter }) {
+export function Search({ label, value, onInput, onEnter }) {
   const submit = (event) => {
     event.preventDefault();
     onEnter?.();
@@ -255,9 +266,10 @@ function Search({ label, value, onInput, onEnter }) {
     }
   };
   return html`<form class="search" role="search" onSubmit=${submit}>
-    <input type="search" aria-label=${label} placeholder="${label}  ( / )" value=${value} aria-keyshortcuts="/" data-search
+    <input type="search" aria-label=${label} placeholder="${label}  ( / )" value=${value}
+      aria-keyshortcuts="/" data-search
       autocomplete="off" spellcheck="false" onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
   </form>`;
 }
 
-const matches = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());
+export const matches = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());

@@ -1,6 +1,16 @@
 // One secret: its items and the services that use it.
 
-function SecretView({ id }) {
+import { refreshBudget } from "./api.js";
+import { ImportDialog } from "./import.js";
+import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
+import { drop, Link, matches, Problem, put, Search, settled, statuses, useList, useOne, useStatus } from "./parts.js";
+import { navigate } from "./place.js";
+import { html, useEffect, useState } from "./preact.js";
+import { DeleteSecret, NameDialog, SecretBadges, SecretButtons } from "./secrets.js";
+import { notify, session } from "./session.js";
+import { count, loadingMore } from "./text.js";
+
+export function SecretView({ id }) {
   const path = `secrets/${id}/`;
   const secret = useOne(path);
   const items = useList(`${path}items/`);
@@ -22,7 +32,8 @@ function SecretView({ id }) {
   };
   const found = items.data.filter((item) => matches(item.key, search));
   // An open dialog keeps its input even if the secret disappears.
-  const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id} onItem=${onItem} changed=${changed} onClose=${close} />`;
+  const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
+    onItem=${onItem} changed=${changed} onClose=${close} />`;
   if (secret.failure?.kind === "missing") {
     return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -34,10 +45,12 @@ function SecretView({ id }) {
     <p><${Link} to="">← All secrets<//></p>
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<bdi>${secret.data.name}</bdi>` : "Secret"}</h1>
-      ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div><${SecretButtons} secret=${secret.data} open=${setDialog} />`}
+      ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
+        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
-    ${secret.data && !settled(secret.data) && html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
+    ${secret.data && !settled(secret.data) &&
+      html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
     ${secret.data?.status === "failed" && html`<p class="problem">${statuses.failed[1]}</p>`}
     <${Users} users=${users} />
     <section aria-labelledby="items">
@@ -68,21 +81,32 @@ function SecretView({ id }) {
 // SecretDialog is the open dialog of a secret or of one of its items.
 function SecretDialog({ dialog, secret, items, id, onItem, changed, onClose }) {
   const { kind, item } = dialog;
+  const renamed = (s) => {
+    secret.change(() => s);
+    notify("The secret was renamed.");
+  };
+  const deleted = () => {
+    items.change(drop(item.id));
+    notify("The item was deleted.");
+    secret.reload();
+  };
   switch (item ? `${kind} item` : kind) {
     case "rename":
-      return html`<${NameDialog} secret=${dialog.secret} onClose=${onClose} done=${(s) => { secret.change(() => s); notify("The secret was renamed."); }} />`;
+      return html`<${NameDialog} secret=${dialog.secret} onClose=${onClose} done=${renamed} />`;
     case "delete":
       return html`<${DeleteSecret} secret=${dialog.secret} onClose=${onClose} done=${() => navigate("")} />`;
     case "add":
       return html`<${AddItem} secret=${id} onClose=${onClose} done=${changed("The item was added.")} />`;
     case "import":
-      return html`<${ImportDialog} secret=${id} items=${items.data} onItem=${onItem} onClose=${onClose} done=${secret.reload} />`;
+      return html`<${ImportDialog} secret=${id} items=${items.data} onItem=${onItem} onClose=${onClose}
+        done=${secret.reload} />`;
     case "edit item":
-      return html`<${EditItem} item=${item} value=${dialog.value} onClose=${onClose} done=${changed("The value was changed.")} />`;
+      return html`<${EditItem} item=${item} value=${dialog.value} onClose=${onClose}
+        done=${changed("The value was changed.")} />`;
     case "rename item":
       return html`<${RenameItem} item=${item} onClose=${onClose} done=${changed("The item was renamed.")} />`;
     default:
-      return html`<${DeleteItem} item=${item} onClose=${onClose} done=${() => { items.change(drop(item.id)); notify("The item was deleted."); secret.reload(); }} />`;
+      return html`<${DeleteItem} item=${item} onClose=${onClose} done=${deleted} />`;
   }
 }
 
@@ -95,7 +119,8 @@ function Users({ users }) {
     ${users.done && users.data.length === 0 &&
       html`<p class="quiet">No service uses this secret, so it is not delivered.</p>`}
     ${users.data.length > 0 && html`<ul class="users">
-      ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong> <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
+      ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong>${" "}
+        <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
     </ul>`}
   </section>`;
 }

@@ -1,6 +1,15 @@
 // The list of secrets, and the dialogs of a secret as a whole.
 
-function SecretsView() {
+import { call, refreshBudget } from "./api.js";
+import {
+  drop, Field, FormDialog, Link, matches, Problem, put, Search, Status, Time, useAction, useList, useStatus,
+} from "./parts.js";
+import { navigate } from "./place.js";
+import { html, useEffect, useState } from "./preact.js";
+import { notify, session } from "./session.js";
+import { count, loadingMore } from "./text.js";
+
+export function SecretsView() {
   const { search } = session.use();
   const list = useList("secrets/");
   const [dialog, setDialog] = useState(null); // {kind, secret}
@@ -11,6 +20,10 @@ function SecretsView() {
   }, [list.done]);
   const found = list.data.filter((s) => matches(s.name, search));
   const close = () => setDialog(null);
+  const changed = (notice) => (secret) => {
+    list.change(put(secret));
+    notify(notice);
+  };
   return html`<main>
     <div class="bar">
       <h1 tabindex="-1">Secrets</h1>
@@ -29,10 +42,12 @@ function SecretsView() {
     </ul>`}
     ${list.data.length > 0 && html`<p class="quiet">${search ? `${found.length} of ` : ""}${
       count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
-    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close}
-      done=${(secret) => { list.change(put(secret)); notify("The secret was created."); }} />`}
-    ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${(secret) => { list.change(put(secret)); notify("The secret was renamed."); }} />`}
-    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close} done=${() => list.change(drop(dialog.secret.id))} />`}
+    ${dialog?.kind === "create" &&
+      html`<${NameDialog} onClose=${close} done=${changed("The secret was created.")} />`}
+    ${dialog?.kind === "rename" &&
+      html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${changed("The secret was renamed.")} />`}
+    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
+      done=${() => list.change(drop(dialog.secret.id))} />`}
   </main>`;
 }
 
@@ -48,29 +63,32 @@ function SecretRow({ secret, open }) {
 }
 
 const defaultHint = "Services that name no secret use this one. It can't be deleted.";
-const SecretBadges = ({ secret }) => html`
+export const SecretBadges = ({ secret }) => html`
   ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
   <${Status} secret=${secret} />`;
 
 // SecretButtons open the dialogs of a secret. Their labels name it for screen readers.
-const SecretButtons = ({ secret, open }) => html`<div class="buttons">
+export const SecretButtons = ({ secret, open }) => html`<div class="buttons">
   <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
-  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })} aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}
+  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
+    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}
 </div>`;
 
 // NameDialog creates or renames a secret.
-function NameDialog({ secret, onClose, done }) {
+export function NameDialog({ secret, onClose, done }) {
   const [name, setName] = useState(secret?.name ?? "");
   const action = useAction();
-  const act = async () => done(await (secret ? call("PATCH", `secrets/${secret.id}/`, { name }) : call("POST", "secrets/", { name })));
-  return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"} action=${action} act=${act} onClose=${onClose}>
+  const act = async () =>
+    done(await (secret ? call("PATCH", `secrets/${secret.id}/`, { name }) : call("POST", "secrets/", { name })));
+  return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
+    action=${action} act=${act} onClose=${onClose}>
     <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
 }
 
 // DeleteSecret requires the user to type the name, because a deletion is permanent.
-function DeleteSecret({ secret, onClose, done }) {
+export function DeleteSecret({ secret, onClose, done }) {
   const [typed, setTyped] = useState("");
   const action = useAction();
   const act = async () => {
@@ -82,6 +100,7 @@ function DeleteSecret({ secret, onClose, done }) {
     action=${action} act=${act} onClose=${onClose}>
     <p>This deletes <strong class="name"><bdi>${secret.name}</bdi></strong> and all its items permanently. It can’t be
       undone.</p>
-    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped} focus />
+    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
+      focus />
   <//>`;
 }

@@ -1,11 +1,9 @@
 // State that all views share: the session and the budget.
 
-const { h, render } = preact;
-const { useState, useEffect, useLayoutEffect, useMemo, useRef } = preactHooks;
-const html = htm.bind(h);
+import { useLayoutEffect, useState } from "./preact.js";
 
 // store keeps a state. A change redraws every component that uses it.
-function store(state) {
+export function store(state) {
   const listeners = new Set();
   return {
     get: () => state,
@@ -57,26 +55,26 @@ const signedOut = {
   notice: "", // the result of the last action
   search: "", // in the list of secrets
 };
-const session = store({ ...signedOut, key: remembered.read() });
+export const session = store({ ...signedOut, key: remembered.read() });
 
-function signIn(key, remember) {
+export function signIn(key, remember) {
   remembered.write(remember ? key : null);
   session.set({ key, refused: "", user: null, signIns: session.get().signIns + 1 });
 }
 
-function signOut() {
+export function signOut() {
   remembered.write(null);
   session.set({ ...signedOut, signIns: session.get().signIns + 1 });
 }
 
 // refuse asks for a key again. All views keep their state and their input.
-function refuse(why) {
+export function refuse(why) {
   remembered.write(null);
   session.set({ key: null, refused: why });
 }
 
-const notify = (notice) => session.set({ notice });
+export const notify = (notice) => session.set({ notice });
 
-function setBudget({ limit, window, left, reset }) {
+export function setBudget({ limit, window, left, reset }) {
   session.set({ budget: { limit, window, left, until: reset ? Date.now() + reset * 1000 : 0 } });
 }

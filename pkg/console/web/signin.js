@@ -1,7 +1,12 @@
 // Signing in.
 
+import { call, Failure } from "./api.js";
+import { Field, Problem, useAction } from "./parts.js";
+import { html, useState } from "./preact.js";
+import { session, setBudget, signIn, signOut } from "./session.js";
+
 // SignIn asks for a key, at first and each time the API no longer accepts it.
-function SignIn() {
+export function SignIn() {
   const { refused } = session.use();
   const [key, setKey] = useState("");
   const [remember, setRemember] = useState(false);
@@ -12,7 +17,9 @@ function SignIn() {
       const typed = key.trim();
       if (!/^gob_[0-9A-Za-z]+$/.test(typed)) {
         throw new Failure("invalid", "", {
-          fields: { api_key: ["This is not an API key: a key is gob_ followed by letters and digits. Copy all of it."] },
+          fields: {
+            api_key: ["This is not an API key: a key is gob_ followed by letters and digits. Copy all of it."],
+          },
         });
       }
       try {
@@ -44,7 +51,8 @@ function SignIn() {
       ${!fieldFailure && html`<${Problem} failure=${action.failure} />`}
       <div class="buttons">
         ${refused && html`<button type="button" onClick=${signOut}>Discard changes and sign out</button>`}
-        <button type="submit" class="primary" disabled=${action.busy}>${action.busy ? "Signing in …" : "Sign in"}</button>
+        <button type="submit" class="primary" disabled=${action.busy}>${
+          action.busy ? "Signing in …" : "Sign in"}</button>
       </div>
     </form>
   </main>`;

@@ -1,11 +1,17 @@
 // One value, masked until the user shows it. To show it is a reveal, which the API records
 // and charges. The page forgets the value after 30 s.
 
+import { call } from "./api.js";
+import { useAction, useTick } from "./parts.js";
+import { html, useEffect, useMemo, useState } from "./preact.js";
+import { notify, session } from "./session.js";
+import { clock, duration, unseen } from "./text.js";
+
 const shownFor = 30; // seconds
 
 // useReveal shows a value for a limited time. It hides the value when the time is over, when
 // the user leaves the tab, and when the API no longer accepts the key.
-function useReveal(item, onItem) {
+export function useReveal(item, onItem) {
   const [shown, setShown] = useState(null); // {value, until}
   const action = useAction();
   const hide = () => setShown(null);
@@ -37,18 +43,20 @@ function useReveal(item, onItem) {
       onItem({ ...item, ...known });
       if (!document.hidden) setShown({ value: String(value), until: Date.now() + shownFor * 1000 });
     });
-  return { value: shown?.value, until: shown?.until, busy: action.busy, failure: action.failure, show, hide, clear: action.clear };
+  const { busy, failure, clear } = action;
+  return { value: shown?.value, until: shown?.until, busy, failure, show, hide, clear };
 }
 
 // Shown is a value in clear, with its effect on the budget.
-function Shown({ item, reveal }) {
+export function Shown({ item, reveal }) {
   useTick(1000);
   const { budget } = session.use();
   const odd = unseen(reveal.value);
   return html`<div class="shown">
     <pre class="value" tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
     ${odd.length > 0 && html`<p class="hint">This value has invisible characters: ${odd.join(", ")}.</p>`}
-    <p class="hint" role="status">This was logged as your reveal${budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
+    <p class="hint" role="status">This was logged as your reveal${
+      budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
     <p class="hint">Hidden again in ${duration((reveal.until - Date.now()) / 1000)}, or when you leave this tab.</p>
     <div class="buttons">
       <${CopyButton} item=${item} value=${reveal.value} />
@@ -58,7 +66,7 @@ function Shown({ item, reveal }) {
 }
 
 // Spent counts down to the next reveal.
-function Spent({ reveal }) {
+export function Spent({ reveal }) {
   const until = useMemo(() => Date.now() + reveal.failure.wait * 1000, [reveal.failure]);
   useTick(1000);
   const seconds = (until - Date.now()) / 1000;
@@ -97,6 +105,7 @@ async function clearClipboard(value) {
     await navigator.clipboard.writeText("");
     notify("The clipboard was cleared.");
   } catch {
-    notify("The value is still in the clipboard: the browser did not allow this page to clear it. Copy something else.");
+    notify("The value is still in the clipboard: the browser did not allow this page to clear it. " +
+      "Copy something else.");
   }
 }

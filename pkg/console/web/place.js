@@ -1,0 +1,23 @@
+// The place in the console: the path relative to the console's own path.
+
+import { store } from "./session.js";
+
+const home = new URL(document.baseURI).pathname;
+
+// place is the path relative to the console's own path: "" or "secrets/<id>".
+const here = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
+export const place = store({ path: here() });
+
+export function navigate(path) {
+  history.pushState(null, "", home + path);
+  arrive();
+}
+
+export function arrive() {
+  place.set({ path: here() });
+  // As after a page load, screen readers start with the heading.
+  requestAnimationFrame(() => {
+    scrollTo(0, 0);
+    document.querySelector("h1")?.focus();
+  });
+}
