@@ -151,6 +151,27 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
+// Stand-ins for AWS know its protocols, not the product. The local stack wires both.
+func TestStandInsImportNothingOfTheProduct(t *testing.T) {
+	wiring := []string{"infra/local", "infra/local/stack"}
+	checked := 0
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if !strings.HasPrefix(path, "infra/local") || slices.Contains(wiring, path) {
+			continue
+		}
+		checked++
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, module+"pkg/") {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+	if checked < 8 {
+		t.Errorf("%d stand-ins found, want at least 8", checked)
+	}
+}
+
 // Only functions that deliver link the SDK of Secrets Manager: it would slow down the
 // cold starts of the others.
 func TestOnlyDeliveringFunctionsLinkTheTarget(t *testing.T) {

@@ -2,7 +2,6 @@ package awssm_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -17,17 +16,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/uuid"
 
 	localkms "goblins-secrets/infra/local/kms"
 	"goblins-secrets/infra/local/secretsmanager"
 	"goblins-secrets/pkg/awserr"
-	"goblins-secrets/pkg/awskms"
 	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/delivery"
-	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -54,15 +50,11 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arn, err := keys.EnsureKey("alias/test")
+	sealer, err := keys.Sealer("alias/test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyServer := httptest.NewServer(keys)
-	t.Cleanup(keyServer.Close)
-	keyClient := kms.New(kms.Options{Region: "us-east-1", BaseEndpoint: &keyServer.URL, Credentials: credentials})
-	server, err := secretsmanager.Open(filepath.Join(t.TempDir(), "secrets.json"),
-		envelope.Sealer{Keys: awskms.New(keyClient, arn), Rand: rand.Reader})
+	server, err := secretsmanager.Open(filepath.Join(t.TempDir(), "secrets.json"), sealer)
 	if err != nil {
 		t.Fatal(err)
 	}

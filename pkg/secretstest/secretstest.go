@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -33,7 +34,7 @@ type parts struct {
 	db        *emulator.Emulator
 	template  *template.Template
 	endpoints stack.Endpoints
-	bundleKey string
+	sealer    kms.Sealer // of bundles
 }
 
 var shared = sync.OnceValues(func() (p parts, err error) {
@@ -61,7 +62,7 @@ var shared = sync.OnceValues(func() (p parts, err error) {
 	if p.endpoints.MasterKey, err = keys.EnsureKey("alias/test"); err != nil {
 		return p, err
 	}
-	p.bundleKey, err = keys.EnsureKey("alias/bundles")
+	p.sealer, err = keys.Sealer("alias/bundles")
 	return p, err
 })
 
@@ -74,6 +75,9 @@ type Table struct {
 	parts parts
 }
 
+// asTheProduct makes a client's HTTP that of the product: see app.HTTPClient.
+func asTheProduct(o *dynamodb.Options) { o.HTTPClient = app.HTTPClient(30 * time.Second) }
+
 // NewTable makes an empty table, without a stream.
 func NewTable(t testing.TB) *Table {
 	t.Helper()
@@ -81,8 +85,8 @@ func NewTable(t testing.TB) *Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := &Table{Name: "test-" + uuid.NewString(), Client: p.db.Client(), parts: p}
-	table.SecretsManager, err = stack.OpenSecretsManager(filepath.Join(t.TempDir(), "secretsmanager.json"), p.endpoints.KMS, p.bundleKey)
+	table := &Table{Name: "test-" + uuid.NewString(), Client: p.db.Client(asTheProduct), parts: p}
+	table.SecretsManager, err = secretsmanager.Open(filepath.Join(t.TempDir(), "secretsmanager.json"), p.sealer)
 	if err != nil {
 		t.Fatal(err)
 	}

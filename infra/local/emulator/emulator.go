@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,7 +21,6 @@ import (
 
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/infra/local/tool"
-	"goblins-secrets/pkg/app"
 )
 
 // Emulator is a running emulator. Each write is durable before it is answered, so Close
@@ -119,14 +117,14 @@ func start(ctx context.Context, command func(port string) []string) (*Emulator, 
 	return e, nil
 }
 
-// Client returns a client of the emulator, without retries.
-func (e *Emulator) Client() *dynamodb.Client {
+// Client returns a client of the emulator, without retries unless an option sets them.
+func (e *Emulator) Client(options ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{}, HTTPClient: app.HTTPClient(30 * time.Second),
+		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
-	})
+	}, options...)
 }
 
 // CreateTable creates the template's table under this name, unless it exists. The table

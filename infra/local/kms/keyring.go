@@ -22,11 +22,6 @@ const (
 	accountID = "000000000000"
 	arnPrefix = "arn:aws:kms:" + region + ":" + accountID + ":"
 
-	specSymmetric = "SYMMETRIC_DEFAULT"
-	specHMAC      = "HMAC_256"
-	usageEncrypt  = "ENCRYPT_DECRYPT"
-	usageMAC      = "GENERATE_VERIFY_MAC"
-
 	fileVersion = 1
 	secretSize  = 32
 )
@@ -40,17 +35,8 @@ type keyring struct {
 
 type key struct {
 	id          string       // its key in keyring.Keys
-	Spec        string       `json:"spec"`
-	Description string       `json:"description"`
-	Enabled     bool         `json:"enabled"`
 	CreatedAt   time.Time    `json:"created_at"`
-	Rotation    *rotation    `json:"rotation,omitempty"`
 	BackingKeys []backingKey `json:"backing_keys"`
-}
-
-type rotation struct {
-	PeriodDays int       `json:"period_days"`
-	EnabledAt  time.Time `json:"enabled_at"`
 }
 
 // backingKey is one generation of a key; AWS also calls it key material.
@@ -60,18 +46,10 @@ type backingKey struct {
 }
 
 type alias struct {
-	KeyID     string    `json:"key_id"`
-	CreatedAt time.Time `json:"created_at"`
+	KeyID string `json:"key_id"`
 }
 
 func (k key) arn() string { return arnPrefix + "key/" + k.id }
-
-func (k key) usage() string {
-	if k.Spec == specHMAC {
-		return usageMAC
-	}
-	return usageEncrypt
-}
 
 // latest returns the backing key that encrypts, and its index.
 func (k key) latest() (backingKey, uint32) {
@@ -111,46 +89,8 @@ func (ring *keyring) findKey(id string) (key, error) {
 	return ring.find(id)
 }
 
-// usable is find for the operations that use a key.
-func (ring *keyring) usable(id, usage string) (key, error) {
-	k, err := ring.find(id)
-	if err != nil {
-		return key{}, err
-	}
-	return k, k.checkUsable(usage)
-}
-
-// checkUsable returns an error unless the key is enabled and has that usage.
-func (k key) checkUsable(usage string) error {
-	if err := k.checkEnabled(); err != nil {
-		return err
-	}
-	if k.usage() != usage {
-		return fail("InvalidKeyUsageException", "%s key usage is %s, this operation needs %s.", k.arn(), k.usage(), usage)
-	}
-	return nil
-}
-
-func (k key) checkEnabled() error {
-	if !k.Enabled {
-		return fail("DisabledException", "%s is disabled.", k.arn())
-	}
-	return nil
-}
-
-// checkRotatable returns an error if AWS would not rotate the key.
-func (k key) checkRotatable() error {
-	if err := k.checkEnabled(); err != nil {
-		return err
-	}
-	if k.Spec != specSymmetric {
-		return fail("UnsupportedOperationException", "%s has key spec %s, which does not support rotation.", k.arn(), k.Spec)
-	}
-	return nil
-}
-
 // addAlias adds an alias of a key.
-func (ring *keyring) addAlias(name, keyID string, now time.Time) error {
+func (ring *keyring) addAlias(name, keyID string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
 	if err := between("aliasName", len(name), 1, 256); err != nil {
 		return err
@@ -164,10 +104,7 @@ func (ring *keyring) addAlias(name, keyID string, now time.Time) error {
 	if strings.HasPrefix(name, "alias/aws/") {
 		return fail("NotAuthorizedException", "The prefix alias/aws/ is reserved.")
 	}
-	if _, ok := ring.Aliases[name]; ok {
-		return fail("AlreadyExistsException", "An alias with the name %s already exists", arnPrefix+name)
-	}
-	ring.Aliases[name] = alias{KeyID: keyID, CreatedAt: now.UTC()}
+	ring.Aliases[name] = alias{keyID}
 	return nil
 }
 
@@ -194,19 +131,13 @@ func isAlias(id string) bool {
 }
 
 // newKey returns a new key with its first backing key. It does not store the key.
-func (s *Server) newKey(spec, description string) (key, error) {
+func (s *Server) newKey() (key, error) {
 	id, err := uuid.NewRandomFromReader(s.rand)
 	if err != nil {
 		return key{}, fmt.Errorf("make key id: %w", err)
 	}
 	first, err := s.newBackingKey()
-	if err != nil {
-		return key{}, err
-	}
-	return key{
-		id: id.String(), Spec: spec, Description: description, Enabled: true,
-		CreatedAt: s.now().UTC(), BackingKeys: []backingKey{first},
-	}, nil
+	return key{id: id.String(), CreatedAt: s.now().UTC(), BackingKeys: []backingKey{first}}, err
 }
 
 func (s *Server) newBackingKey() (backingKey, error) {
@@ -277,9 +208,6 @@ func (ring *keyring) check() error {
 	for id, k := range ring.Keys {
 		if u, err := uuid.Parse(id); err != nil || u.String() != id {
 			return fmt.Errorf("key id %q is not a UUID", id)
-		}
-		if k.Spec != specSymmetric && k.Spec != specHMAC {
-			return fmt.Errorf("key %s has unknown spec %q", id, k.Spec)
 		}
 		if len(k.BackingKeys) == 0 {
 			return fmt.Errorf("key %s has no backing key", id)

@@ -14,11 +14,9 @@
 //
 // Blobs are base64, times are seconds since 1970. Unknown members are ignored.
 //
-// Operations, limits and errors follow the AWS KMS API reference. These features
-// of AWS are refused with UnsupportedOperationException: asymmetric keys, other
-// HMAC sizes, imported or multi-Region keys, dry runs, attestation. Key policies
-// and tags are accepted and dropped. Automatic rotation is recorded and reported,
-// but only RotateKeyOnDemand rotates.
+// The operations are those that the product calls, GenerateDataKey and Decrypt, and RotateKeyOnDemand,
+// which its operators may call. Their limits and errors follow the AWS KMS API reference. Dry runs and
+// attestation are refused with UnsupportedOperationException. EnsureKey makes keys.
 //
 // # Ciphertext blob
 //
@@ -39,11 +37,10 @@
 //	{
 //	  "version": 1,
 //	  "keys": {"<key id>": {
-//	    "spec": "SYMMETRIC_DEFAULT", "description": "", "enabled": true, "created_at": "…",
-//	    "rotation": {"period_days": 365, "enabled_at": "…"},
+//	    "created_at": "…",
 //	    "backing_keys": [{"id": "<64 hex digits>", "secret": "<32 bytes, base64>"}]
 //	  }},
-//	  "aliases": {"alias/app": {"key_id": "<key id>", "created_at": "…"}}
+//	  "aliases": {"alias/app": {"key_id": "<key id>"}}
 //	}
 //
 // Backing keys are ordered from oldest to newest: the last one encrypts, all of them
@@ -53,6 +50,7 @@ package kms
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,8 +61,8 @@ import (
 	"goblins-secrets/infra/local/awsjson"
 )
 
-// maxBody leaves room for the largest request that AWS accepts: a key policy of 32 KiB,
-// or a blob of 6 KiB with a large encryption context.
+// maxBody leaves room for the largest request that AWS accepts: a blob of 6 KiB with a large encryption
+// context.
 const maxBody = 128 << 10
 
 // Server is an http.Handler that speaks the KMS protocol. It is safe for concurrent
@@ -96,21 +94,9 @@ func Open(path string) (*Server, error) {
 		Internal: awsjson.Error{Type: "KMSInternalException", Message: "The request was rejected because an internal exception occurred."},
 	}
 	s.Operations = map[string]awsjson.Operation{
-		"CreateAlias":                     handle(s.createAlias),
-		"CreateKey":                       handle(s.createKey),
-		"Decrypt":                         handle(s.decryptData),
-		"DescribeKey":                     handle(s.describeKey),
-		"DisableKey":                      handle(s.disableKey),
-		"EnableKey":                       handle(s.enableKey),
-		"EnableKeyRotation":               handle(s.enableKeyRotation),
-		"GenerateDataKey":                 handle(s.generateDataKey),
-		"GenerateDataKeyWithoutPlaintext": handle(s.generateDataKeyWithoutPlaintext),
-		"GenerateMac":                     handle(s.generateMac),
-		"GetKeyRotationStatus":            handle(s.getKeyRotationStatus),
-		"ListAliases":                     handle(s.listAliases),
-		"ReEncrypt":                       handle(s.reEncrypt),
-		"RotateKeyOnDemand":               handle(s.rotateKeyOnDemand),
-		"VerifyMac":                       handle(s.verifyMac),
+		"Decrypt":           handle(s.decryptData),
+		"GenerateDataKey":   handle(s.generateDataKey),
+		"RotateKeyOnDemand": handle(s.rotateKeyOnDemand),
 	}
 	return s, nil
 }
@@ -121,7 +107,7 @@ func (s *Server) EnsureKey(alias string) (arn string, err error) {
 	if k, err := s.current.Load().find(alias); err == nil {
 		return k.arn(), nil
 	}
-	k, err := s.newKey(specSymmetric, "")
+	k, err := s.newKey()
 	if err != nil {
 		return "", fmt.Errorf("ensure key %s: %w", alias, err)
 	}
@@ -132,12 +118,40 @@ func (s *Server) EnsureKey(alias string) (arn string, err error) {
 			return nil
 		}
 		ring.Keys[k.id] = k
-		return ring.addAlias(alias, k.id, s.now())
+		return ring.addAlias(alias, k.id)
 	})
 	if err != nil {
 		return "", fmt.Errorf("ensure key %s: %w", alias, err)
 	}
 	return k.arn(), nil
+}
+
+// Sealer seals the values of another stand-in under a key, as the services of AWS do. There is no limit
+// to their size.
+type Sealer struct {
+	server *Server
+	key    string
+}
+
+// Sealer returns the sealer of the key behind alias, which it ensures.
+func (s *Server) Sealer(alias string) (Sealer, error) {
+	arn, err := s.EnsureKey(alias)
+	return Sealer{s, arn}, err
+}
+
+// Seal seals a value. It opens only with the same associated data.
+func (s Sealer) Seal(associatedData map[string]string, value []byte) ([]byte, error) {
+	sealed, err := s.server.encrypt(s.server.current.Load(), s.key, value, associatedData)
+	return sealed.data, err
+}
+
+// Open opens a sealed value.
+func (s Sealer) Open(associatedData map[string]string, sealed []byte) ([]byte, error) {
+	opened, err := decrypt(s.server.current.Load(), &s.key, sealed, associatedData)
+	if err != nil {
+		return nil, errors.New(err.Error()) // an answer for clients of KMS only
+	}
+	return opened.data, nil
 }
 
 type answer = awsjson.Answer

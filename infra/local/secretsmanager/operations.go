@@ -356,7 +356,7 @@ func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, Versio
 	if stage != "" && sec.Stages[stage] != id {
 		return nil, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
 	}
-	plaintext, err := s.sealer.Open(ctx, sec.associatedData(id), held.Sealed)
+	plaintext, err := s.sealer.Open(sec.associatedData(id), held.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open value: %w", err)
 	}

@@ -30,7 +30,7 @@
 // One JSON object, mode 0600, replaced atomically before a change is answered:
 //
 //	{
-//	  "version": 1,
+//	  "version": 2,
 //	  "secrets": {"<name>": {
 //	    "arn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:<name>-<6 random>",
 //	    "description": "…", "kms_key_id": "…", "tags": [{"Key": "…", "Value": "…"}],
@@ -54,11 +54,16 @@ import (
 	"time"
 
 	"goblins-secrets/infra/local/awsjson"
-	"goblins-secrets/pkg/secrets"
 )
 
 // maxBody leaves room for tags and the largest value with every byte escaped.
 const maxBody = 512 << 10
+
+// Sealer seals values with associated data, without which they do not open: the local KMS.
+type Sealer interface {
+	Seal(associatedData map[string]string, value []byte) (sealed []byte, err error)
+	Open(associatedData map[string]string, sealed []byte) (value []byte, err error)
+}
 
 // Server is an http.Handler that speaks the protocol of Secrets Manager. It is safe for
 // concurrent use.
@@ -70,7 +75,7 @@ type Server struct {
 	awsjson.API
 
 	path   string
-	sealer secrets.Sealer
+	sealer Sealer
 
 	// Copy-on-write: readers load the current vault without a lock and never change it.
 	// A writer builds the next one, writes it to the file, and only then publishes it.
@@ -81,7 +86,7 @@ type Server struct {
 // Open loads the file of secrets at path, or starts without secrets if the file does not
 // exist. The folder must exist. An incomplete or invalid file is an error. The sealer
 // encrypts all values, and must be able to open those sealed by earlier runs.
-func Open(path string, sealer secrets.Sealer) (*Server, error) {
+func Open(path string, sealer Sealer) (*Server, error) {
 	kept, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("open secrets: %w", err)

@@ -3,7 +3,6 @@ package secretsmanager_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awskmsclient "github.com/aws/aws-sdk-go-v2/service/kms"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
@@ -28,9 +26,6 @@ import (
 
 	"goblins-secrets/infra/local/kms"
 	"goblins-secrets/infra/local/secretsmanager"
-	"goblins-secrets/pkg/awskms"
-	"goblins-secrets/pkg/envelope"
-	"goblins-secrets/pkg/secrets"
 )
 
 const (
@@ -42,21 +37,18 @@ var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credent
 	return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 })
 
-// newSealer returns a sealer like the product's, with a master key for this test alone.
-func newSealer(t *testing.T) secrets.Sealer {
+// newSealer returns the sealer of a key for this test alone.
+func newSealer(t *testing.T) secretsmanager.Sealer {
 	t.Helper()
 	keys, err := kms.Open(filepath.Join(t.TempDir(), "kms.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	arn, err := keys.EnsureKey("alias/test")
+	sealer, err := keys.Sealer("alias/test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(keys)
-	t.Cleanup(web.Close)
-	client := awskmsclient.New(awskmsclient.Options{Region: "us-east-1", BaseEndpoint: &web.URL, Credentials: credentials})
-	return envelope.Sealer{Keys: awskms.New(client, arn), Rand: rand.Reader}
+	return sealer
 }
 
 // A stack is a server on a file, and an AWS client of it.
@@ -67,7 +59,7 @@ type stack struct {
 	ahead *atomic.Int64
 }
 
-func open(t *testing.T, path string, sealer secrets.Sealer) stack {
+func open(t *testing.T, path string, sealer secretsmanager.Sealer) stack {
 	t.Helper()
 	server, err := secretsmanager.Open(path, sealer)
 	if err != nil {
@@ -753,7 +745,7 @@ func TestValueIsBoundToItsVersion(t *testing.T) {
 
 func TestOpenRefusesDamagedFile(t *testing.T) {
 	t.Parallel()
-	good := `{"version":1,"secrets":{"n":{"arn":"` + arnPrefix + `n-ABCDEF","stages":{"AWSCURRENT":"v"},"versions":{"v":{"sealed":"AQ=="}}}}}`
+	good := `{"version":2,"secrets":{"n":{"arn":"` + arnPrefix + `n-ABCDEF","stages":{"AWSCURRENT":"v"},"versions":{"v":{"sealed":"AQ=="}}}}}`
 	for _, tt := range []struct {
 		name, file string
 		ok         bool
@@ -762,10 +754,10 @@ func TestOpenRefusesDamagedFile(t *testing.T) {
 		{"empty", "", false},
 		{"null", "null", false},
 		{"no members", "{}", false},
-		{"no secrets", `{"version":1}`, false},
+		{"no secrets", `{"version":2}`, false},
 		{"cut short", good[:len(good)-10], false},
 		{"something after", good + "{}", false},
-		{"later version", strings.Replace(good, `"version":1`, `"version":2`, 1), false},
+		{"later version", strings.Replace(good, `"version":2`, `"version":3`, 1), false},
 		{"another's ARN", strings.Replace(good, "n-ABC", "m-ABC", 1), false},
 		{"ARN cut short", strings.Replace(good, "-ABCDEF", "", 1), false},
 		{"no stages", strings.Replace(good, `"stages"`, `"other"`, 1), false},

@@ -21,7 +21,7 @@ import (
 const (
 	arnPrefix   = "arn:aws:secretsmanager:us-east-1:000000000000:secret:"
 	arnSuffix   = 1 + 6 // a hyphen and random characters
-	fileVersion = 1
+	fileVersion = 2
 
 	current  = "AWSCURRENT"
 	previous = "AWSPREVIOUS"
@@ -120,7 +120,7 @@ func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages [
 	id := in.ClientRequestToken
 	plaintext, binary := in.value()
 	if old, ok := sec.Versions[id]; ok {
-		held, err := s.sealer.Open(ctx, sec.associatedData(id), old.Sealed)
+		held, err := s.sealer.Open(sec.associatedData(id), old.Sealed)
 		if err != nil {
 			return fmt.Errorf("open value: %w", err)
 		}
@@ -129,7 +129,7 @@ func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages [
 		}
 		return nil
 	}
-	sealed, err := s.sealer.Seal(ctx, sec.associatedData(id), plaintext)
+	sealed, err := s.sealer.Seal(sec.associatedData(id), plaintext)
 	if err != nil {
 		return fmt.Errorf("seal value: %w", err)
 	}

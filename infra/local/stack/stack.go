@@ -17,7 +17,6 @@ package stack
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +33,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awskmsclient "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/apigw"
@@ -45,8 +43,6 @@ import (
 	"goblins-secrets/infra/local/stream"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
-	"goblins-secrets/pkg/awskms"
-	"goblins-secrets/pkg/envelope"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -138,15 +134,16 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, Table: tableName}
-	var bundleKey string
-	if endpoints.KMS, endpoints.MasterKey, bundleKey, err = s.startKMS(); err != nil {
+	keys, url, masterKey, err := s.startKMS()
+	if err != nil {
 		return err
 	}
+	endpoints.KMS, endpoints.MasterKey = url, masterKey
 	deploys := functionIn(tmpl, "deploy-secret")
 	view := ""
 	if deploys != nil {
 		view = tmpl.Table.StreamView
-		if endpoints.SecretsManager, err = s.startSecretsManager(endpoints.KMS, bundleKey); err != nil {
+		if endpoints.SecretsManager, err = s.startSecretsManager(keys); err != nil {
 			return err
 		}
 		s.SecretsManager = endpoints.SecretsManager
@@ -290,39 +287,28 @@ func dialable(a *net.TCPAddr) string {
 	return net.JoinHostPort(ip.String(), fmt.Sprint(a.Port))
 }
 
-func (s *Stack) startKMS() (url, masterKey, bundleKey string, err error) {
-	keys, err := kms.Open(filepath.Join(s.data, "kms.json"))
-	if err != nil {
-		return "", "", "", err
+// startKMS returns the local KMS, its URL and the ARN of the master key.
+func (s *Stack) startKMS() (keys *kms.Server, url, masterKey string, err error) {
+	if keys, err = kms.Open(filepath.Join(s.data, "kms.json")); err != nil {
+		return nil, "", "", err
 	}
 	if masterKey, err = keys.EnsureKey(keyAlias); err != nil {
-		return "", "", "", err
-	}
-	if bundleKey, err = keys.EnsureKey(bundleAlias); err != nil {
-		return "", "", "", err
+		return nil, "", "", err
 	}
 	url, err = s.serveLocally(keys)
-	return url, masterKey, bundleKey, err
+	return keys, url, masterKey, err
 }
 
-func (s *Stack) startSecretsManager(kmsURL, key string) (url string, err error) {
-	server, err := OpenSecretsManager(filepath.Join(s.data, "secretsmanager.json"), kmsURL, key)
+func (s *Stack) startSecretsManager(keys *kms.Server) (url string, err error) {
+	sealer, err := keys.Sealer(bundleAlias)
+	if err != nil {
+		return "", err
+	}
+	server, err := secretsmanager.Open(filepath.Join(s.data, "secretsmanager.json"), sealer)
 	if err != nil {
 		return "", err
 	}
 	return s.serveLocally(server)
-}
-
-// OpenSecretsManager opens a Secrets Manager that keeps its secrets in the file at path,
-// sealed under a KMS key.
-func OpenSecretsManager(path, kmsURL, key string) (*secretsmanager.Server, error) {
-	client := awskmsclient.New(awskmsclient.Options{
-		Region: "us-east-1", BaseEndpoint: &kmsURL, HTTPClient: app.HTTPClient(2 * time.Second),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-	})
-	return secretsmanager.Open(path, envelope.Sealer{Keys: awskms.New(client, key), Rand: rand.Reader})
 }
 
 // serveLocally serves HTTP on a free port of this machine.
