@@ -214,7 +214,7 @@ func TestEachFunctionHasItsFolder(t *testing.T) {
 // table returns the table of functions.
 func table(t *testing.T) []functions.Function {
 	t.Helper()
-	table, err := functions.Read(filepath.Join(root(t), "functions.yaml"))
+	table, err := functions.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

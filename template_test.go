@@ -3,16 +3,16 @@ package goblins_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/infra/local/template/templatetest"
@@ -157,6 +157,44 @@ func TestTemplateUsesNoErrorMessage(t *testing.T) {
 	}
 }
 
+// routes returns the API's routes: those of events, and those of its definition.
+func routes(t *testing.T, doc value) []functions.Route {
+	t.Helper()
+	var found []functions.Route
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		events, _ := at(f, "Properties", "Events").(map[string]value)
+		for _, e := range events {
+			if at(e, "Type") != "Api" {
+				continue
+			}
+			properties := at(e, "Properties")
+			check(t, properties, "!Ref Api", "RestApiId") // SAM would make a second API for another
+			method, _ := at(properties, "Method").(string)
+			path, _ := at(properties, "Path").(string)
+			found = append(found, functions.Route{
+				Method: method, Path: path, Function: name, Open: at(properties, "Auth", "Authorizer") == "NONE",
+			})
+		}
+	}
+	paths, _ := at(only(t, doc, "AWS::Serverless::Api"), "DefinitionBody", "paths").(map[string]value)
+	for path, operations := range paths {
+		for method, operation := range operations.(map[string]value) {
+			if method != "x-amazon-apigateway-any-method" {
+				t.Errorf("the definition has %s %s: want an event", method, path)
+			}
+			integration := at(operation, "x-amazon-apigateway-integration")
+			check(t, integration, "aws_proxy", "type")
+			uri, _ := at(integration, "uri").(string)
+			function := regexp.MustCompile(`/functions/\$\{(\w+)Aliaslive\}/invocations$`).FindStringSubmatch(uri)
+			if function == nil {
+				t.Fatalf("ANY %s leads to %s, want the alias of a function", path, uri)
+			}
+			found = append(found, functions.Route{Method: "ANY", Path: path, Function: function[1]})
+		}
+	}
+	return found
+}
+
 func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 	const (
 		secrets  = "/api/secrets"
@@ -167,7 +205,7 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		service  = services + "/{service_id}"
 		console  = "/console"
 	)
-	want := []template.Route{
+	want := []functions.Route{
 		{Method: "GET", Path: secrets, Function: "ListSecrets"},
 		{Method: "POST", Path: secrets, Function: "CreateSecret"},
 		{Method: "GET", Path: secret, Function: "GetSecret"},
@@ -189,45 +227,33 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		{Method: "GET", Path: console, Function: "Console", Open: true},
 		{Method: "GET", Path: console + "/{proxy+}", Function: "Console", Open: true},
 	}
-	got := slices.DeleteFunc(readRepository(t, nil).Routes, func(r template.Route) bool { return r.Function == "Fallback" })
-	byText := func(a, b template.Route) int {
-		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
+	// The fallback answers what these paths have no method for, and all other paths.
+	for _, path := range []string{
+		secrets, secret, items, item, services, service, "/api/budget", "/", console, console + "/{proxy+}", "/{proxy+}",
+	} {
+		want = append(want, functions.Route{Method: "ANY", Path: path, Function: "Fallback"})
 	}
-	slices.SortFunc(want, byText)
-	slices.SortFunc(got, byText)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("routes (-want +got):\n%s", diff)
+	byText := cmpopts.SortSlices(func(a, b functions.Route) bool { return a.Path+" "+a.Method < b.Path+" "+b.Method })
+	if diff := cmp.Diff(want, routes(t, document(t)), byText); diff != "" {
+		t.Errorf("routes of the template (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, functions.Routes(table(t)), byText); diff != "" {
+		t.Errorf("routes of the local gateway (-want +got):\n%s", diff)
 	}
 }
 
-func TestFallbackAnswersAllOtherMethods(t *testing.T) {
-	tmpl := readRepository(t, nil)
+func TestFallbackKnowsTheMethodsOfEachPath(t *testing.T) {
 	methods := map[string][]string{} // of the other functions, by path
-	var reached []string             // paths of the fallback
-	for _, r := range tmpl.Routes {
-		if r.Function == "Fallback" && r.Open {
-			t.Errorf("%s reveals its methods without a key", r.Path)
-		}
-		if (r.Method == "ANY") != (r.Function == "Fallback") {
-			t.Errorf("%s %s leads to %s", r.Method, r.Path, r.Function)
-		}
-		if r.Method == "ANY" {
-			reached = append(reached, r.Path)
-		} else {
+	for _, r := range routes(t, document(t)) {
+		if r.Method != "ANY" {
 			methods[r.Path] = append(methods[r.Path], r.Method)
 		}
 	}
-	want := append(slices.Collect(maps.Keys(methods)), "/{proxy+}")
-	slices.Sort(want)
-	slices.Sort(reached)
-	if diff := cmp.Diff(want, reached); diff != "" {
-		t.Errorf("paths of the fallback (-want +got):\n%s", diff)
-	}
-
 	permission := only(t, document(t), "AWS::Lambda::Permission")
 	check(t, permission, "!Ref Fallback.Alias", "FunctionName")
 	check(t, permission, "!Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*", "SourceArn")
 
+	tmpl := readRepository(t, nil)
 	environment, err := tmpl.Environment("Fallback", map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
 	if err != nil {
 		t.Fatal(err)
@@ -332,70 +358,66 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 		t.Errorf("architectures (-want +got):\n%s", diff)
 	}
 
-	tmpl := readRepository(t, nil)
-	routed := map[string]bool{tmpl.Authorizer.Function: true}
-	for _, r := range tmpl.Routes {
+	check(t, globals, "10", "Timeout") // API Gateway waits 29 s
+	schedules := map[string]value{"PurgeSecrets": "rate(15 minutes)", "RedeploySecrets": "rate(5 minutes)"}
+	routed := map[string]bool{"Authorizer": true}
+	for _, r := range routes(t, doc) {
 		routed[r.Function] = true
 	}
-	for _, f := range tmpl.Functions {
-		if want := folderName(f.Name); f.Folder != want {
-			t.Errorf("%s is in functions/%s, want functions/%s", f.Name, f.Folder, want)
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		check(t, f, "functions/"+folderName(name)+"/", "Properties", "CodeUri")
+		if own := at(f, "Properties", "Timeout"); routed[name] && own != nil {
+			t.Errorf("%s, which clients wait for, has a timeout of its own: %v", name, own)
 		}
-		if limit := 29 * time.Second; routed[f.Name] && f.Timeout >= limit {
-			t.Errorf("timeout of %s = %s, but API Gateway waits only %s", f.Name, f.Timeout, limit)
+		if got := at(f, "Properties", "Events", "Sweep", "Properties", "Schedule"); got != schedules[name] {
+			t.Errorf("%s runs at %v, want %v", name, got, schedules[name])
 		}
 	}
-	for _, name := range []string{"CreateAccount", "PurgeSecrets", "Authorizer", "DeploySecret", "RedeploySecrets"} {
-		if slices.ContainsFunc(tmpl.Routes, func(r template.Route) bool { return r.Function == name }) {
+	for _, name := range []string{"CreateAccount", "PurgeSecrets", "DeploySecret", "RedeploySecrets"} {
+		if routed[name] {
 			t.Errorf("%s has a route", name)
-		}
-	}
-	schedules := map[string]time.Duration{"PurgeSecrets": 15 * time.Minute, "RedeploySecrets": 5 * time.Minute}
-	for _, f := range tmpl.Functions {
-		if f.Schedule != schedules[f.Name] {
-			t.Errorf("%s runs every %s, want %s", f.Name, f.Schedule, schedules[f.Name])
 		}
 	}
 }
 
 // The table's stream starts deliveries, and only from rows of the outbox.
 func TestOutboxRowsStartDeliveries(t *testing.T) {
-	for seconds, window := range map[string]time.Duration{"0": 0, "1": time.Second, "300": 5 * time.Minute} {
-		for _, f := range readRepository(t, map[string]string{"DeployBatchSeconds": seconds}).Functions {
-			if f.Name != "DeploySecret" {
-				if f.Stream != nil {
-					t.Errorf("a stream leads to %s", f.Name)
-				}
-				continue
-			}
-			want := &template.Stream{BatchSize: 100, Window: window, Filters: []string{`{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["OUTBOX"]}}}}`}}
-			if diff := cmp.Diff(want, f.Stream); diff != "" {
-				t.Errorf("stream of DeploySecret with DeployBatchSeconds=%s (-want +got):\n%s", seconds, diff)
+	doc := document(t)
+	delivering := map[string]bool{} // without a target there are no functions that deliver
+	for name, f := range resources(doc, "AWS::Serverless::Function") {
+		if at(f, "Condition") == "IsDelivered" {
+			delivering[name] = true
+		}
+		events, _ := at(f, "Properties", "Events").(map[string]value)
+		for _, e := range events {
+			if at(e, "Type") == "DynamoDB" && name != "DeploySecret" {
+				t.Errorf("a stream leads to %s", name)
 			}
 		}
 	}
+	if diff := cmp.Diff(map[string]bool{"DeploySecret": true, "RedeploySecrets": true}, delivering); diff != "" {
+		t.Errorf("functions that DeployTarget=none removes (-want +got):\n%s", diff)
+	}
+	changes := at(doc, "Resources", "DeploySecret", "Properties", "Events", "Changes", "Properties")
+	check(t, changes, "TRIM_HORIZON", "StartingPosition")
+	check(t, changes, "100", "BatchSize")
+	check(t, changes, "!Ref DeployBatchSeconds", "MaximumBatchingWindowInSeconds")
+	filters := list(at(changes, "FilterCriteria", "Filters"))
+	if len(filters) != 1 {
+		t.Fatalf("filters of the stream = %v, want one", filters)
+	}
+	check(t, filters[0], `{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["OUTBOX"]}}}}`, "Pattern")
+	if diff := cmp.Diff([]value{"ReportBatchItemFailures"}, list(at(changes, "FunctionResponseTypes"))); diff != "" {
+		t.Errorf("response types (-want +got):\n%s", diff)
+	}
 
 	// Records that fail after all retries go to a queue.
-	doc := document(t)
-	changes := at(doc, "Resources", "DeploySecret", "Properties", "Events", "Changes", "Properties")
 	check(t, changes, "true", "BisectBatchOnFunctionError")
 	check(t, changes, "3", "MaximumRetryAttempts")
 	check(t, changes, "!GetAtt DeployFailures.Arn", "DestinationConfig", "OnFailure", "Destination")
 	queue := at(doc, "Resources", "DeployFailures", "Properties")
 	check(t, queue, "1209600", "MessageRetentionPeriod")
 	check(t, queue, "true", "SqsManagedSseEnabled")
-
-	// Without a target there are no functions that deliver.
-	all := map[string]bool{}
-	for _, f := range readRepository(t, nil).Functions {
-		all[f.Name] = true
-	}
-	for _, f := range readRepository(t, map[string]string{"DeployTarget": "none"}).Functions {
-		delete(all, f.Name)
-	}
-	if diff := cmp.Diff(map[string]bool{"DeploySecret": true, "RedeploySecrets": true}, all); diff != "" {
-		t.Errorf("functions that DeployTarget=none removes (-want +got):\n%s", diff)
-	}
 }
 
 // A function's role and log group have the function's condition.
@@ -428,13 +450,13 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		"AWS_ENDPOINT_URL_KMS":      "",
 	}
 	tmpl := readRepository(t, map[string]string{"ReadLimit": "5"})
-	for _, f := range tmpl.Functions {
-		environment, err := tmpl.Environment(f.Name, map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
+	for _, f := range table(t) {
+		environment, err := tmpl.Environment(f.ID(), map[string]string{"Table": "rows", "MasterKey.Arn": "arn:key", "AWS::StackName": "stack"})
 		if err != nil {
 			t.Error(err)
 		}
 		for name, owner := range map[string]string{"ROUTES": "Fallback", "BUNDLE_KEY_ARN": "DeploySecret", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "DeploySecret"} {
-			if value, ok := environment[name]; ok != (f.Name == owner) {
+			if value, ok := environment[name]; ok != (f.ID() == owner) {
 				t.Errorf("%s: %s = %q, want it set for %s alone", f.Name, name, value, owner)
 			}
 			delete(environment, name)

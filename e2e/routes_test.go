@@ -6,17 +6,12 @@ import (
 	"testing"
 
 	"goblins-secrets/infra/functions"
-	"goblins-secrets/infra/local/checkout"
 )
 
 // paths maps the API's paths to their methods, as functions.yaml has them. {S} is a secret, {I} its
 // item, {V} a service.
 var paths = func() map[string][]string {
-	path, err := checkout.Path("functions.yaml")
-	if err != nil {
-		panic(err)
-	}
-	table, err := functions.Read(path)
+	table, err := functions.Load()
 	if err != nil {
 		panic(err)
 	}

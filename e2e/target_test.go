@@ -28,7 +28,6 @@ import (
 
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
-	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -76,10 +75,13 @@ func newParts(t *testing.T, override settings) parts {
 // inProcess starts the local gateway on a new table.
 func inProcess(t *testing.T, override settings) parts {
 	t.Helper()
-	table := secretstest.NewTable(t)
-	tmpl := table.Template()
-	functions, err := stack.Functions(tmpl, func(function string) (func(string) string, error) {
-		getenv := table.Environment(t, function)
+	rows := secretstest.NewTable(t)
+	table, err := functions.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := stack.Functions(table, func(function string) (func(string) string, error) {
+		getenv := rows.Environment(t, function)
 		return func(name string) string {
 			if value, ok := override[name]; ok {
 				return value
@@ -90,18 +92,18 @@ func inProcess(t *testing.T, override settings) parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range functions {
-		functions[name] = counted{name, f}
+	for name, f := range made {
+		made[name] = counted{name, f}
 	}
-	local := httptest.NewServer(apigw.New(tmpl, functions, slog.Default()))
+	local := httptest.NewServer(apigw.New(rows.Template(), table, made, slog.Default()))
 	t.Cleanup(local.Close)
 	fresh := func(t *testing.T) account {
-		created, _ := table.Account(t, uuid.NewString())
+		created, _ := rows.Account(t, uuid.NewString())
 		return account{id: created.Account.ID.String(), key: created.Key, user: created.UserID.String()}
 	}
 	return parts{
 		target: &target{url: local.URL, public: local.URL, account: fresh},
-		table:  table.Client, tableName: table.Name, rows: longList,
+		table:  rows.Client, tableName: rows.Name, rows: longList,
 	}
 }
 
@@ -134,11 +136,7 @@ func TestMain(m *testing.M) {
 }
 
 func checkCalled() error {
-	path, err := checkout.Path("functions.yaml")
-	if err != nil {
-		return err
-	}
-	table, err := functions.Read(path)
+	table, err := functions.Load()
 	for _, f := range table {
 		if _, ok := called.Load(f.ID()); f.Route != "" && !ok {
 			err = errors.Join(err, fmt.Errorf("no scenario calls %s", f.Name))

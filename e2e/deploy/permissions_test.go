@@ -15,7 +15,6 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/functions"
-	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/pkg/gateway"
 )
 
@@ -101,11 +100,7 @@ var atStart = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount":
 // Each action of functions.yaml has a test that fails without it, and no other has one. ministack
 // checks no action on logs, on the stream and on its queue: see deviations.
 func TestEachPermissionHasATest(t *testing.T) {
-	path, err := checkout.Path("functions.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := functions.Read(path)
+	table, err := functions.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,15 +156,7 @@ func TestStreamCallsAlias(t *testing.T) {
 // CloudFormation accepts 500 resources in a stack. Fifty functions, with every option on, leave room.
 func TestFiftyFunctionsFitOneStack(t *testing.T) {
 	const wanted, most = 50, 450
-	path := func(name string) string {
-		t.Helper()
-		path, err := checkout.Path(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	table, err := functions.Read(path("functions.yaml"))
+	table, err := functions.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +164,11 @@ func TestFiftyFunctionsFitOneStack(t *testing.T) {
 		name := fmt.Sprintf("get-invented-%c%c", 'a'+i/26, 'a'+i%26)
 		table = append(table, functions.Function{Name: name, Does: "nothing", Route: "GET /api/" + name + "/{id}"})
 	}
-	content, err := os.ReadFile(path("template.yaml"))
+	path, err := checkout.Path("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,13 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"goblins-secrets/infra/local/checkout"
 )
 
 // Function is one row of the table.
@@ -32,18 +36,79 @@ type Function struct {
 	Bundles []string `yaml:"bundles"`
 }
 
-// Route is a method and a path that lead to a function.
-type Route struct{ Method, Path string }
+// Route is a method and a path that lead to a function, by its logical id.
+type Route struct {
+	Method   string // ANY stands for all methods without their own route
+	Path     string // with parameters {name} and {name+}
+	Function string
+	Open     bool // served without the authorizer
+}
 
 // Routes returns the function's routes, in their order.
 func (f Function) Routes() []Route {
 	var routes []Route
 	for route := range strings.SplitSeq(f.Route, ", ") {
 		if method, path, ok := strings.Cut(route, " "); ok {
-			routes = append(routes, Route{method, path})
+			routes = append(routes, Route{method, path, f.ID(), f.Open})
 		}
 	}
 	return routes
+}
+
+// Routes returns the routes of all functions. The fallback gets the other methods of each path.
+func Routes(table []Function) []Route {
+	var routes []Route
+	for _, f := range table {
+		routes = append(routes, f.Routes()...)
+		if f.IsFallback() {
+			for _, path := range paths(table) {
+				routes = append(routes, Route{Method: "ANY", Path: path.Path, Function: f.ID()})
+			}
+		}
+	}
+	return routes
+}
+
+// Path is a path with its methods, such as GET,POST.
+type Path struct{ Methods, Path string }
+
+// paths returns the paths of all functions but the fallback, in the table's order.
+func paths(table []Function) []Path {
+	var paths []Path
+	at := map[string]int{}
+	for _, f := range table {
+		if f.IsFallback() {
+			continue
+		}
+		for _, route := range f.Routes() {
+			if i, known := at[route.Path]; known {
+				paths[i].Methods += "," + route.Method
+				continue
+			}
+			at[route.Path] = len(paths)
+			paths = append(paths, Path{route.Method, route.Path})
+		}
+	}
+	return paths
+}
+
+// BatchSize is the most records of the stream that a function gets at once.
+const BatchSize = 100
+
+// Filter returns the JSON pattern of the stream's records that invoke the function: new states of the
+// rows in its partition.
+func (f Function) Filter() string {
+	return `{"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"PK": {"S": ["` + f.Stream + `"]}}}}`
+}
+
+// Interval is the time between scheduled invocations; 0: none.
+func (f Function) Interval() time.Duration {
+	match := interval.FindStringSubmatch(f.Every)
+	if match == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(match[1]) // digits
+	return time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]]
 }
 
 // IsFallback reports whether the function gets the requests that no other route matches.
@@ -81,7 +146,25 @@ func (r *rows) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// Read reads the table of functions. A row that cannot be deployed is an error.
+// Load reads the table of functions of the checkout.
+func Load() ([]Function, error) {
+	path, err := checkout.Path("functions.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return Read(path)
+}
+
+// Named returns the function of that name in the table, or nil.
+func Named(table []Function, name string) *Function {
+	i := slices.IndexFunc(table, func(f Function) bool { return f.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &table[i]
+}
+
+// Read reads a table of functions. A row that cannot be deployed is an error.
 func Read(path string) ([]Function, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -101,13 +184,14 @@ func Read(path string) ([]Function, error) {
 
 var (
 	namePattern  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	interval     = regexp.MustCompile(`^([1-9][0-9]{0,3}) (minute|hour)s?$`)
 	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE|ANY) /([a-z-]+|\{[a-z_]+\+?\}|/)*$`)
 )
 
 // check returns the faults of a table.
 func check(table []Function) error {
 	var errs []error
-	names, routes := map[string]bool{}, map[Route]string{}
+	names, routes := map[string]bool{}, map[string]string{}
 	for _, f := range table {
 		fault := func(format string, args ...any) {
 			errs = append(errs, fmt.Errorf("%s: "+format, append([]any{f.Name}, args...)...))
@@ -126,16 +210,20 @@ func check(table []Function) error {
 			fault("nothing invokes it: want route, every, stream or by")
 		}
 		for _, route := range f.Routes() {
-			if !routePattern.MatchString(route.Method + " " + route.Path) {
-				fault("%s %s is not a route", route.Method, route.Path)
+			text := route.Method + " " + route.Path
+			if !routePattern.MatchString(text) {
+				fault("%s is not a route", text)
 			}
 			if route.Method == "ANY" && !f.IsFallback() {
 				fault("only ANY /{proxy+} is a route of any method")
 			}
-			if other, taken := routes[route]; taken {
-				fault("%s %s leads to %s", route.Method, route.Path, other)
+			if other, taken := routes[text]; taken {
+				fault("%s leads to %s", text, other)
 			}
-			routes[route] = f.Name
+			routes[text] = f.Name
+		}
+		if f.Every != "" && f.Interval() == 0 {
+			fault("%s is not an interval: want a number of minutes or hours", f.Every)
 		}
 		for _, grant := range f.Rows {
 			if len(grant.Keys) == 0 {

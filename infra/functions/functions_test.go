@@ -58,6 +58,7 @@ func TestFaultyRowsAreRefused(t *testing.T) {
 		"{name: get-thing, does: one, route: GET /Things}":                                           "GET /Things is not a route",
 		"{name: get-thing, does: one, route: FETCH /things}":                                         "FETCH /things is not a route",
 		"{name: get-thing, does: one, route: ANY /things}":                                           "only ANY /{proxy+}",
+		"{name: get-thing, does: one, every: now and then}":                                          "get-thing: now and then is not an interval",
 		"{name: get-thing, does: one, route: GET /things, rows: {GetItem: []}}":                      "[GetItem] has no keys",
 		"{name: get-thing, does: one, route: GET /things, row: {GetItem: [A]}}":                      "field row not found",
 		"{name: a, does: one, by: hand}\n- {name: a, does: one, by: hand}":                           "a: a second row",
@@ -76,11 +77,7 @@ func TestFaultyRowsAreRefused(t *testing.T) {
 
 func read(t *testing.T) []functions.Function {
 	t.Helper()
-	path, err := checkout.Path("functions.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := functions.Read(path)
+	table, err := functions.Load()
 	if err != nil {
 		t.Fatal(err)
 	}

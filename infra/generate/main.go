@@ -25,11 +25,7 @@ func main() {
 
 // fromTable writes what follows from functions.yaml.
 func fromTable() error {
-	path, err := checkout.Path("functions.yaml")
-	if err != nil {
-		return err
-	}
-	table, err := functions.Read(path)
+	table, err := functions.Load()
 	if err != nil {
 		return err
 	}

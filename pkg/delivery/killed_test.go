@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/stack"
@@ -65,8 +66,12 @@ func consume(settings string) error {
 	if err != nil {
 		return err
 	}
-	function := tmpl.Functions[slices.IndexFunc(tmpl.Functions, func(f template.Function) bool { return f.Folder == "deploy-secret" })]
-	getenv, err := c.Endpoints.Environment(tmpl, function.Name)
+	table, err := functions.Load()
+	if err != nil {
+		return err
+	}
+	function := functions.Named(table, "deploy-secret")
+	getenv, err := c.Endpoints.Environment(tmpl, function.ID())
 	if err != nil {
 		return err
 	}
@@ -80,8 +85,7 @@ func consume(settings string) error {
 	}
 	sweeper.Now = c.Clock.now
 	deliverer.Now, deliverer.Monitor = c.Clock.now, metrics.New(deliverer.Log, "test")
-	source := stream.Source{Endpoint: c.Endpoints.DynamoDB, Table: c.Endpoints.Table, Mapping: *function.Stream, Retries: 1}
-	source.Mapping.Window = 20 * time.Millisecond
+	source := stream.Source{Endpoint: c.Endpoints.DynamoDB, Table: c.Endpoints.Table, Filter: function.Filter(), Batch: functions.BatchSize, Window: 20 * time.Millisecond, Retries: 1}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if err := source.Open(ctx); err != nil {

@@ -1,5 +1,5 @@
 // Package apigw is API Gateway (REST, proxy integrations) for the local stack, configured by the same
-// template as the deployed one. It matches routes, calls the authorizer and caches its answers, turns
+// template and the same table of functions as the deployed one. It matches routes, calls the authorizer and caches its answers, turns
 // requests into the events of Lambda functions and the functions' answers into responses, and sends
 // the gateway responses.
 package apigw
@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/template"
 )
 
@@ -47,15 +48,15 @@ type Gateway struct {
 	log       *slog.Logger
 }
 
-// New returns a gateway for the routes of t. The functions, which include the authorizer, are keyed by
-// logical id.
-func New(t *template.Template, functions map[string]Function, log *slog.Logger) *Gateway {
+// New returns a gateway, which t configures, for the routes of a table. The functions, which include the
+// authorizer, are keyed by logical id.
+func New(t *template.Template, table []functions.Function, by map[string]Function, log *slog.Logger) *Gateway {
 	timeouts := make(map[string]time.Duration)
-	for _, f := range t.Functions {
-		timeouts[f.Name] = f.Timeout
+	for _, f := range table {
+		timeouts[f.ID()] = cmp.Or(time.Duration(f.Timeout)*time.Second, t.Timeout)
 	}
 	return &Gateway{
-		template: t, routes: newRouter(t.Routes), functions: functions, timeouts: timeouts,
+		template: t, routes: newRouter(functions.Routes(table)), functions: by, timeouts: timeouts,
 		cache: cache{ttl: time.Duration(t.Authorizer.CacheSeconds) * time.Second, answers: make(map[string]cached)},
 		log:   log,
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/template"
 )
@@ -48,13 +49,15 @@ func allow(resource string) events.APIGatewayCustomAuthorizerResponse {
 
 const everything = "arn:aws:execute-api:*/*"
 
-// routes is a template with one route to F behind Auth, and an open one.
-func routes() *template.Template {
+// table has a route to F behind Auth, and an open one.
+var table = []functions.Function{
+	{Name: "f", Route: "GET /x/{id}, POST /x/{id}, PUT /x/{id}"}, {Name: "open", Route: "GET /open", Open: true}, {Name: "auth", By: "the gateway"},
+}
+
+// configured is a template for table.
+func configured() *template.Template {
 	return &template.Template{
-		Functions: []template.Function{{Name: "F", Timeout: time.Second}, {Name: "Auth", Timeout: time.Second}},
-		Routes: []template.Route{
-			{Method: "ANY", Path: "/x/{id}", Function: "F"}, {Method: "GET", Path: "/open", Function: "F", Open: true},
-		},
+		Timeout:    time.Second,
 		Authorizer: template.Authorizer{Function: "Auth", Header: "Authorization", Validation: regexp.MustCompile("^k")},
 		GatewayResponses: map[string]template.GatewayResponse{
 			"UNAUTHORIZED":      {Body: "unauthorized", Status: 401},
@@ -83,9 +86,9 @@ func serve(g *apigw.Gateway, method, path, body string, headers ...string) *http
 func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 	for _, seconds := range []int{0, 1} {
 		asked := map[string]int{}
-		tmpl := routes()
+		tmpl := configured()
 		tmpl.Authorizer.CacheSeconds = seconds
-		g := apigw.New(tmpl, map[string]apigw.Function{"F": answers(200, "ok"), "Auth": function(func(event []byte) (any, error) {
+		g := apigw.New(tmpl, table, map[string]apigw.Function{"F": answers(200, "ok"), "Auth": function(func(event []byte) (any, error) {
 			var in events.APIGatewayCustomAuthorizerRequest
 			if err := json.Unmarshal(event, &in); err != nil {
 				return nil, err
@@ -116,7 +119,7 @@ func TestAuthorizerAnswersAreCachedPerKey(t *testing.T) {
 
 // Concurrent requests with one key share no answer that one of them still writes.
 func TestConcurrentRequestsAreIndependent(t *testing.T) {
-	g := apigw.New(routes(), map[string]apigw.Function{
+	g := apigw.New(configured(), table, map[string]apigw.Function{
 		"F": answers(200, "ok"), "Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
 	}, slog.New(slog.DiscardHandler))
 	var wg sync.WaitGroup
@@ -152,7 +155,7 @@ func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 		"a large body":            {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 10<<20+1), 413, "too large"},
 		"a large event":           {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 5<<20), 413, "too large"},
 	} {
-		g := apigw.New(routes(), map[string]apigw.Function{"F": tt.f, "Auth": tt.auth}, slog.New(slog.DiscardHandler))
+		g := apigw.New(configured(), table, map[string]apigw.Function{"F": tt.f, "Auth": tt.auth}, slog.New(slog.DiscardHandler))
 		if w := serve(g, "POST", tt.path, tt.body, "Authorization: k"); w.Code != tt.status || w.Body.String() != tt.want {
 			t.Errorf("%s: %d %s, want %d %s", name, w.Code, w.Body, tt.status, tt.want)
 		}
@@ -162,7 +165,7 @@ func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 // A function sees all of a request, and the client all of its answer.
 func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
 	var got events.APIGatewayProxyRequest
-	g := apigw.New(routes(), map[string]apigw.Function{
+	g := apigw.New(configured(), table, map[string]apigw.Function{
 		"Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
 		"F": function(func(event []byte) (any, error) {
 			return events.APIGatewayProxyResponse{

@@ -29,10 +29,10 @@ func TestLargeAnswersAreCompressed(t *testing.T) {
 		{"gzip", -1, 1000, false},
 	} {
 		body := strings.Repeat("x", tt.size)
-		tmpl := routes()
+		tmpl := configured()
 		tmpl.CompressFrom = tt.from
 		// An open route never calls the authorizer, of which there is none.
-		g := apigw.New(tmpl, map[string]apigw.Function{"F": answers(http.StatusAccepted, body)}, slog.Default())
+		g := apigw.New(tmpl, table, map[string]apigw.Function{"Open": answers(http.StatusAccepted, body)}, slog.Default())
 		r := httptest.NewRequest(http.MethodGet, "/open", nil)
 		r.Header.Set("Accept-Encoding", tt.accept)
 		r.Header.Set("Authorization", "Bearer x")

@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strings"
 
-	"goblins-secrets/infra/local/template"
+	"goblins-secrets/infra/functions"
 )
 
 // router is a tree of path segments. A static segment takes precedence over a
@@ -14,16 +14,16 @@ type router struct {
 	param   *router
 	name    string // of param, or of greedy
 	greedy  *router
-	methods map[string]template.Route // of the path that ends here, by method
+	methods map[string]functions.Route // of the path that ends here, by method
 }
 
 // match is the route of a request and its path parameters.
 type match struct {
-	route  template.Route
+	route  functions.Route
 	params map[string]string
 }
 
-func newRouter(routes []template.Route) *router {
+func newRouter(routes []functions.Route) *router {
 	root := new(router)
 	for _, route := range routes {
 		node := root
@@ -31,7 +31,7 @@ func newRouter(routes []template.Route) *router {
 			node = node.child(segment)
 		}
 		if node.methods == nil {
-			node.methods = make(map[string]template.Route)
+			node.methods = make(map[string]functions.Route)
 		}
 		node.methods[route.Method] = route
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/app"
@@ -15,22 +16,43 @@ import (
 	"goblins-secrets/pkg/httpapi"
 )
 
-// Functions makes the template's functions, by logical id, each with its own environment, as
-// Lambda would start it.
-func Functions(t *template.Template, environment func(function string) (func(string) string, error)) (map[string]apigw.Function, error) {
-	functions := make(map[string]apigw.Function)
-	for _, f := range t.Functions {
-		getenv, err := environment(f.Name)
+// Functions makes the functions of a table, by logical id, each with its own environment, as Lambda
+// would start it.
+func Functions(table []functions.Function, environment func(function string) (func(string) string, error)) (map[string]apigw.Function, error) {
+	made := make(map[string]apigw.Function)
+	for _, f := range table {
+		getenv, err := environment(f.ID())
 		if err != nil {
 			return nil, err
 		}
-		serve, err := function(f.Folder, getenv)
+		serve, err := function(f.Name, getenv)
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		functions[f.Name] = instances{serve}
+		made[f.ID()] = instances{serve}
 	}
-	return functions, nil
+	return made, nil
+}
+
+// deployed returns the functions of the table whose conditions hold in the template.
+func deployed(t *template.Template) ([]functions.Function, error) {
+	table, err := functions.Load()
+	if err != nil {
+		return nil, err
+	}
+	var kept []functions.Function
+	for _, f := range table {
+		holds := f.If == ""
+		if !holds {
+			if holds, err = t.Holds(f.If); err != nil {
+				return nil, err
+			}
+		}
+		if holds {
+			kept = append(kept, f)
+		}
+	}
+	return kept, nil
 }
 
 // instances starts an instance of a function for each event, because an instance serves one event at a
@@ -66,14 +88,4 @@ func function(folder string, getenv func(string) string) (any, error) {
 		return gateway.PurgeSecrets(m), err
 	}
 	return gateway.Proxy(constructors[folder](m)), err
-}
-
-// functionIn is the function in a folder, or nil: the template may leave it out.
-func functionIn(t *template.Template, folder string) *template.Function {
-	for i := range t.Functions {
-		if t.Functions[i].Folder == folder {
-			return &t.Functions[i]
-		}
-	}
-	return nil
 }

@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/emulator"
@@ -139,7 +141,11 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 	endpoints.KMS, endpoints.MasterKey = url, masterKey
-	deploys := functionIn(tmpl, "deploy-secret")
+	table, err := deployed(tmpl)
+	if err != nil {
+		return err
+	}
+	deploys := functions.Named(table, "deploy-secret")
 	view := ""
 	if deploys != nil {
 		view = tmpl.Table.StreamView
@@ -152,7 +158,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 
-	functions, err := Functions(tmpl, func(function string) (func(string) string, error) {
+	made, err := Functions(table, func(function string) (func(string) string, error) {
 		return endpoints.Environment(tmpl, function)
 	})
 	if err != nil {
@@ -169,16 +175,24 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := app.CheckTable(ctx, getenv); err != nil {
 		return fmt.Errorf("%w, such as that of another data folder: DATA=folder", err)
 	}
-	s.serve(listener, apigw.New(tmpl, functions, slog.Default()))
-	if purges := functionIn(tmpl, "purge-secrets"); purges != nil {
-		s.every(purges.Schedule, "purge-secrets", func(ctx context.Context) error {
-			return invoke(ctx, functions[purges.Name], *purges, struct{}{}, nil)
-		})
-	}
+	s.serve(listener, apigw.New(tmpl, table, made, slog.Default()))
+	purges := functions.Named(table, "purge-secrets")
+	s.every(purges.Interval(), "purge-secrets", func(ctx context.Context) error {
+		return invoke(ctx, made, *purges, struct{}{}, nil)
+	})
 	if deploys != nil {
-		if err := s.deliver(ctx, endpoints, *deploys, *functionIn(tmpl, "redeploy-secrets"), functions); err != nil {
+		seconds, err := strconv.Atoi(tmpl.Parameters["DeployBatchSeconds"])
+		if err != nil {
 			return err
 		}
+		source := stream.Source{
+			Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Filter: deploys.Filter(), Batch: functions.BatchSize,
+			Window: time.Duration(seconds) * time.Second, Retries: deployRetries,
+		}
+		if err := source.Open(ctx); err != nil {
+			return err
+		}
+		s.deliver(source, *deploys, *functions.Named(table, "redeploy-secrets"), made)
 	}
 	if s.APIKey, err = firstKey(ctx, m, filepath.Join(c.Data, "key")); err != nil {
 		return err
@@ -323,31 +337,26 @@ func (s *Stack) serveLocally(h http.Handler) (url string, err error) {
 
 // deliver passes the table's stream to deploy-secret, as Lambda does. redeploy-secrets requeues the
 // entries that an earlier stack left.
-func (s *Stack) deliver(ctx context.Context, endpoints Endpoints, deploys, redeploys template.Function, functions map[string]apigw.Function) error {
-	source := stream.Source{Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Mapping: *deploys.Stream, Retries: deployRetries}
-	if err := source.Open(ctx); err != nil {
-		return err
-	}
+func (s *Stack) deliver(source stream.Source, deploys, redeploys functions.Function, made map[string]apigw.Function) {
 	deploy := func(ctx context.Context, batch events.DynamoDBEvent) (failed events.DynamoDBEventResponse, err error) {
-		err = invoke(ctx, functions[deploys.Name], deploys, batch, &failed)
+		err = invoke(ctx, made, deploys, batch, &failed)
 		return failed, err
 	}
 	s.run(func(ctx context.Context) { source.Run(ctx, deploy, slog.Default()) })
 	s.every(redeployEvery, "redeploy-secrets", func(ctx context.Context) error {
-		return invoke(ctx, functions[redeploys.Name], redeploys, struct{}{}, nil)
+		return invoke(ctx, made, redeploys, struct{}{}, nil)
 	})
-	return nil
 }
 
 // invoke calls a function with an event, and decodes its answer into answer, unless that is nil.
-func invoke(ctx context.Context, f apigw.Function, of template.Function, event, answer any) error {
+func invoke(ctx context.Context, made map[string]apigw.Function, f functions.Function, event, answer any) error {
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, of.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(f.Timeout)*time.Second)
 	defer cancel()
-	out, err := f.Invoke(ctx, payload)
+	out, err := made[f.ID()].Invoke(ctx, payload)
 	if err != nil || answer == nil {
 		return err
 	}

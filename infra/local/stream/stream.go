@@ -24,8 +24,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
-	"goblins-secrets/infra/local/template"
 )
 
 // Function handles a batch of records.
@@ -38,26 +36,24 @@ const (
 
 // Source is a table's stream with the mapping to a function.
 type Source struct {
-	Endpoint string          // URL of the DynamoDB emulator
-	Table    string          // name of a table with a stream
-	Mapping  template.Stream // batches, window and filters
-	Retries  int             // of a failed batch, before it is dropped
+	Endpoint string        // URL of the DynamoDB emulator
+	Table    string        // name of a table with a stream
+	Filter   string        // a JSON pattern: records that do not match are dropped
+	Batch    int           // the most records of a batch
+	Window   time.Duration // how long records are gathered
+	Retries  int           // of a failed batch, before it is dropped
 
-	patterns []map[string]any
+	pattern  map[string]any
 	position string // a shard iterator
 }
 
 // Open positions the source at the end of the stream: Run delivers later writes only.
 func (s *Source) Open(ctx context.Context) error {
-	for _, text := range s.Mapping.Filters {
-		var pattern map[string]any
-		if err := json.Unmarshal([]byte(text), &pattern); err != nil {
-			return fmt.Errorf("filter %s: %w", text, err)
-		}
-		if err := known(pattern); err != nil {
-			return fmt.Errorf("filter %s: %w", text, err)
-		}
-		s.patterns = append(s.patterns, pattern)
+	if err := json.Unmarshal([]byte(s.Filter), &s.pattern); err != nil {
+		return fmt.Errorf("filter %s: %w", s.Filter, err)
+	}
+	if err := known(s.pattern); err != nil {
+		return fmt.Errorf("filter %s: %w", s.Filter, err)
 	}
 	var list struct{ Streams []struct{ StreamArn string } }
 	if err := s.call(ctx, "ListStreams", map[string]any{"TableName": s.Table}, &list); err != nil {
@@ -99,8 +95,8 @@ func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
 			log.Warn("read stream failed", "error", err)
 			sleep(ctx, retryAfter)
 		}
-		for len(waiting) >= s.Mapping.BatchSize || len(waiting) > 0 && time.Since(since) >= s.Mapping.Window {
-			batch := waiting[:min(len(waiting), s.Mapping.BatchSize)]
+		for len(waiting) >= s.Batch || len(waiting) > 0 && time.Since(since) >= s.Window {
+			batch := waiting[:min(len(waiting), s.Batch)]
 			waiting = waiting[len(batch):]
 			s.deliver(ctx, f, batch, log)
 		}
@@ -171,16 +167,13 @@ func (s *Source) filter(records []json.RawMessage) (matching []events.DynamoDBEv
 	return matching, nil
 }
 
-// matches reports whether a record matches one of the filters.
+// matches reports whether a record matches the filter.
 func (s *Source) matches(raw json.RawMessage) (bool, error) {
 	var record map[string]any
 	if err := json.Unmarshal(raw, &record); err != nil {
 		return false, fmt.Errorf("read record: %w", err)
 	}
-	if len(s.patterns) == 0 {
-		return true, nil
-	}
-	return slices.ContainsFunc(s.patterns, func(p map[string]any) bool { return match(p, record) }), nil
+	return match(s.pattern, record), nil
 }
 
 // match reports whether a value matches a pattern: an object of patterns, or a list of

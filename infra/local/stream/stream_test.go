@@ -22,9 +22,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/stream"
-	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/secretstest"
 )
 
@@ -103,11 +103,16 @@ func newStreamed(t *testing.T) streamed {
 	return streamed{table, t}
 }
 
-// source returns a source with the mapping of the template's function.
+// source returns a source with the mapping of deploy-secret.
 func (s streamed) source() stream.Source {
-	functions := s.Template().Functions
-	i := slices.IndexFunc(functions, func(f template.Function) bool { return f.Stream != nil })
-	return stream.Source{Endpoint: s.Endpoints().DynamoDB, Table: s.Name, Mapping: *functions[i].Stream, Retries: 2}
+	table, err := functions.Load()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return stream.Source{
+		Endpoint: s.Endpoints().DynamoDB, Table: s.Name, Filter: functions.Named(table, "deploy-secret").Filter(),
+		Batch: functions.BatchSize, Window: time.Second, Retries: 2,
+	}
 }
 
 // run delivers the stream to a function until the test ends.
@@ -226,7 +231,7 @@ func TestUnsupportedFilterIsRefused(t *testing.T) {
 		`{"eventName": "INSERT"}`, `{"eventName": [null]}`, `not JSON`,
 	} {
 		source := s.source()
-		source.Mapping.Filters = []string{pattern}
+		source.Filter = pattern
 		if err := source.Open(t.Context()); err == nil || !strings.Contains(err.Error(), pattern) {
 			t.Errorf("Open(filter %s) = %v, want an error that names the filter", pattern, err)
 		}
@@ -243,7 +248,7 @@ func TestChangesWithinTheWindowShareABatch(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	source := s.source()
-	source.Mapping.Window = 2 * time.Second
+	source.Window = 2 * time.Second
 	f, _ := s.run(source)
 	want := keys(40)
 	for _, key := range want {
@@ -263,7 +268,7 @@ func TestFullBatchSkipsTheWindow(t *testing.T) {
 	t.Parallel()
 	s := newStreamed(t)
 	source := s.source()
-	source.Mapping.BatchSize, source.Mapping.Window = 4, time.Hour
+	source.Batch, source.Window = 4, time.Hour
 	f, _ := s.run(source)
 	want := keys(10)
 	for _, key := range want {
@@ -293,7 +298,7 @@ func TestFailedRecordsAreRetriedThenDropped(t *testing.T) {
 			t.Parallel()
 			s := newStreamed(t)
 			source := s.source()
-			source.Mapping.BatchSize, source.Mapping.Window = 4, time.Hour
+			source.Batch, source.Window = 4, time.Hour
 			f, log := s.run(source)
 			f.mu.Lock()
 			f.answers = tt.answers
@@ -364,7 +369,7 @@ func TestEmulatorFailureLosesNoRecord(t *testing.T) {
 	}))
 	t.Cleanup(server.Close) // registered first: it runs after the source has ended
 	source := s.source()
-	source.Endpoint, source.Mapping.Window = server.URL, 0
+	source.Endpoint, source.Window = server.URL, 0
 	f, log := s.run(source)
 	want := keys(3)
 	for _, key := range want {

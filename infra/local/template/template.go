@@ -1,19 +1,15 @@
-// Package template reads the SAM template for the local gateway: the functions, their routes, the
-// authorizer, the gateway responses and the table.
+// Package template reads the SAM template for the local stack: parameters, the functions' environments,
+// the authorizer, the gateway responses and the table. Package functions has the functions' routes.
 //
 // It supports the part of SAM that the template uses, with the short forms !Ref, !GetAtt, !Sub and
-// !If of the intrinsic functions. It omits a function whose condition is false. Anything relevant
-// that it does not support is an error: the local gateway must not guess what the deployed one does.
+// !If of the intrinsic functions. Anything relevant that it does not support is an error: the local
+// stack must not guess what the deployed one does.
 package template
 
 import (
-	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,8 +22,7 @@ import (
 // Template is the part of a SAM template that the local gateway needs.
 type Template struct {
 	Parameters       map[string]string // every parameter's value: as set, else its default
-	Functions        []Function        // by name
-	Routes           []Route           // of Api events and of the API's definition, sorted by path and method
+	Timeout          time.Duration     // of functions without their own
 	Authorizer       Authorizer        // of every route that is not open
 	GatewayResponses map[string]GatewayResponse
 	CompressFrom     int // answers of at least this many bytes are compressed if the client accepts it; negative: never
@@ -35,31 +30,6 @@ type Template struct {
 
 	variables  map[string]map[string]yaml.Node // by function, then by variable, unresolved
 	conditions map[string]yaml.Node            // unresolved
-}
-
-// Function is one Lambda function.
-type Function struct {
-	Name     string        // the logical id, such as GetItem
-	Folder   string        // under functions/, such as get-item
-	Timeout  time.Duration // how long one invocation may take
-	Stream   *Stream       // nil: none
-	Schedule time.Duration // the interval between scheduled invocations; 0: none
-}
-
-// Stream maps the table's stream to a function, from the oldest record on. The function reports the
-// failed records of a batch.
-type Stream struct {
-	BatchSize int           // most records of a batch
-	Window    time.Duration // how long records are gathered into a batch
-	Filters   []string      // JSON patterns; a record must match one of them; none: all records
-}
-
-// Route maps a method and a path to a function.
-type Route struct {
-	Method   string // in capitals; ANY stands for all methods without their own route
-	Path     string // as in the template, with parameters {name} and {name+}
-	Function string // the logical id
-	Open     bool   // served without the authorizer
 }
 
 // Authorizer is the TOKEN authorizer of every route that is not open.
@@ -133,6 +103,9 @@ func (t *Template) Environment(function string, resources map[string]string) (ma
 	return environment, nil
 }
 
+// Holds reports whether a condition of the template holds.
+func (t *Template) Holds(condition string) (bool, error) { return t.scope(nil).holds(condition) }
+
 // scope returns the scope of references: parameters, conditions, and these resources.
 func (t *Template) scope(resources map[string]string) scope {
 	known := scope{}
@@ -164,17 +137,10 @@ type resource struct {
 }
 
 type functionProperties struct {
-	CodeURI     literal   `yaml:"CodeUri"`
 	Timeout     yaml.Node `yaml:"Timeout"`
 	Environment struct {
 		Variables map[string]yaml.Node `yaml:"Variables"`
 	} `yaml:"Environment"`
-	Events map[string]event `yaml:"Events"`
-}
-
-type event struct {
-	Type       literal   `yaml:"Type"`
-	Properties yaml.Node `yaml:"Properties"`
 }
 
 type apiProperties struct {
@@ -185,18 +151,6 @@ type apiProperties struct {
 	GatewayResponses map[string]gatewayResponseProperties `yaml:"GatewayResponses"`
 	BinaryMediaTypes []literal                            `yaml:"BinaryMediaTypes"`
 	CompressFrom     yaml.Node                            `yaml:"MinimumCompressionSize"`
-	Merge            bool                                 `yaml:"MergeDefinitions"`
-	Definition       struct {
-		Paths map[string]map[string]operation `yaml:"paths"`
-	} `yaml:"DefinitionBody"`
-}
-
-type operation struct {
-	Integration struct {
-		Type literal   `yaml:"type"`
-		URI  yaml.Node `yaml:"uri"`
-	} `yaml:"x-amazon-apigateway-integration"`
-	Others map[string]any `yaml:",inline"`
 }
 
 type authorizerProperties struct {
@@ -228,21 +182,22 @@ func (d *document) template(parameters map[string]string) (*Template, error) {
 	if err := node.Decode(&api); err != nil {
 		return nil, fmt.Errorf("%s: %w", apiName, err)
 	}
+	seconds, err := scope(parameters).number(&d.Globals.Function.Timeout)
+	if err != nil {
+		return nil, fmt.Errorf("property Timeout of Globals: %w", err)
+	}
+	t.Timeout = time.Duration(seconds) * time.Second
 	for _, name := range d.named("AWS::Serverless::Function") {
-		if err := d.addFunction(t, name, apiName); err != nil {
+		var own functionProperties
+		properties := d.Resources[name].Properties
+		if err := properties.Decode(&own); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		t.variables[name] = maps.Clone(d.Globals.Function.Environment.Variables)
+		maps.Copy(t.variables[name], own.Environment.Variables)
 	}
 	if !slices.Equal(api.BinaryMediaTypes, []literal{"*~1*"}) {
 		return nil, fmt.Errorf("%s: BinaryMediaTypes is %q: want all types, *~1*", apiName, api.BinaryMediaTypes)
-	}
-	defined, err := api.routes()
-	if err != nil {
-		return nil, fmt.Errorf("%s: DefinitionBody: %w", apiName, err)
-	}
-	t.Routes = append(t.Routes, defined...)
-	if err := sortRoutes(t.Routes); err != nil {
-		return nil, err
 	}
 	if t.Authorizer, err = d.authorizer(api, parameters); err != nil {
 		return nil, fmt.Errorf("%s: %w", apiName, err)
@@ -291,225 +246,6 @@ func (d *document) properties(name string) (*yaml.Node, error) {
 		return nil, fmt.Errorf("%s: conditions are not supported", name)
 	}
 	return &r.Properties, nil
-}
-
-// addFunction adds a function, its variables and its routes to t.
-func (d *document) addFunction(t *Template, name, apiName string) error {
-	resource := d.Resources[name]
-	if resource.Condition != "" {
-		holds, err := t.scope(nil).holds(string(resource.Condition))
-		if err != nil || !holds {
-			return err
-		}
-	}
-	var own functionProperties
-	if err := resource.Properties.Decode(&own); err != nil {
-		return err
-	}
-	folder, ok := strings.CutPrefix(path.Clean(string(own.CodeURI)), "functions/")
-	if !ok || strings.Contains(folder, "/") {
-		return fmt.Errorf("CodeUri is %q, want functions/<folder>", own.CodeURI)
-	}
-	timeout := own.Timeout
-	if timeout.IsZero() {
-		timeout = d.Globals.Function.Timeout
-	}
-	seconds, err := scope(t.Parameters).number(&timeout)
-	if err != nil {
-		return fmt.Errorf("property Timeout: %w", err)
-	}
-	variables := map[string]yaml.Node{}
-	maps.Copy(variables, d.Globals.Function.Environment.Variables)
-	maps.Copy(variables, own.Environment.Variables)
-	t.variables[name] = variables
-	function := Function{Name: name, Folder: folder, Timeout: time.Duration(seconds) * time.Second}
-	for id, e := range own.Events {
-		if err := d.addEvent(t, &function, e, apiName); err != nil {
-			return fmt.Errorf("event %s: %w", id, err)
-		}
-	}
-	t.Functions = append(t.Functions, function)
-	return nil
-}
-
-// addEvent adds an Api event as a route to t, and any other event to the function.
-func (d *document) addEvent(t *Template, f *Function, e event, apiName string) error {
-	switch e.Type {
-	case "Api":
-		r, err := route(e, apiName)
-		if err != nil {
-			return err
-		}
-		r.Function = f.Name
-		t.Routes = append(t.Routes, r)
-		return nil
-	case "DynamoDB":
-		if f.Stream != nil {
-			return fmt.Errorf("a second stream is not supported")
-		}
-		table, _, err := d.only("AWS::DynamoDB::Table")
-		if err != nil {
-			return err
-		}
-		f.Stream, err = stream(e, t.scope(map[string]string{table + ".StreamArn": "the table's"}))
-		return err
-	case "Schedule":
-		if f.Schedule != 0 {
-			return fmt.Errorf("a second schedule is not supported")
-		}
-		var err error
-		f.Schedule, err = schedule(e)
-		return err
-	case "HttpApi":
-		return fmt.Errorf("an HttpApi event makes a second API")
-	}
-	return fmt.Errorf("the type %q is not supported", e.Type)
-}
-
-func route(e event, apiName string) (Route, error) {
-	var properties struct {
-		RestAPI yaml.Node `yaml:"RestApiId"`
-		Path    literal   `yaml:"Path"`
-		Method  literal   `yaml:"Method"`
-		Auth    struct {
-			Authorizer literal        `yaml:"Authorizer"`
-			Others     map[string]any `yaml:",inline"`
-		} `yaml:"Auth"`
-		Others map[string]any `yaml:",inline"`
-	}
-	if err := e.Properties.Decode(&properties); err != nil {
-		return Route{}, err
-	}
-	if api := properties.RestAPI; api.Tag != "!Ref" || api.Value != apiName {
-		return Route{}, fmt.Errorf("RestApiId is not !Ref %s", apiName) // SAM would make a second API for it
-	}
-	if err := errors.Join(none(properties.Others), none(properties.Auth.Others)); err != nil {
-		return Route{}, err
-	}
-	if a := properties.Auth.Authorizer; a != "" && a != "NONE" {
-		return Route{}, fmt.Errorf("the authorizer is %s: want the default one, or NONE", a)
-	}
-	return Route{
-		Method: strings.ToUpper(string(properties.Method)), Path: string(properties.Path), Open: properties.Auth.Authorizer == "NONE",
-	}, nil
-}
-
-// invocation is the URI of an integration that invokes a function's alias live, as SAM calls it.
-var invocation = regexp.MustCompile(`^arn:\$\{AWS::Partition\}:apigateway:\$\{AWS::Region\}:lambda:path/2015-03-31/functions/\$\{(\w+)Aliaslive\}/invocations$`)
-
-// routes returns the routes of the API's definition, which SAM merges with those of the events. Each
-// is for any method.
-func (api apiProperties) routes() ([]Route, error) {
-	var routes []Route
-	for path, operations := range api.Definition.Paths {
-		for method, o := range operations {
-			delete(o.Others, "responses") // which REST APIs require and proxy integrations ignore
-			function := invocation.FindStringSubmatch(o.Integration.URI.Value)
-			switch {
-			case !api.Merge:
-				return nil, errors.New("want MergeDefinitions: true")
-			case method != "x-amazon-apigateway-any-method":
-				return nil, fmt.Errorf("%s: method %s is not supported: want an event", path, method)
-			case o.Integration.Type != "aws_proxy" || o.Integration.URI.Tag != "!Sub" || function == nil:
-				return nil, fmt.Errorf("%s: the integration is not a proxy for a function's alias", path)
-			}
-			if err := none(o.Others); err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
-			routes = append(routes, Route{Method: "ANY", Path: path, Function: function[1]})
-		}
-	}
-	return routes, nil
-}
-
-// stream reads an event of type DynamoDB. In its scope only the table's stream resolves.
-func stream(e event, known scope) (*Stream, error) {
-	var properties struct {
-		Stream           yaml.Node `yaml:"Stream"`
-		StartingPosition literal   `yaml:"StartingPosition"`
-		BatchSize        yaml.Node `yaml:"BatchSize"`
-		Window           yaml.Node `yaml:"MaximumBatchingWindowInSeconds"`
-		ResponseTypes    []literal `yaml:"FunctionResponseTypes"`
-		FilterCriteria   struct {
-			Filters []struct {
-				Pattern literal `yaml:"Pattern"`
-			} `yaml:"Filters"`
-		} `yaml:"FilterCriteria"`
-		// Accepted without effect: these apply to a batch that fails repeatedly.
-		Retries yaml.Node      `yaml:"MaximumRetryAttempts"`
-		Bisect  yaml.Node      `yaml:"BisectBatchOnFunctionError"`
-		Failed  yaml.Node      `yaml:"DestinationConfig"`
-		Others  map[string]any `yaml:",inline"`
-	}
-	if err := e.Properties.Decode(&properties); err != nil {
-		return nil, err
-	}
-	if err := none(properties.Others); err != nil {
-		return nil, err
-	}
-	if _, err := known.text(&properties.Stream); err != nil {
-		return nil, fmt.Errorf("property Stream: %w", err)
-	}
-	if properties.StartingPosition != "TRIM_HORIZON" {
-		return nil, fmt.Errorf("StartingPosition is %q, want TRIM_HORIZON", properties.StartingPosition)
-	}
-	if !slices.Equal(properties.ResponseTypes, []literal{"ReportBatchItemFailures"}) {
-		return nil, fmt.Errorf("FunctionResponseTypes is %q, want ReportBatchItemFailures", properties.ResponseTypes)
-	}
-	size, err := known.number(&properties.BatchSize)
-	if err != nil {
-		return nil, fmt.Errorf("property BatchSize: %w", err)
-	}
-	seconds, err := known.number(&properties.Window)
-	if err != nil {
-		return nil, fmt.Errorf("property MaximumBatchingWindowInSeconds: %w", err)
-	}
-	s := &Stream{BatchSize: size, Window: time.Duration(seconds) * time.Second}
-	for _, filter := range properties.FilterCriteria.Filters {
-		if !json.Valid([]byte(filter.Pattern)) {
-			return nil, fmt.Errorf("the pattern %s is not JSON", filter.Pattern)
-		}
-		s.Filters = append(s.Filters, string(filter.Pattern))
-	}
-	return s, nil
-}
-
-var rate = regexp.MustCompile(`^rate\(([1-9][0-9]*) (minute|hour)s?\)$`)
-
-// schedule reads an event of type Schedule: a rate, in minutes or hours.
-func schedule(e event) (time.Duration, error) {
-	var properties struct {
-		Schedule literal        `yaml:"Schedule"`
-		Others   map[string]any `yaml:",inline"`
-	}
-	if err := e.Properties.Decode(&properties); err != nil {
-		return 0, err
-	}
-	if err := none(properties.Others); err != nil {
-		return 0, err
-	}
-	match := rate.FindStringSubmatch(string(properties.Schedule))
-	if match == nil {
-		return 0, fmt.Errorf("property Schedule is %q, want rate(… minutes) or rate(… hours)", properties.Schedule)
-	}
-	every, err := strconv.Atoi(match[1])
-	if err != nil {
-		return 0, fmt.Errorf("property Schedule: %w", err)
-	}
-	return time.Duration(every) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]], nil
-}
-
-// sortRoutes sorts routes and refuses duplicates.
-func sortRoutes(routes []Route) error {
-	slices.SortFunc(routes, func(a, b Route) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method), strings.Compare(a.Function, b.Function))
-	})
-	for i := 1; i < len(routes); i++ {
-		if a, b := routes[i-1], routes[i]; a.Path == b.Path && a.Method == b.Method {
-			return fmt.Errorf("%s %s leads to %s and to %s", a.Method, a.Path, a.Function, b.Function)
-		}
-	}
-	return nil
 }
 
 func (d *document) authorizer(api apiProperties, parameters map[string]string) (Authorizer, error) {

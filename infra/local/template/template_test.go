@@ -40,15 +40,6 @@ Resources:
       StageName: !Ref Stage
       MinimumCompressionSize: !Ref Limit
       BinaryMediaTypes: ["*~1*"]
-      MergeDefinitions: true
-      DefinitionBody:
-        paths:
-          /things/{id}:
-            x-amazon-apigateway-any-method:
-              responses: {}
-              x-amazon-apigateway-integration:
-                type: aws_proxy
-                uri: !Sub "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${ShowAliaslive}/invocations"
       Auth:
         DefaultAuthorizer: Keys
         Authorizers:
@@ -84,34 +75,11 @@ Resources:
           COUNT: 7
           LARGE: !If [IsLarge, !Ref Size, "-"]
           SMALL: !If [IsSmall, !Ref Size, "-"]
-      Events:
-        One:
-          Type: Api
-          Properties: {RestApiId: !Ref Api, Path: "/things/{id}", Method: get}
-        Rest:
-          Type: Api
-          Properties: {RestApiId: !Ref Api, Path: "/{proxy+}", Method: ANY, Auth: {Authorizer: NONE}}
-        Timer:
-          Type: Schedule
-          Properties: {Schedule: rate(1 hour)}
   Follow:
     Type: AWS::Serverless::Function
     Condition: IsSmall
     Properties:
       CodeUri: functions/follow
-      Events:
-        Rows:
-          Type: DynamoDB
-          Properties:
-            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]
-            StartingPosition: TRIM_HORIZON
-            BatchSize: 10
-            MaximumBatchingWindowInSeconds: !Ref Limit
-            FilterCriteria: {Filters: [{Pattern: '{"eventName": ["INSERT"]}'}, {Pattern: '{}'}]}
-            FunctionResponseTypes: [ReportBatchItemFailures]
-            MaximumRetryAttempts: 3
-            BisectBatchOnFunctionError: true
-            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}}
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -151,19 +119,7 @@ func TestReadReturnsAllDeclarations(t *testing.T) {
 	}
 	want := &template.Template{
 		Parameters: map[string]string{"Stage": "dev", "Size": "small", "Limit": "5"},
-		Functions: []template.Function{
-			{Name: "Check", Folder: "check", Timeout: 3 * time.Second},
-			{
-				Name: "Follow", Folder: "follow", Timeout: 20 * time.Second,
-				Stream: &template.Stream{BatchSize: 10, Window: 5 * time.Second, Filters: []string{`{"eventName": ["INSERT"]}`, "{}"}},
-			},
-			{Name: "Show", Folder: "show", Timeout: 20 * time.Second, Schedule: time.Hour},
-		},
-		Routes: []template.Route{
-			{Method: "ANY", Path: "/things/{id}", Function: "Show"},
-			{Method: "GET", Path: "/things/{id}", Function: "Show"},
-			{Method: "ANY", Path: "/{proxy+}", Function: "Show", Open: true},
-		},
+		Timeout:    20 * time.Second,
 		Authorizer: template.Authorizer{
 			Function:     "Check",
 			Header:       "Authorization",
@@ -188,44 +144,21 @@ func TestReadReturnsAllDeclarations(t *testing.T) {
 	}
 }
 
-func TestFunctionWithFalseConditionIsOmitted(t *testing.T) {
-	tmpl, err := template.Read(write(t, small), map[string]string{"Size": "large"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, f := range tmpl.Functions {
-		names = append(names, f.Name)
-	}
-	if diff := cmp.Diff([]string{"Check", "Show"}, names); diff != "" {
-		t.Errorf("functions (-want +got):\n%s", diff)
-	}
-	if environment, err := tmpl.Environment("Follow", nil); err == nil {
-		t.Errorf("Environment(omitted function) = %v, want an error", environment)
-	}
-}
-
-func TestScheduleIsARateInMinutesOrHours(t *testing.T) {
-	for schedule, want := range map[string]time.Duration{
-		"rate(5 minutes)":  5 * time.Minute,
-		"rate(1 minute)":   time.Minute,
-		"rate(12 hours)":   12 * time.Hour,
-		"rate(0 minutes)":  0, // 0 means refused
-		"rate(5 days)":     0,
-		"cron(0 * * * *)":  0,
-		"rate(-5 minutes)": 0,
-	} {
-		tmpl, err := template.Read(write(t, edit(t, "rate(1 hour)", schedule)), nil)
-		if want == 0 {
-			if err == nil || !strings.Contains(err.Error(), "Show: event Timer: property Schedule is ") {
-				t.Errorf("Read(schedule %s) = %v, want an error", schedule, err)
-			}
-			continue
-		}
+func TestConditionsFollowTheirParameters(t *testing.T) {
+	for size, large := range map[string]bool{"small": false, "large": true} {
+		tmpl, err := template.Read(write(t, small), map[string]string{"Size": size})
 		if err != nil {
-			t.Errorf("Read(schedule %s) = %v", schedule, err)
-		} else if got := tmpl.Functions[2].Schedule; got != want {
-			t.Errorf("Read(schedule %s).Schedule = %v, want %v", schedule, got, want)
+			t.Fatal(err)
+		}
+		for condition, want := range map[string]bool{"IsLarge": large, "IsSmall": !large} {
+			if got, err := tmpl.Holds(condition); err != nil || got != want {
+				t.Errorf("Holds(%s) with Size=%s = %v, %v, want %v", condition, size, got, err, want)
+			}
+		}
+		for _, condition := range []string{"Maybe", "IsOdd"} { // unknown, and not supported
+			if got, err := tmpl.Holds(condition); err == nil {
+				t.Errorf("Holds(%s) = %v, want an error", condition, got)
+			}
 		}
 	}
 }
@@ -282,48 +215,16 @@ func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 	const (
 		secondTable    = "  Other: {Type: AWS::DynamoDB::Table}\n  Table:\n    Type: AWS::DynamoDB::Table"
 		firstTableOnly = "  Table:\n    Type: AWS::DynamoDB::Table"
-		anotherStream  = "        More: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: TRIM_HORIZON, " +
-			"BatchSize: 1, MaximumBatchingWindowInSeconds: 0, FunctionResponseTypes: [ReportBatchItemFailures]}}\n"
 	)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"NotYAML":               {"Parameters:\n", "Parameters: [\n", "yaml"},
 		"DuplicateKey":          {"    Timeout: 20\n", "    Timeout: 20\n    Timeout: 21\n", "already defined"},
 		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !Select [0, [1]]", "Timeout: line 12: cannot resolve !Select"},
 		"UnknownReference":      {"Timeout: 20", "Timeout: !Ref Patience", "cannot resolve the reference to Patience"},
-		"NoTimeout":             {"Timeout: 20", "MemorySize: 128", "Follow: property Timeout: there is no value"},
 		"TimeoutNotWhole":       {"Timeout: 20", "Timeout: 1.5", `want a whole number, have "1.5"`},
-		"CodeElsewhere":         {"functions/show", "src/show", `Show: CodeUri is "src/show"`},
-		"CodeDeeper":            {"functions/show", "functions/a/b", `CodeUri is "functions/a/b"`},
-		"CodeFromReference":     {"functions/show", "!Ref Stage", "want a plain string, have !Ref"},
-		"UnknownCondition":      {"  Show:\n", "  Show:\n    Condition: Maybe\n", "Show: cannot resolve the condition Maybe"},
-		"ConditionNotRead":      {"  Show:\n", "  Show:\n    Condition: IsOdd\n", "Show: cannot resolve the condition IsOdd"},
 		"ConditionalTable":      {"  Table:\n", "  Table:\n    Condition: IsSmall\n", "Table: conditions are not supported"},
-		"OtherAPI":              {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{RestApiId: !Ref Other, Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
-		"ImplicitAPI":           {`{RestApiId: !Ref Api, Path: "/{proxy+}"`, `{Path: "/{proxy+}"`, "event Rest: RestApiId is not !Ref Api"},
-		"HTTPAPI":               {"Type: Schedule", "Type: HttpApi", "event Timer: an HttpApi event makes a second API"},
-		"RouteWithItsOwnAuth":   {"{Authorizer: NONE}", "{Authorizer: Others}", "event Rest: the authorizer is Others: want the default one, or NONE"},
-		"RouteWithMoreAuth":     {"{Authorizer: NONE}", "{ApiKeyRequired: true}", "event Rest: not supported: ApiKeyRequired"},
 		"TextBodies":            {`["*~1*"]`, `[image/png]`, `Api: BinaryMediaTypes is ["image/png"]`},
-		"NotMerged":             {"MergeDefinitions: true", "MergeDefinitions: false", "Api: DefinitionBody: want MergeDefinitions: true"},
-		"DefinedMethod":         {"x-amazon-apigateway-any-method", "get", "/things/{id}: method get is not supported"},
-		"DefinedElsewhere":      {"type: aws_proxy", "type: http_proxy", "/things/{id}: the integration is not a proxy"},
-		"DefinedWithoutAlias":   {"${ShowAliaslive}", "${Show}", "/things/{id}: the integration is not a proxy"},
-		"DefinedWithMore":       {"responses: {}", "security: []", "/things/{id}: not supported: security"},
 		"CompressionUnknown":    {"MinimumCompressionSize: !Ref Limit", "MinimumCompressionSize: !Ref Stage", "Api: MinimumCompressionSize: "},
-		"OtherEvent":            {"Type: Schedule", "Type: SQS", `event Timer: the type "SQS" is not supported`},
-		"ScheduleWithMore":      {"{Schedule: rate(1 hour)}", "{Schedule: rate(1 hour), Input: x}", "event Timer: not supported: Input"},
-		"TwoSchedules":          {"        Timer:\n", "        Other: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}\n        Timer:\n", "a second schedule is not supported"},
-		"StreamWithMore":        {"        Timer:\n          Type: Schedule\n", "        Timer:\n          Type: DynamoDB\n", "event Timer: not supported: Schedule"},
-		"TwoStreams":            {"        Rows:\n", anotherStream + "        Rows:\n", "a second stream is not supported"},
-		"StreamOfOther":         {"!GetAtt Table.StreamArn", "!GetAtt Other.StreamArn", "event Rows: property Stream: line 87: cannot resolve the reference to Other.StreamArn"},
-		"NoStream":              {"            Stream: !If [IsLarge, !Ref Stage, !GetAtt Table.StreamArn]\n", "", "event Rows: property Stream: there is no value"},
-		"StreamFromNow":         {"TRIM_HORIZON", "LATEST", `event Rows: StartingPosition is "LATEST", want TRIM_HORIZON`},
-		"NoBatchSize":           {"            BatchSize: 10\n", "", "event Rows: property BatchSize: there is no value"},
-		"NoWindow":              {"            MaximumBatchingWindowInSeconds: !Ref Limit\n", "", "event Rows: property MaximumBatchingWindowInSeconds: there is no value"},
-		"AllOrNothing":          {"            FunctionResponseTypes: [ReportBatchItemFailures]\n", "", "event Rows: FunctionResponseTypes is []"},
-		"FilterNotJSON":         {"Pattern: '{}'", "Pattern: '{'", "event Rows: the pattern { is not JSON"},
-		"StreamInParallel":      {"            BatchSize: 10\n", "            BatchSize: 10\n            ParallelizationFactor: 2\n", "event Rows: not supported: ParallelizationFactor"},
-		"RouteTwice":            {`"/{proxy+}", Method: ANY`, `"/things/{id}", Method: GET`, "GET /things/{id} leads to Show and to Show"},
 		"NoAuthorizer":          {"DefaultAuthorizer: Keys", "DefaultAuthorizer: Others", `DefaultAuthorizer "Others" is not among`},
 		"RequestAuthorizer":     {"FunctionPayloadType: TOKEN", "FunctionPayloadType: REQUEST", `FunctionPayloadType is "REQUEST"`},
 		"AuthorizerNotFunction": {"!Ref Check.Alias", "!Ref Table.Alias", "FunctionArn is not !Ref <function>.Alias"},
@@ -391,11 +292,11 @@ func TestEnvironmentRefusesUnknownReferences(t *testing.T) {
 	}{
 		"NoSuchFunction":   {small, "Hide", all, "environment of Hide: the template has no such function"},
 		"UnknownResource":  {small, "Show", map[string]string{"Key.Arn": "arn:key"}, "environment of Show: TABLE: "},
-		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 64: cannot resolve the reference to Key.Id"},
-		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 65: cannot resolve !Select"},
-		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 65: cannot resolve the condition IsOdd"},
-		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 65: cannot resolve !!map"},
-		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 65: cannot resolve !!null"},
+		"UnknownAttribute": {edit(t, "${Key.Arn}", "${Key.Id}"), "Show", all, "NAME: line 55: cannot resolve the reference to Key.Id"},
+		"UnknownIntrinsic": {edit(t, "COUNT: 7", "COUNT: !Select [0, [1]]"), "Show", all, "COUNT: line 56: cannot resolve !Select"},
+		"UnknownCondition": {edit(t, "COUNT: 7", "COUNT: !If [IsOdd, 1, 2]"), "Show", all, "COUNT: line 56: cannot resolve the condition IsOdd"},
+		"LongForm":         {edit(t, "COUNT: 7", "COUNT: {Ref: Limit}"), "Show", all, "COUNT: line 56: cannot resolve !!map"},
+		"Null":             {edit(t, "COUNT: 7", "COUNT:"), "Show", all, "COUNT: line 56: cannot resolve !!null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmpl, err := template.Read(write(t, test.text), nil)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
-	"goblins-secrets/infra/local/template"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -37,22 +37,18 @@ const (
 
 // eventOf returns the file with a function's own event.
 func eventOf(function string) (string, error) {
-	path, err := checkout.Path("template.yaml")
-	if err != nil {
-		return "", err
-	}
-	tmpl, err := template.Read(path, nil)
+	table, err := functions.Load()
 	if err != nil {
 		return "", err
 	}
 	var names []string
-	for _, f := range tmpl.Functions {
-		if f.Name == function {
-			return checkout.Path("events", f.Folder+".json")
+	for _, f := range table {
+		if f.ID() == function {
+			return checkout.Path("events", f.Name+".json")
 		}
-		names = append(names, f.Name)
+		names = append(names, f.ID())
 	}
-	return "", fmt.Errorf("there is no function %s: the template has %s", function, strings.Join(names, ", "))
+	return "", fmt.Errorf("there is no function %s: the table has %s", function, strings.Join(names, ", "))
 }
 
 // seed resets the account of the events to the state that they expect: two secrets beside

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/template"
@@ -75,7 +76,7 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions := readTemplate(t).Functions
+	table := readTable(t)
 	for _, name := range eventFiles(t) {
 		t.Run(name, func(t *testing.T) {
 			event, err := os.ReadFile(filepath.Join(dir, name))
@@ -83,26 +84,26 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 				t.Fatal(err)
 			}
 			// A file is named after its function, and after the reason of a refusal.
-			i := slices.IndexFunc(functions, func(f template.Function) bool {
-				rest, ok := strings.CutPrefix(filepath.Base(name), f.Folder)
+			i := slices.IndexFunc(table, func(f functions.Function) bool {
+				rest, ok := strings.CutPrefix(filepath.Base(name), f.Name)
 				return ok && (rest == ".json" || rest[0] == '-')
 			})
 			if err := seed(t.Context(), manager); err != nil {
 				t.Fatal(err)
 			}
-			answer, failed := send(t, functions[i].Name, event)
+			answer, failed := send(t, table[i].ID(), event)
 			want, body := outcomes[name], string(answer)
 			var proxy events.APIGatewayProxyResponse
 			if err := json.Unmarshal(answer, &proxy); err == nil && proxy.StatusCode != 0 {
 				if ok := proxy.StatusCode == want.status || want.status == 0 && proxy.StatusCode/100 == 2; !ok {
-					t.Errorf("%s = %s, want status %d, or a success if it is 0", functions[i].Name, answer, want.status)
+					t.Errorf("%s = %s, want status %d, or a success if it is 0", table[i].ID(), answer, want.status)
 				}
 				body = proxy.Body
 			} else if want.status != 0 {
-				t.Errorf("%s = %s, %v, want status %d", functions[i].Name, answer, err, want.status)
+				t.Errorf("%s = %s, %v, want status %d", table[i].ID(), answer, err, want.status)
 			}
 			if failed != want.fails || !strings.Contains(body, want.part) {
-				t.Errorf("%s = %s, failed: %v, want %s", functions[i].Name, answer, failed, want.part)
+				t.Errorf("%s = %s, failed: %v, want %s", table[i].ID(), answer, failed, want.part)
 			}
 		})
 	}
@@ -112,7 +113,7 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 func TestEventsHaveTheirOutcomes(t *testing.T) {
 	table := secretstest.NewTable(t)
 	manager := table.Manager(t)
-	handlers, err := stack.Functions(readTemplate(t), func(function string) (func(string) string, error) {
+	handlers, err := stack.Functions(readTable(t), func(function string) (func(string) string, error) {
 		return table.Environment(t, function), nil
 	})
 	if err != nil {
@@ -156,8 +157,8 @@ func TestEveryFunctionHasAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range readTemplate(t).Functions {
-		path, err := eventOf(f.Name)
+	for _, f := range readTable(t) {
+		path, err := eventOf(f.ID())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,6 +185,15 @@ func TestEveryFunctionHasAnEvent(t *testing.T) {
 			}
 		}
 	}
+}
+
+func readTable(t *testing.T) []functions.Function {
+	t.Helper()
+	table, err := functions.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
 }
 
 func readTemplate(t *testing.T) *template.Template {
