@@ -15,7 +15,6 @@ import (
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/infra/local/template"
-	"goblins-secrets/infra/local/template/templatetest"
 )
 
 // The tests in this file check the repository's own template. They use package template for the
@@ -41,19 +40,9 @@ func readRepository(t *testing.T, set map[string]string) *template.Template {
 	return tmpl
 }
 
-// value is a part of the template as a plain document; see package templatetest.
-type value = templatetest.Value
-
-var (
-	at        = templatetest.At
-	list      = templatetest.List
-	resources = templatetest.Resources
-	check     = templatetest.Check
-)
-
 func document(t *testing.T) value {
 	t.Helper()
-	return templatetest.Read(t, "template.yaml")
+	return read(t, "template.yaml")
 }
 
 // only returns the properties of the one resource of a type.

@@ -64,6 +64,14 @@ func Fail(name, format string, args ...any) *Error {
 	return &Error{name, fmt.Sprintf(format, args...)}
 }
 
+// Between refuses a member whose value or length is outside low to high. A missing member has length 0.
+func Between(member string, n, low, high int) error {
+	if n < low || n > high {
+		return Fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
+	}
+	return nil
+}
+
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
 // Decode makes an Operation from a function of a decoded request.

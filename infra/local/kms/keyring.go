@@ -60,7 +60,7 @@ func (k key) latest() (backingKey, uint32) {
 // find returns the key that id names: a key id, a key ARN, an alias name or an
 // alias ARN.
 func (ring *keyring) find(id string) (key, error) {
-	if err := between("keyId", len(id), 1, 2048); err != nil {
+	if err := awsjson.Between("keyId", len(id), 1, 2048); err != nil {
 		return key{}, err
 	}
 	name, err := localName(id)
@@ -92,7 +92,7 @@ func (ring *keyring) findKey(id string) (key, error) {
 // addAlias adds an alias of a key.
 func (ring *keyring) addAlias(name, keyID string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
-	if err := between("aliasName", len(name), 1, 256); err != nil {
+	if err := awsjson.Between("aliasName", len(name), 1, 256); err != nil {
 		return err
 	}
 	if rest, ok := strings.CutPrefix(name, "alias/"); !ok || strings.Trim(rest, "/") == "" {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"goblins-secrets/infra/local/awsjson"
 )
 
 const (
@@ -69,7 +71,7 @@ func (in dataKeyRequest) size() (int, error) {
 	case (in.KeySpec == "") == (in.NumberOfBytes == nil):
 		return 0, fail("ValidationException", "Please specify either number of bytes or key spec.")
 	case in.NumberOfBytes != nil:
-		return *in.NumberOfBytes, between("numberOfBytes", *in.NumberOfBytes, 1, maxDataKey)
+		return *in.NumberOfBytes, awsjson.Between("numberOfBytes", *in.NumberOfBytes, 1, maxDataKey)
 	case in.KeySpec == "AES_256":
 		return 32, nil
 	case in.KeySpec == "AES_128":
@@ -87,7 +89,7 @@ func (s *Server) decryptData(in struct {
 	if in.EncryptionAlgorithm != "" && in.EncryptionAlgorithm != algorithm {
 		return nil, fail("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.", in.EncryptionAlgorithm, algorithm)
 	}
-	if err := between("ciphertextBlob", len(in.CiphertextBlob), 1, maxBlob); err != nil {
+	if err := awsjson.Between("ciphertextBlob", len(in.CiphertextBlob), 1, maxBlob); err != nil {
 		return nil, err
 	}
 	opened, err := decrypt(s.current.Load(), in.KeyId, in.CiphertextBlob, in.EncryptionContext)
@@ -142,15 +144,6 @@ func decrypt(ring *keyring, keyID *string, blob []byte, context map[string]strin
 	backing := k.BackingKeys[header.backing]
 	plaintext, err := unseal(blob, backing.Secret, context)
 	return cryptoResult{k.arn(), backing.ID, plaintext}, err
-}
-
-// between refuses a member whose value or length is outside low to high. A missing
-// member has length 0.
-func between(member string, n, low, high int) error {
-	if n < low || n > high {
-		return fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
-	}
-	return nil
 }
 
 func invalidCiphertext() error {

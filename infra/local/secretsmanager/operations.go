@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"goblins-secrets/infra/local/awsjson"
 )
 
 const (
@@ -69,7 +71,7 @@ func (in valueRequest) check() error {
 		return fail("InvalidParameterException", "ClientRequestToken must be 32-64 characters long.")
 	}
 	value, _ := in.value()
-	return between("secretString or secretBinary", len(value), 1, maxValue)
+	return awsjson.Between("secretString or secretBinary", len(value), 1, maxValue)
 }
 
 func (sec secret) identity() answer { return answer{"ARN": sec.ARN, "Name": sec.name} }
@@ -86,8 +88,8 @@ func (s *Server) createSecret(ctx context.Context, in struct {
 		return nil, fail("InvalidParameterException", "AddReplicaRegions is not supported here.")
 	}
 	if err := cmp.Or(
-		between("name", len(in.Name), 1, maxName),
-		between("description", utf8.RuneCountInString(in.Description), 0, maxDescription),
+		awsjson.Between("name", len(in.Name), 1, maxName),
+		awsjson.Between("description", utf8.RuneCountInString(in.Description), 0, maxDescription),
 		in.check(),
 	); err != nil {
 		return nil, err
@@ -280,8 +282,8 @@ func (s *Server) tagResource(_ context.Context, in struct {
 func (sec *secret) tag(tags []tag) error {
 	for _, t := range tags {
 		if err := cmp.Or(
-			between("tag key", utf8.RuneCountInString(t.Key), 1, maxTagKey),
-			between("tag value", utf8.RuneCountInString(t.Value), 0, maxTagValue),
+			awsjson.Between("tag key", utf8.RuneCountInString(t.Key), 1, maxTagKey),
+			awsjson.Between("tag value", utf8.RuneCountInString(t.Value), 0, maxTagValue),
 		); err != nil {
 			return err
 		}
@@ -318,11 +320,11 @@ func (s *Server) putSecretValue(ctx context.Context, in struct {
 	if in.VersionStages != nil {
 		stages = in.VersionStages
 	}
-	if err := between("versionStages", len(stages), 1, maxStages); err != nil {
+	if err := awsjson.Between("versionStages", len(stages), 1, maxStages); err != nil {
 		return nil, err
 	}
 	for _, stage := range stages {
-		if err := between("versionStages", len(stage), 1, maxStage); err != nil {
+		if err := awsjson.Between("versionStages", len(stage), 1, maxStage); err != nil {
 			return nil, err
 		}
 	}
@@ -373,7 +375,7 @@ func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, Versio
 func (s *Server) updateSecretVersionStage(_ context.Context, in struct {
 	SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId string
 }) (answer, error) {
-	if err := between("versionStage", len(in.VersionStage), 1, maxStage); err != nil {
+	if err := awsjson.Between("versionStage", len(in.VersionStage), 1, maxStage); err != nil {
 		return nil, err
 	}
 	sec, err := s.changeSecret(in.SecretId, func(sec *secret) error {
@@ -446,7 +448,7 @@ func (in pageRequest) page(member string, keys []string, show func(key string) a
 	if in.MaxResults != nil {
 		limit = *in.MaxResults
 	}
-	if err := between("maxResults", limit, 1, maxPage); err != nil {
+	if err := awsjson.Between("maxResults", limit, 1, maxPage); err != nil {
 		return nil, err
 	}
 	if in.NextToken != "" {
@@ -467,15 +469,6 @@ func (in pageRequest) page(member string, keys []string, show func(key string) a
 	}
 	out[member] = shown
 	return out, nil
-}
-
-// between refuses a member whose value or length is outside low to high. A missing
-// member has length 0.
-func between(member string, n, low, high int) error {
-	if n < low || n > high {
-		return fail("ValidationException", "1 validation error detected: '%s' failed to satisfy constraint: %d is not between %d and %d", member, n, low, high)
-	}
-	return nil
 }
 
 // epoch returns a time in the protocol's format: seconds since 1970.

@@ -152,7 +152,7 @@ func newARN(name string) string {
 // find returns the secret behind id: a name, or an ARN with or without its random
 // characters.
 func (v vault) find(id string) (secret, error) {
-	if err := between("secretId", len(id), 1, 2048); err != nil {
+	if err := awsjson.Between("secretId", len(id), 1, 2048); err != nil {
 		return secret{}, err
 	}
 	if sec, ok := v[id]; ok {

@@ -1,6 +1,4 @@
-// Package infra tests that the CloudFormation templates in its folder do what operators rely on.
-// cfn-lint checks that they are valid (make validate).
-package infra
+package goblins_test
 
 import (
 	"encoding/json"
@@ -15,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"goblins-secrets/infra/local/checkout"
-	"goblins-secrets/infra/local/template/templatetest"
 )
+
+// The tests in this file check the templates in infra/: alarms, firewall, domain, account and pipeline.
+// cfn-lint checks that they are valid (make validate).
 
 // sent returns the metrics in the table of package metrics. Each has the one dimension Stack.
 func sent(t *testing.T) []string {
@@ -37,21 +37,6 @@ func sent(t *testing.T) []string {
 		t.Fatalf("the table of metrics in %s names %v", path, names)
 	}
 	return names
-}
-
-// The template as a document; see package templatetest.
-type value = templatetest.Value
-
-var (
-	at        = templatetest.At
-	list      = templatetest.List
-	resources = templatetest.Resources
-	check     = templatetest.Check
-)
-
-func read(t *testing.T, file string) value {
-	t.Helper()
-	return templatetest.Read(t, file)
 }
 
 func text(v value) string {
@@ -413,7 +398,7 @@ func TestGitHubTrustsOneEnvironment(t *testing.T) {
 	check(t, equal, "sts.amazonaws.com", "token.actions.githubusercontent.com:aud")
 	check(t, equal, "!Sub repo:${Repository}:environment:${Environment}", "token.actions.githubusercontent.com:sub")
 
-	for _, s := range statements(doc, "DeployRole") {
+	for _, s := range statementsOf(doc, "DeployRole") {
 		for _, action := range list(at(s, "Action")) {
 			service, _, _ := strings.Cut(text(action), ":")
 			if !slices.Contains([]string{"cloudformation", "iam", "s3"}, service) {
@@ -426,7 +411,7 @@ func TestGitHubTrustsOneEnvironment(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range statements(doc, "ExecutionRole") {
+	for _, s := range statementsOf(doc, "ExecutionRole") {
 		for _, action := range list(at(s, "Action")) {
 			for _, never := range []string{
 				"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DeleteTable",
@@ -441,7 +426,7 @@ func TestGitHubTrustsOneEnvironment(t *testing.T) {
 	}
 }
 
-func statements(doc value, role string) []value {
+func statementsOf(doc value, role string) []value {
 	var all []value
 	for _, p := range list(at(doc, "Resources", role, "Properties", "Policies")) {
 		all = append(all, list(at(p, "PolicyDocument", "Statement"))...)
@@ -452,7 +437,7 @@ func statements(doc value, role string) []value {
 // ExecutionRole deploys the root template and those nested in it, so it needs all their services.
 func TestGitHubMayDeployEveryResource(t *testing.T) {
 	may := map[string]bool{} // services, and actions
-	for _, s := range statements(read(t, "infra/github.yaml"), "ExecutionRole") {
+	for _, s := range statementsOf(read(t, "infra/github.yaml"), "ExecutionRole") {
 		for _, action := range list(at(s, "Action")) {
 			service, _, _ := strings.Cut(text(action), ":")
 			may[service] = true
