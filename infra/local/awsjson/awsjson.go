@@ -1,5 +1,5 @@
 // Package awsjson has the common parts of the local stand-ins for AWS services: the
-// protocol AWS JSON 1.1, and a durable state file.
+// protocol AWS JSON 1.1, and a durable state.
 //
 // A request is POST / with the operation in a header:
 //
@@ -24,8 +24,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/google/uuid"
@@ -123,35 +121,4 @@ func (a API) dispatch(r *http.Request) (Answer, error) {
 		return nil, Fail("SerializationException", "The request could not be read.")
 	}
 	return operation(r.Context(), body)
-}
-
-// WriteFile atomically replaces the file at path by content as JSON, mode 0600. It
-// returns when both the bytes and the name are on disk. A crash leaves either the old
-// file or the new one.
-func WriteFile(path string, content any) error {
-	data, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return err
-	}
-	// A fixed name for the unfinished file: a crash leaves at most one behind.
-	unfinished := path + ".tmp"
-	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(unfinished, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(unfinished))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -2,13 +2,9 @@ package kms
 
 import (
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"strings"
 	"time"
 
@@ -148,22 +144,13 @@ func (s *Server) newBackingKey() (backingKey, error) {
 	return backingKey{ID: hex.EncodeToString(random[:secretSize]), Secret: random[secretSize:]}, nil
 }
 
-// update applies change to a copy of the keyring, writes the copy to the file and then
-// publishes it. An error leaves everything unchanged. Readers share the slices and
-// pointers inside a key, so change must replace them and never write into them.
+// update applies change to a copy of the keyring. Readers share the slices inside a key, so change must
+// replace them and never write into them.
 func (s *Server) update(change func(*keyring) error) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	old := s.current.Load()
-	next := &keyring{Version: fileVersion, Keys: maps.Clone(old.Keys), Aliases: maps.Clone(old.Aliases)}
-	if err := change(next); err != nil {
-		return err
-	}
-	if err := awsjson.WriteFile(s.path, next); err != nil {
-		return fmt.Errorf("save KMS keys: %w", err)
-	}
-	s.current.Store(next)
-	return nil
+	return s.state.Update(func(old *keyring) (*keyring, error) {
+		next := &keyring{Version: fileVersion, Keys: maps.Clone(old.Keys), Aliases: maps.Clone(old.Aliases)}
+		return next, change(next)
+	})
 }
 
 // changeKey applies change to the key behind id.
@@ -181,28 +168,10 @@ func (s *Server) changeKey(id string, change func(*key) error) error {
 	})
 }
 
-func readKeyring(path string) (*keyring, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &keyring{Version: fileVersion, Keys: map[string]key{}, Aliases: map[string]alias{}}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	ring := new(keyring)
-	if err := json.Unmarshal(data, ring); err != nil {
-		return nil, fmt.Errorf("%s is not a key file: %w", path, err)
-	}
-	if err := ring.check(); err != nil {
-		return nil, fmt.Errorf("%s is not a key file: %w", path, err)
-	}
-	return ring, nil
-}
-
 // check validates a keyring read from a file and sets the ids of its keys. It repairs
 // nothing: with a lost key, everything encrypted under it would be lost without notice.
 func (ring *keyring) check() error {
-	if ring.Version != fileVersion || ring.Keys == nil || ring.Aliases == nil {
+	if ring == nil || ring.Version != fileVersion || ring.Keys == nil || ring.Aliases == nil {
 		return fmt.Errorf("want version %d, keys and aliases", fileVersion)
 	}
 	for id, k := range ring.Keys {

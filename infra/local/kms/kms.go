@@ -16,7 +16,8 @@
 //
 // The operations are those that the product calls, GenerateDataKey and Decrypt, and RotateKeyOnDemand,
 // which its operators may call. Their limits and errors follow the AWS KMS API reference. Dry runs and
-// attestation are refused with UnsupportedOperationException. EnsureKey makes keys.
+// attestation are refused with UnsupportedOperationException, and so are data keys by NumberOfBytes with a
+// ValidationException. EnsureKey makes keys.
 //
 // # Ciphertext blob
 //
@@ -54,8 +55,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"goblins-secrets/infra/local/awsjson"
@@ -70,25 +69,20 @@ const maxBody = 128 << 10
 type Server struct {
 	awsjson.API
 
-	path string
-	now  func() time.Time
-	rand io.Reader
-
-	// Copy-on-write: readers load the current keyring without a lock and never change
-	// it. A writer builds the next one, writes it to the file, and only then publishes it.
-	writing sync.Mutex
-	current atomic.Pointer[keyring]
+	now   func() time.Time
+	rand  io.Reader
+	state *awsjson.State[*keyring]
 }
 
 // Open loads the key file at path, or starts without keys if the file does not exist.
 // The folder must exist. An incomplete or invalid key file is an error.
 func Open(path string) (*Server, error) {
-	ring, err := readKeyring(path)
+	empty := &keyring{Version: fileVersion, Keys: map[string]key{}, Aliases: map[string]alias{}}
+	state, err := awsjson.OpenState(path, empty, (*keyring).check)
 	if err != nil {
 		return nil, fmt.Errorf("open KMS keys: %w", err)
 	}
-	s := &Server{path: path, now: time.Now, rand: rand.Reader}
-	s.current.Store(ring)
+	s := &Server{state: state, now: time.Now, rand: rand.Reader}
 	s.API = awsjson.API{
 		Service: "KMS", Prefix: "TrentService.", MaxBody: maxBody, Log: slog.Default(),
 		Internal: awsjson.Error{Type: "KMSInternalException", Message: "The request was rejected because an internal exception occurred."},
@@ -104,7 +98,7 @@ func Open(path string) (*Server, error) {
 // EnsureKey returns the ARN of the key behind alias, such as "alias/goblins-secrets". If
 // the alias does not exist, it creates a symmetric key and the alias in one step.
 func (s *Server) EnsureKey(alias string) (arn string, err error) {
-	if k, err := s.current.Load().find(alias); err == nil {
+	if k, err := s.state.Load().find(alias); err == nil {
 		return k.arn(), nil
 	}
 	k, err := s.newKey()
@@ -141,13 +135,13 @@ func (s *Server) Sealer(alias string) (Sealer, error) {
 
 // Seal seals a value. It opens only with the same associated data.
 func (s Sealer) Seal(associatedData map[string]string, value []byte) ([]byte, error) {
-	sealed, err := s.server.encrypt(s.server.current.Load(), s.key, value, associatedData)
+	sealed, err := s.server.encrypt(s.server.state.Load(), s.key, value, associatedData)
 	return sealed.data, err
 }
 
 // Open opens a sealed value.
 func (s Sealer) Open(associatedData map[string]string, sealed []byte) ([]byte, error) {
-	opened, err := decrypt(s.server.current.Load(), &s.key, sealed, associatedData)
+	opened, err := decrypt(s.server.state.Load(), &s.key, sealed, associatedData)
 	if err != nil {
 		return nil, errors.New(err.Error()) // an answer for clients of KMS only
 	}

@@ -15,7 +15,6 @@ const (
 
 	// Limits of AWS KMS.
 	maxBlob              = 6144
-	maxDataKey           = 1024
 	maxOnDemandRotations = 25
 )
 
@@ -40,23 +39,19 @@ func (s *Server) rotateKeyOnDemand(in struct{ KeyId string }) (answer, error) {
 	return answer{"KeyId": id}, nil
 }
 
-type dataKeyRequest struct {
-	KeyId             string
-	KeySpec           string
-	NumberOfBytes     *int
+func (s *Server) generateDataKey(in struct {
+	KeyId, KeySpec    string
 	EncryptionContext map[string]string
-}
-
-func (s *Server) generateDataKey(in dataKeyRequest) (answer, error) {
-	size, err := in.size()
-	if err != nil {
-		return nil, err
+}) (answer, error) {
+	size := map[string]int{"AES_256": 32, "AES_128": 16}[in.KeySpec] // bytes
+	if size == 0 {
+		return nil, fail("ValidationException", "Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", in.KeySpec)
 	}
 	plaintext := make([]byte, size)
 	if _, err := io.ReadFull(s.rand, plaintext); err != nil {
 		return nil, fmt.Errorf("make data key: %w", err)
 	}
-	sealed, err := s.encrypt(s.current.Load(), in.KeyId, plaintext, in.EncryptionContext)
+	sealed, err := s.encrypt(s.state.Load(), in.KeyId, plaintext, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -64,20 +59,6 @@ func (s *Server) generateDataKey(in dataKeyRequest) (answer, error) {
 		"KeyId": sealed.keyARN, "KeyMaterialId": sealed.backingID,
 		"CiphertextBlob": sealed.data, "Plaintext": plaintext,
 	}, nil
-}
-
-func (in dataKeyRequest) size() (int, error) {
-	switch {
-	case (in.KeySpec == "") == (in.NumberOfBytes == nil):
-		return 0, fail("ValidationException", "Please specify either number of bytes or key spec.")
-	case in.NumberOfBytes != nil:
-		return *in.NumberOfBytes, awsjson.Between("numberOfBytes", *in.NumberOfBytes, 1, maxDataKey)
-	case in.KeySpec == "AES_256":
-		return 32, nil
-	case in.KeySpec == "AES_128":
-		return 16, nil
-	}
-	return 0, fail("ValidationException", "Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", in.KeySpec)
 }
 
 func (s *Server) decryptData(in struct {
@@ -92,7 +73,7 @@ func (s *Server) decryptData(in struct {
 	if err := awsjson.Between("ciphertextBlob", len(in.CiphertextBlob), 1, maxBlob); err != nil {
 		return nil, err
 	}
-	opened, err := decrypt(s.current.Load(), in.KeyId, in.CiphertextBlob, in.EncryptionContext)
+	opened, err := decrypt(s.state.Load(), in.KeyId, in.CiphertextBlob, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,6 @@ package secretsmanager
 import (
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"goblins-secrets/infra/local/awsjson"
@@ -74,25 +72,19 @@ type Server struct {
 
 	awsjson.API
 
-	path   string
 	sealer Sealer
-
-	// Copy-on-write: readers load the current vault without a lock and never change it.
-	// A writer builds the next one, writes it to the file, and only then publishes it.
-	writing sync.Mutex
-	current atomic.Pointer[vault]
+	state  *awsjson.State[file]
 }
 
 // Open loads the file of secrets at path, or starts without secrets if the file does not
 // exist. The folder must exist. An incomplete or invalid file is an error. The sealer
 // encrypts all values, and must be able to open those sealed by earlier runs.
 func Open(path string, sealer Sealer) (*Server, error) {
-	kept, err := read(path)
+	state, err := awsjson.OpenState(path, file{fileVersion, vault{}}, file.check)
 	if err != nil {
 		return nil, fmt.Errorf("open secrets: %w", err)
 	}
-	s := &Server{Now: time.Now, path: path, sealer: sealer}
-	s.current.Store(&kept)
+	s := &Server{Now: time.Now, state: state, sealer: sealer}
 	s.API = awsjson.API{
 		Service: "Secrets Manager", Prefix: "secretsmanager.", MaxBody: maxBody, Log: slog.Default(),
 		Internal: awsjson.Error{Type: "InternalServiceError", Message: "An error occurred on the server side."},

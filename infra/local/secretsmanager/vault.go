@@ -5,12 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -175,30 +171,24 @@ func (v vault) findLive(id string) (secret, error) {
 	return sec, err
 }
 
-// kept returns a copy of the vault without the secrets whose recovery window has ended.
-// The copy is shallow: it shares the secrets.
-func (s *Server) kept() vault {
-	kept, now := maps.Clone(*s.current.Load()), s.Now()
+// kept returns the vault without the secrets whose recovery window has ended.
+func (s *Server) kept() vault { return s.keep(s.state.Load().Secrets) }
+
+// keep returns a shallow copy of a vault, without those secrets.
+func (s *Server) keep(v vault) vault {
+	kept, now := maps.Clone(v), s.Now()
 	maps.DeleteFunc(kept, func(_ string, sec secret) bool {
 		return sec.DeletesAt != nil && !now.Before(*sec.DeletesAt)
 	})
 	return kept
 }
 
-// update applies change to a copy of the vault, writes the copy to the file and then
-// publishes it. An error leaves everything unchanged.
+// update applies change to a copy of the vault.
 func (s *Server) update(change func(vault) error) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	next := s.kept()
-	if err := change(next); err != nil {
-		return err
-	}
-	if err := awsjson.WriteFile(s.path, file{fileVersion, next}); err != nil {
-		return fmt.Errorf("save secrets: %w", err)
-	}
-	s.current.Store(&next)
-	return nil
+	return s.state.Update(func(old file) (file, error) {
+		next := s.keep(old.Secrets)
+		return file{fileVersion, next}, change(next)
+	})
 }
 
 // changeSecret applies change to a copy of the secret behind id and returns the
@@ -216,24 +206,6 @@ func (s *Server) changeSecret(id string, change func(*secret) error) (sec secret
 		return nil
 	})
 	return sec, err
-}
-
-func read(path string) (vault, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return vault{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var held file
-	if err := json.Unmarshal(data, &held); err != nil {
-		return nil, fmt.Errorf("%s is not a file of secrets: %w", path, err)
-	}
-	if err := held.check(); err != nil {
-		return nil, fmt.Errorf("%s is not a file of secrets: %w", path, err)
-	}
-	return held.Secrets, nil
 }
 
 // check validates a vault read from a file and sets the names of its secrets. It repairs
