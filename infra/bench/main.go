@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/tool"
 )
 
 // size is the number of measurements in a run.
@@ -40,7 +41,12 @@ var (
 
 func main() {
 	short := flag.Bool("quick", false, "run for less than a minute and write no file")
+	version := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
+	if *version {
+		fmt.Println(tool.Version())
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *short); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/infra/local/tool"
 )
 
 func main() {
@@ -48,7 +49,11 @@ func run() error {
 		config.Set[name] = value
 		return nil
 	})
+	version := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
+	case *version:
+		fmt.Println(tool.Version())
+		return nil
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(os.Stdout)
 		fmt.Println("Usage: local [flags] [account [name]]")

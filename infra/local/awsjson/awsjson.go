@@ -1,5 +1,4 @@
-// Package awsjson has the common parts of the local stand-ins for AWS services: the
-// protocol AWS JSON 1.1, and a durable state.
+// Package awsjson is the protocol of the local stand-ins for AWS services, AWS JSON 1.1.
 //
 // A request is POST / with the operation in a header:
 //

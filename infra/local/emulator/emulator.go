@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"goblins-secrets/infra/local/durable"
 	"goblins-secrets/infra/local/template"
 	"goblins-secrets/infra/local/tool"
 )
@@ -75,11 +76,7 @@ func makeDatabase(path string) error {
 	if err != nil {
 		return err
 	}
-	unfinished := path + ".new"
-	if err := os.WriteFile(unfinished, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(unfinished, path)
+	return durable.WriteFile(path, content)
 }
 
 // DynamoDBLocal starts Amazon's DynamoDB Local, in memory.

@@ -58,6 +58,7 @@ import (
 	"time"
 
 	"goblins-secrets/infra/local/awsjson"
+	"goblins-secrets/infra/local/durable"
 )
 
 // maxBody leaves room for the largest request that AWS accepts: a blob of 6 KiB with a large encryption
@@ -71,14 +72,14 @@ type Server struct {
 
 	now   func() time.Time
 	rand  io.Reader
-	state *awsjson.State[*keyring]
+	state *durable.State[*keyring]
 }
 
 // Open loads the key file at path, or starts without keys if the file does not exist.
 // The folder must exist. An incomplete or invalid key file is an error.
 func Open(path string) (*Server, error) {
 	empty := &keyring{Version: fileVersion, Keys: map[string]key{}, Aliases: map[string]alias{}}
-	state, err := awsjson.OpenState(path, empty, (*keyring).check)
+	state, err := durable.Open(path, empty, (*keyring).check)
 	if err != nil {
 		return nil, fmt.Errorf("open KMS keys: %w", err)
 	}

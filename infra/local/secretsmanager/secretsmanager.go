@@ -52,6 +52,7 @@ import (
 	"time"
 
 	"goblins-secrets/infra/local/awsjson"
+	"goblins-secrets/infra/local/durable"
 )
 
 // maxBody leaves room for tags and the largest value with every byte escaped.
@@ -73,14 +74,14 @@ type Server struct {
 	awsjson.API
 
 	sealer Sealer
-	state  *awsjson.State[file]
+	state  *durable.State[file]
 }
 
 // Open loads the file of secrets at path, or starts without secrets if the file does not
 // exist. The folder must exist. An incomplete or invalid file is an error. The sealer
 // encrypts all values, and must be able to open those sealed by earlier runs.
 func Open(path string, sealer Sealer) (*Server, error) {
-	state, err := awsjson.OpenState(path, file{fileVersion, vault{}}, file.check)
+	state, err := durable.Open(path, file{fileVersion, vault{}}, file.check)
 	if err != nil {
 		return nil, fmt.Errorf("open secrets: %w", err)
 	}

@@ -39,6 +39,7 @@ import (
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/local/durable"
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/kms"
 	"goblins-secrets/infra/local/secretsmanager"
@@ -70,9 +71,8 @@ type Config struct {
 
 // Stack is a running stack.
 type Stack struct {
-	URL            string // without a slash at the end
-	APIKey         string // of the first account
-	SecretsManager string // its URL; empty: nothing is delivered
+	URL    string // without a slash at the end
+	APIKey string // of the first account
 
 	data    string
 	closers []func() error // in the order of creation
@@ -152,7 +152,6 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		if endpoints.SecretsManager, err = s.startSecretsManager(keys); err != nil {
 			return err
 		}
-		s.SecretsManager = endpoints.SecretsManager
 	}
 	if err := db.SetStream(ctx, tableName, view); err != nil {
 		return err
@@ -205,10 +204,10 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
+	if err := durable.WriteFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(c.Data, "env"), []byte(endpoints.env(s.APIKey)))
+	return durable.WriteFile(filepath.Join(c.Data, "env"), []byte(endpoints.env(s.APIKey)))
 }
 
 // env is the text of an env file for the account of a key.
@@ -452,7 +451,7 @@ func firstKey(ctx context.Context, m *secrets.Manager, path string) (string, err
 	if err != nil {
 		return "", err
 	}
-	return made.Key, writeFile(path, []byte(made.Key+"\n"))
+	return made.Key, durable.WriteFile(path, []byte(made.Key+"\n"))
 }
 
 // Running returns the endpoints of the stack that runs on a data folder.
@@ -530,13 +529,4 @@ func (e Endpoints) Environment(t *template.Template, function string) (func(stri
 	variables["AWS_ENDPOINT_URL_KMS"] = e.KMS
 	variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = e.SecretsManager
 	return func(name string) string { return variables[name] }, nil
-}
-
-// writeFile writes a file whole or not at all, for its owner only.
-func writeFile(path string, content []byte) error {
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
 }

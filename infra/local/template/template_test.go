@@ -219,7 +219,7 @@ func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 	for name, test := range map[string]struct{ old, new, want string }{
 		"NotYAML":               {"Parameters:\n", "Parameters: [\n", "yaml"},
 		"DuplicateKey":          {"    Timeout: 20\n", "    Timeout: 20\n    Timeout: 21\n", "already defined"},
-		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !Select [0, [1]]", "Timeout: line 12: cannot resolve !Select"},
+		"UnknownIntrinsic":      {"Timeout: 20", "Timeout: !Select [0, [1]]", "Timeout of Globals: line 12: cannot resolve !Select"},
 		"UnknownReference":      {"Timeout: 20", "Timeout: !Ref Patience", "cannot resolve the reference to Patience"},
 		"TimeoutNotWhole":       {"Timeout: 20", "Timeout: 1.5", `want a whole number, have "1.5"`},
 		"ConditionalTable":      {"  Table:\n", "  Table:\n    Condition: IsSmall\n", "Table: conditions are not supported"},

@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"goblins-secrets/infra/local/tool"
 )
 
 func main() {
@@ -42,7 +44,11 @@ func run(ctx context.Context) (err error) {
 	flags.SetOutput(io.Discard)
 	data := flags.String("data", ".local", "`folder` of the local stack")
 	addr := flags.String("addr", "127.0.0.1:3000", "`host:port` of the server")
+	version := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
+	case *version:
+		fmt.Println(tool.Version())
+		return nil
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(os.Stdout)
 		fmt.Println("Usage: local [flags] start-api | start-lambda | invoke Function [event.json]")

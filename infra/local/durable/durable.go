@@ -1,4 +1,5 @@
-package awsjson
+// Package durable keeps state in files that survive a crash at any time.
+package durable
 
 import (
 	"encoding/json"
@@ -20,9 +21,9 @@ type State[T any] struct {
 	current atomic.Pointer[T]
 }
 
-// OpenState reads the state from the file at path, or starts with the empty one if the file does not
+// Open reads the state from the file at path, or starts with the empty one if the file does not
 // exist. The folder must exist. A file that check refuses is an error, which names the file.
-func OpenState[T any](path string, empty T, check func(T) error) (*State[T], error) {
+func Open[T any](path string, empty T, check func(T) error) (*State[T], error) {
 	s := &State[T]{path: path}
 	s.current.Store(&empty)
 	data, err := os.ReadFile(path)
@@ -54,28 +55,27 @@ func (s *State[T]) Update(change func(old T) (T, error)) error {
 	if err != nil {
 		return err
 	}
-	if err := write(s.path, next); err != nil {
+	data, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := WriteFile(s.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("save the state: %w", err)
 	}
 	s.current.Store(&next)
 	return nil
 }
 
-// write atomically replaces the file at path by content as JSON, mode 0600. It
-// returns when both the bytes and the name are on disk. A crash leaves either the old
-// file or the new one.
-func write(path string, content any) error {
-	data, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return err
-	}
+// WriteFile atomically replaces the file at path, mode 0600. It returns when both the bytes and the name
+// are on disk. A crash leaves either the old file or the new one.
+func WriteFile(path string, data []byte) error {
 	// A fixed name for the unfinished file: a crash leaves at most one behind.
 	unfinished := path + ".tmp"
 	f, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(data, '\n'))
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
