@@ -1,18 +1,5 @@
-# Goblins Secrets.
-#
-#   make run       the whole product on this machine; Ctrl-C stops it
-#   make account   another account on the running stack
-#   make test      must pass before a change lands; .ci/run runs these too:
-#   make test-dynamodb-local, make test-deploy, make test-sam-local
-#                  on Amazon's DynamoDB emulator, on an emulator of AWS, in containers
-#   make bench     measures docs/benchmarks.md again
-#   make screenshots
-#                  takes the pictures of docs/console/ again
-#   make deploy    into your AWS account
-#   make sam-local, make invoke FUNCTION=GetItem
-#                  the deployed binaries in containers, through the SAM CLI
-#
-# Each target installs the tools that it needs into .tools/, pinned, once.
+# Goblins Secrets. `make help` lists the targets. Each installs the tools that it needs into .tools/,
+# pinned, once.
 
 ADDR ?= 127.0.0.1:8080
 DATA ?= .local
@@ -34,12 +21,15 @@ SAM_ADDR ?= 127.0.0.1:3000
 # Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
 SLOW = Test(TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
 
-.PHONY: run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
+.PHONY: help generate run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
-run: local
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: local ## run the whole product on this machine; Ctrl-C stops it
 	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
 
-account: local
+account: local ## make another account on the running stack; NAME='my team'
 	@exec $(LOCAL) -data '$(DATA)' account $(if $(NAME),'$(NAME)')
 
 # Go caches builds: only the first one is slow.
@@ -49,64 +39,67 @@ local:
 	@go build -o $(LOCAL) ./infra/local
 
 # The functions in Lambda's containers, on the data of `make run`, which may be running or not.
-sam-local: $(SAM) sam-program
+sam-local: $(SAM) sam-program ## run the deployed binaries in containers, through the SAM CLI
 	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' -addr '$(SAM_ADDR)' start-api
 
-invoke: $(SAM) sam-program
+invoke: $(SAM) sam-program ## call one of them with its event; FUNCTION=GetItem
 	@[ -n '$(FUNCTION)' ] || { echo 'goblins-secrets: which function? make invoke FUNCTION=GetItem' >&2; exit 1; }
 	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' invoke '$(FUNCTION)' $(if $(EVENT),'$(EVENT)')
 
 sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
-test: lint validate
+test: lint validate ## run the tests and checks that must pass before a change lands
 	go test -race -skip '^$(SLOW)$$' ./...
 	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
 	  echo 'Chromium is not installed: the console was NOT tested in a browser. Install it as root on Debian: e2e/browser/chromium.sh --install' >&2
 	@$(MAKE) --no-print-directory vulncheck
 
-lint:
+generate: ## write the generated files: see functions.yaml and pkg/console/web
+	go generate ./...
+
+lint: ## check format, vet and staticcheck
 	@unformatted=$$(gofmt -l *.go e2e functions infra pkg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
-validate: $(SAM)
+validate: $(SAM) ## check the templates
 	AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/sam validate --lint
 	.tools/sam/bin/cfn-lint --include-checks I -t template.yaml infra/*.yaml
 
 # The vulnerability database is not reachable from every machine. This target then says so and
 # passes. It fails for vulnerabilities and for all other errors.
-vulncheck:
+vulncheck: ## look for known vulnerabilities
 	@if out=$$(go tool govulncheck ./... 2>&1); then echo "$$out"; \
 	elif echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database cannot be reached from here: NOT checked' >&2; \
 	else echo "$$out" >&2; exit 1; fi
 
 # Runs the store and the proofs on it again on Amazon's own emulator, the strictest one. It skips the
 # two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.
-test-dynamodb-local:
+test-dynamodb-local: ## run the store's tests on Amazon's own emulator
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing)$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
 
-deploy: $(SAM)
+deploy: $(SAM) ## deploy into your AWS account
 	@infra/sam/deploy.sh '$(ENV)'
 
 # The SAM CLI deploys the template to an emulator of AWS, where the end-to-end suite runs. The test
 # runs from its folder, because go test then shows progress.
-test-deploy: $(SAM)
+test-deploy: $(SAM) ## deploy to an emulator of AWS, and test the deployment
 	go test -count=1 ./infra/sam/ministack
 	cd e2e/deploy && go test -count=1 -timeout 14m
 
 # Runs the end-to-end suite, and every event of events/, on the functions in containers.
-test-sam-local: $(SAM)
+test-sam-local: $(SAM) ## test the functions in containers
 	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestFunctionsWorkInContainers$$' ./infra/sam/local
 
-bench:
+bench: ## measure docs/benchmarks.md again
 	go run ./infra/bench
 	go test -run '^$$' -bench RevealInLargeAccount -benchtime 60x ./pkg/secrets
 	go test -run '^$$' -bench WriteAfterLongStream -benchtime 60x ./infra/local/emulator
 	go test -run '^$$' -bench WriteToReady -benchtime 75x ./infra/local/stack
 	go test -run '^$$' -bench Burst -benchtime 1x ./infra/local/stack
 
-screenshots:
+screenshots: ## take the pictures of docs/console/ again
 	SCREENSHOTS='$(CURDIR)/docs/console' go test -count=1 -run '^TestScreenshots$$' ./e2e/browser
 
 $(SAM):
