@@ -93,8 +93,7 @@ var samTemplate = template.Must(template.New("template.yaml").Funcs(template.Fun
 		}
 		return "[" + all + "]"
 	},
-	"quoted":   func(texts []string) string { return `"` + strings.Join(texts, `", "`) + `"` },
-	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + text[1:] },
+	"quoted": func(texts []string) string { return `"` + strings.Join(texts, `", "`) + `"` },
 }).Parse(samText))
 
 // Events returns the routes that are events of the function. The fallback has none: its methods are in
