@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
@@ -15,7 +14,6 @@ import (
 const (
 	blobVersion = 1
 	headerSize  = 1 + len(uuid.UUID{}) + 4
-	nonceSize   = 12
 )
 
 // blobHeader names the backing key of a ciphertext blob.
@@ -26,26 +24,19 @@ type blobHeader struct {
 
 // seal makes a ciphertext blob. Random nonces are safe for 2³² blobs per backing key,
 // far more than any local run makes.
-func seal(random io.Reader, h blobHeader, secret, plaintext []byte, context map[string]string) ([]byte, error) {
+func seal(h blobHeader, secret, plaintext []byte, context map[string]string) ([]byte, error) {
 	gcm, err := newGCM(secret)
 	if err != nil {
 		return nil, err
 	}
 	blob := append([]byte{blobVersion}, h.keyID[:]...)
 	blob = binary.BigEndian.AppendUint32(blob, h.backing)
-	aad := additionalData(blob, context)
-
-	nonce := make([]byte, nonceSize)
-	if _, err := io.ReadFull(random, nonce); err != nil {
-		return nil, fmt.Errorf("make nonce: %w", err)
-	}
-	blob = append(blob, nonce...)
-	return gcm.Seal(blob, nonce, plaintext, aad), nil
+	return gcm.Seal(blob, nil, plaintext, additionalData(blob, context)), nil
 }
 
 // readHeader returns the header of a blob. It is not authenticated until unseal succeeds.
 func readHeader(blob []byte) (blobHeader, bool) {
-	if len(blob) < headerSize+nonceSize || blob[0] != blobVersion {
+	if len(blob) < headerSize || blob[0] != blobVersion {
 		return blobHeader{}, false
 	}
 	return blobHeader{
@@ -60,8 +51,8 @@ func unseal(blob, secret []byte, context map[string]string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	nonce, ciphertext := blob[headerSize:headerSize+nonceSize], blob[headerSize+nonceSize:]
-	plaintext, err := gcm.Open(nil, nonce, ciphertext, additionalData(blob[:headerSize], context))
+	header, ciphertext := blob[:headerSize], blob[headerSize:]
+	plaintext, err := gcm.Open(nil, nil, ciphertext, additionalData(header, context))
 	if err != nil {
 		return nil, invalidCiphertext()
 	}
@@ -81,10 +72,11 @@ func additionalData(header []byte, context map[string]string) []byte {
 	return aad
 }
 
+// newGCM returns an AEAD that puts a random nonce before each ciphertext.
 func newGCM(secret []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(secret)
 	if err != nil {
 		return nil, fmt.Errorf("use backing key: %w", err)
 	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }

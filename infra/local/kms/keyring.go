@@ -1,12 +1,11 @@
 package kms
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -31,7 +30,6 @@ type keyring struct {
 
 type key struct {
 	id          string       // its key in keyring.Keys
-	CreatedAt   time.Time    `json:"created_at"`
 	BackingKeys []backingKey `json:"backing_keys"`
 }
 
@@ -77,33 +75,6 @@ func (ring *keyring) find(id string) (key, error) {
 	return k, nil
 }
 
-// findKey is find for the operations that manage keys: these do not accept an alias.
-func (ring *keyring) findKey(id string) (key, error) {
-	if isAlias(id) {
-		return key{}, fail("NotFoundException", "Invalid keyId '%s'", id)
-	}
-	return ring.find(id)
-}
-
-// addAlias adds an alias of a key.
-func (ring *keyring) addAlias(name, keyID string) error {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_-"
-	if err := awsjson.Between("aliasName", len(name), 1, 256); err != nil {
-		return err
-	}
-	if rest, ok := strings.CutPrefix(name, "alias/"); !ok || strings.Trim(rest, "/") == "" {
-		return fail("ValidationException", "Invalid identifier")
-	}
-	if strings.Trim(name, allowed) != "" {
-		return fail("ValidationException", "%s contains invalid characters for an alias", name)
-	}
-	if strings.HasPrefix(name, "alias/aws/") {
-		return fail("NotAuthorizedException", "The prefix alias/aws/ is reserved.")
-	}
-	ring.Aliases[name] = alias{keyID}
-	return nil
-}
-
 // localName reduces an ARN to its key id or alias name. Other ids stay unchanged.
 func localName(id string) (string, error) {
 	if !strings.HasPrefix(id, "arn:") {
@@ -122,26 +93,14 @@ func localName(id string) (string, error) {
 	return "", fail("InvalidArnException", "'%s' is not the ARN of a key or an alias", id)
 }
 
-func isAlias(id string) bool {
-	return strings.HasPrefix(id, "alias/") || strings.HasPrefix(id, "arn:") && strings.Contains(id, ":alias/")
+func newBackingKey() backingKey {
+	return backingKey{ID: hex.EncodeToString(randomBytes(secretSize)), Secret: randomBytes(secretSize)}
 }
 
-// newKey returns a new key with its first backing key. It does not store the key.
-func (s *Server) newKey() (key, error) {
-	id, err := uuid.NewRandomFromReader(s.rand)
-	if err != nil {
-		return key{}, fmt.Errorf("make key id: %w", err)
-	}
-	first, err := s.newBackingKey()
-	return key{id: id.String(), CreatedAt: s.now().UTC(), BackingKeys: []backingKey{first}}, err
-}
-
-func (s *Server) newBackingKey() (backingKey, error) {
-	random := make([]byte, 2*secretSize)
-	if _, err := io.ReadFull(s.rand, random); err != nil {
-		return backingKey{}, fmt.Errorf("make backing key: %w", err)
-	}
-	return backingKey{ID: hex.EncodeToString(random[:secretSize]), Secret: random[secretSize:]}, nil
+func randomBytes(size int) []byte {
+	random := make([]byte, size)
+	rand.Read(random) // never fails
+	return random
 }
 
 // update applies change to a copy of the keyring. Readers share the slices inside a key, so change must
@@ -150,21 +109,6 @@ func (s *Server) update(change func(*keyring) error) error {
 	return s.state.Update(func(old *keyring) (*keyring, error) {
 		next := &keyring{Version: fileVersion, Keys: maps.Clone(old.Keys), Aliases: maps.Clone(old.Aliases)}
 		return next, change(next)
-	})
-}
-
-// changeKey applies change to the key behind id.
-func (s *Server) changeKey(id string, change func(*key) error) error {
-	return s.update(func(ring *keyring) error {
-		k, err := ring.findKey(id)
-		if err != nil {
-			return err
-		}
-		if err := change(&k); err != nil {
-			return err
-		}
-		ring.Keys[k.id] = k
-		return nil
 	})
 }
 

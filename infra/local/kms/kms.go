@@ -12,12 +12,12 @@
 //
 //	{"KeyId": "alias/app", "CiphertextBlob": "AQ…", "EncryptionContext": {"secret": "42"}}
 //
-// Blobs are base64, times are seconds since 1970. Unknown members are ignored.
+// Blobs are base64. Unknown members are ignored.
 //
 // The operations are those that the product calls, GenerateDataKey and Decrypt, and RotateKeyOnDemand,
-// which its operators may call. Their limits and errors follow the AWS KMS API reference. Dry runs and
-// attestation are refused with UnsupportedOperationException, and so are data keys by NumberOfBytes with a
-// ValidationException. EnsureKey makes keys.
+// which its operators may call. Their limits and errors follow the AWS KMS API reference. Dry runs,
+// attestation and data keys by NumberOfBytes are refused with UnsupportedOperationException. EnsureKey
+// makes keys.
 //
 // # Ciphertext blob
 //
@@ -37,10 +37,7 @@
 //
 //	{
 //	  "version": 1,
-//	  "keys": {"<key id>": {
-//	    "created_at": "…",
-//	    "backing_keys": [{"id": "<64 hex digits>", "secret": "<32 bytes, base64>"}]
-//	  }},
+//	  "keys": {"<key id>": {"backing_keys": [{"id": "<64 hex digits>", "secret": "<32 bytes, base64>"}]}},
 //	  "aliases": {"alias/app": {"key_id": "<key id>"}}
 //	}
 //
@@ -50,12 +47,12 @@ package kms
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"time"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"goblins-secrets/infra/local/awsjson"
 	"goblins-secrets/infra/local/durable"
@@ -70,8 +67,6 @@ const maxBody = 128 << 10
 type Server struct {
 	awsjson.API
 
-	now   func() time.Time
-	rand  io.Reader
 	state *durable.State[*keyring]
 }
 
@@ -83,7 +78,7 @@ func Open(path string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open KMS keys: %w", err)
 	}
-	s := &Server{state: state, now: time.Now, rand: rand.Reader}
+	s := &Server{state: state}
 	s.API = awsjson.API{
 		Service: "KMS", Prefix: "TrentService.", MaxBody: maxBody, Log: slog.Default(),
 		Internal: awsjson.Error{Type: "KMSInternalException", Message: "The request was rejected because an internal exception occurred."},
@@ -96,27 +91,27 @@ func Open(path string) (*Server, error) {
 	return s, nil
 }
 
-// EnsureKey returns the ARN of the key behind alias, such as "alias/goblins-secrets". If
+// EnsureKey returns the ARN of the key behind an alias, such as "alias/goblins-secrets". If
 // the alias does not exist, it creates a symmetric key and the alias in one step.
-func (s *Server) EnsureKey(alias string) (arn string, err error) {
-	if k, err := s.state.Load().find(alias); err == nil {
+func (s *Server) EnsureKey(name string) (arn string, err error) {
+	if !strings.HasPrefix(name, "alias/") {
+		return "", fmt.Errorf("ensure key %q: the name of an alias begins with alias/", name)
+	}
+	if k, err := s.state.Load().find(name); err == nil {
 		return k.arn(), nil
 	}
-	k, err := s.newKey()
-	if err != nil {
-		return "", fmt.Errorf("ensure key %s: %w", alias, err)
-	}
+	k := key{id: uuid.NewString(), BackingKeys: []backingKey{newBackingKey()}}
 	err = s.update(func(ring *keyring) error {
 		// Another call may have created it since the check above.
-		if held, err := ring.find(alias); err == nil {
+		if held, err := ring.find(name); err == nil {
 			k = held
 			return nil
 		}
-		ring.Keys[k.id] = k
-		return ring.addAlias(alias, k.id)
+		ring.Keys[k.id], ring.Aliases[name] = k, alias{k.id}
+		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("ensure key %s: %w", alias, err)
+		return "", fmt.Errorf("ensure key %s: %w", name, err)
 	}
 	return k.arn(), nil
 }
@@ -136,7 +131,7 @@ func (s *Server) Sealer(alias string) (Sealer, error) {
 
 // Seal seals a value. It opens only with the same associated data.
 func (s Sealer) Seal(associatedData map[string]string, value []byte) ([]byte, error) {
-	sealed, err := s.server.encrypt(s.server.state.Load(), s.key, value, associatedData)
+	sealed, err := encrypt(s.server.state.Load(), s.key, value, associatedData)
 	return sealed.data, err
 }
 

@@ -36,7 +36,6 @@ const (
 type stack struct {
 	*awskms.Client
 	server *kms.Server
-	url    string
 }
 
 func open(t *testing.T, path string) stack {
@@ -54,7 +53,7 @@ func open(t *testing.T, path string) stack {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
 	})
-	return stack{client, server, web.URL}
+	return stack{client, server}
 }
 
 func newStack(t *testing.T) stack {
@@ -342,6 +341,7 @@ func TestErrorsHaveTheirAWSNames(t *testing.T) {
 
 		{"rotate: missing", rotate(missingKey), "NotFoundException"},
 		{"rotate: by alias", rotate("alias/app"), "NotFoundException"},
+		{"rotate: by alias ARN", rotate(arnPrefix + "alias/app"), "NotFoundException"},
 	} {
 		checkCode(t, tt.name, tt.err, tt.want)
 	}
@@ -395,6 +395,7 @@ func TestServerSpeaksAWSJSON(t *testing.T) {
 		{"blob not base64", post, amzJSON, "TrentService.Decrypt", `{"CiphertextBlob":"*"}`, 400, "SerializationException"},
 		{"named key empty", post, amzJSON, "TrentService.Decrypt", `{"CiphertextBlob":"AAAA","KeyId":""}`, 400, "ValidationException"},
 		{"dry run", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","DryRun":true}`, 400, "UnsupportedOperationException"},
+		{"size in bytes", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","NumberOfBytes":32}`, 400, "UnsupportedOperationException"},
 		{"attestation", post, amzJSON, dataKey, `{"KeyId":"` + id + `","KeySpec":"AES_256","Recipient":{}}`, 400, "UnsupportedOperationException"},
 		{"too large", post, amzJSON, dataKey, strings.Repeat(" ", 1<<20), 413, "RequestEntityTooLargeException"},
 	} {
@@ -452,7 +453,7 @@ func TestEnsureKeyIsIdempotent(t *testing.T) {
 	if again, err := s.server.EnsureKey("alias/app"); err != nil || again != arn {
 		t.Errorf("EnsureKey again = %s, %v, want %s", again, err, arn)
 	}
-	for _, name := range []string{"", "app", "alias/", "alias/aws/app"} {
+	for _, name := range []string{"", "app", strings.TrimPrefix(arn, arnPrefix+"key/")} {
 		if got, err := s.server.EnsureKey(name); err == nil {
 			t.Errorf("EnsureKey(%q) = %s, want an error", name, got)
 		}
@@ -462,7 +463,7 @@ func TestEnsureKeyIsIdempotent(t *testing.T) {
 func TestOpenRefusesDamagedFile(t *testing.T) {
 	const id = missingKey
 	secret := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	good := `{"version":1,"keys":{"` + id + `":{"created_at":"2026-01-01T00:00:00Z","backing_keys":[{"id":"00","secret":"` + secret + `"}]}},"aliases":{"alias/app":{"key_id":"` + id + `"}}}`
+	good := `{"version":1,"keys":{"` + id + `":{"backing_keys":[{"id":"00","secret":"` + secret + `"}]}},"aliases":{"alias/app":{"key_id":"` + id + `"}}}`
 	for _, tt := range []struct {
 		name, file string
 		ok         bool

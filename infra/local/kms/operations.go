@@ -1,9 +1,8 @@
 package kms
 
 import (
-	"fmt"
-	"io"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -18,18 +17,23 @@ const (
 	maxOnDemandRotations = 25
 )
 
-// rotateKeyOnDemand answers with the key id, not the ARN, as AWS does.
+// rotateKeyOnDemand does not accept an alias, and answers with the key id, not the ARN: AWS behaves
+// this way.
 func (s *Server) rotateKeyOnDemand(in struct{ KeyId string }) (answer, error) {
-	next, err := s.newBackingKey()
-	if err != nil {
-		return nil, err
+	if name, err := localName(in.KeyId); err == nil && strings.HasPrefix(name, "alias/") {
+		return nil, fail("NotFoundException", "Invalid keyId '%s'", in.KeyId)
 	}
 	var id string
-	err = s.changeKey(in.KeyId, func(k *key) error {
+	err := s.update(func(ring *keyring) error {
+		k, err := ring.find(in.KeyId)
+		if err != nil {
+			return err
+		}
 		if len(k.BackingKeys) > maxOnDemandRotations {
 			return fail("LimitExceededException", "%s was rotated %d times, which is the limit.", k.arn(), maxOnDemandRotations)
 		}
-		k.BackingKeys = append(slices.Clip(k.BackingKeys), next)
+		k.BackingKeys = append(slices.Clip(k.BackingKeys), newBackingKey())
+		ring.Keys[k.id] = k
 		id = k.id
 		return nil
 	})
@@ -41,17 +45,18 @@ func (s *Server) rotateKeyOnDemand(in struct{ KeyId string }) (answer, error) {
 
 func (s *Server) generateDataKey(in struct {
 	KeyId, KeySpec    string
+	NumberOfBytes     *int
 	EncryptionContext map[string]string
 }) (answer, error) {
+	if in.NumberOfBytes != nil {
+		return nil, fail("UnsupportedOperationException", "NumberOfBytes is not supported here.")
+	}
 	size := map[string]int{"AES_256": 32, "AES_128": 16}[in.KeySpec] // bytes
 	if size == 0 {
 		return nil, fail("ValidationException", "Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", in.KeySpec)
 	}
-	plaintext := make([]byte, size)
-	if _, err := io.ReadFull(s.rand, plaintext); err != nil {
-		return nil, fmt.Errorf("make data key: %w", err)
-	}
-	sealed, err := s.encrypt(s.state.Load(), in.KeyId, plaintext, in.EncryptionContext)
+	plaintext := randomBytes(size)
+	sealed, err := encrypt(s.state.Load(), in.KeyId, plaintext, in.EncryptionContext)
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +94,13 @@ type cryptoResult struct {
 	data              []byte
 }
 
-func (s *Server) encrypt(ring *keyring, keyID string, plaintext []byte, context map[string]string) (cryptoResult, error) {
+func encrypt(ring *keyring, keyID string, plaintext []byte, context map[string]string) (cryptoResult, error) {
 	k, err := ring.find(keyID)
 	if err != nil {
 		return cryptoResult{}, err
 	}
 	backing, index := k.latest()
-	blob, err := seal(s.rand, blobHeader{uuid.MustParse(k.id), index}, backing.Secret, plaintext, context)
+	blob, err := seal(blobHeader{uuid.MustParse(k.id), index}, backing.Secret, plaintext, context)
 	return cryptoResult{k.arn(), backing.ID, blob}, err
 }
 
