@@ -15,7 +15,6 @@
 package awsjson
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +44,7 @@ type API struct {
 
 // Operation answers the body of a request. An error of a type other than *Error is
 // logged, and the client gets API.Internal without details.
-type Operation func(ctx context.Context, body []byte) (Answer, error)
+type Operation func(body []byte) (Answer, error)
 
 // Answer holds the members of an answer, by their AWS names. Nil is an empty body.
 type Answer map[string]any
@@ -72,13 +71,13 @@ func Between(member string, n, low, high int) error {
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
 // Decode makes an Operation from a function of a decoded request.
-func Decode[In any](do func(context.Context, In) (Answer, error)) Operation {
-	return func(ctx context.Context, body []byte) (Answer, error) {
+func Decode[In any](do func(In) (Answer, error)) Operation {
+	return func(body []byte) (Answer, error) {
 		var in In
 		if json.Unmarshal(body, &in) != nil { // its message would quote the body
 			return nil, Fail("SerializationException", "The request is not valid JSON for this operation.")
 		}
-		return do(ctx, in)
+		return do(in)
 	}
 }
 
@@ -119,5 +118,5 @@ func (a API) dispatch(r *http.Request) (Answer, error) {
 	} else if err != nil {
 		return nil, Fail("SerializationException", "The request could not be read.")
 	}
-	return operation(r.Context(), body)
+	return operation(body)
 }

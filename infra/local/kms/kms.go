@@ -46,7 +46,6 @@
 package kms
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -148,18 +147,19 @@ type answer = awsjson.Answer
 
 func fail(name, format string, args ...any) error { return awsjson.Fail(name, format, args...) }
 
-// handle decodes the request of an operation. It refuses DryRun and Recipient, which no
-// operation here supports: ignoring them would change the meaning of an answer.
+// handle decodes the request of an operation. It refuses members that no operation here
+// supports: ignoring these would change the meaning of an answer.
 func handle[In any](do func(In) (answer, error)) awsjson.Operation {
-	return func(ctx context.Context, body []byte) (answer, error) {
-		return awsjson.Decode(func(ctx context.Context, unsupported struct {
-			DryRun    bool
-			Recipient *struct{}
+	return func(body []byte) (answer, error) {
+		return awsjson.Decode(func(unsupported struct {
+			DryRun        bool
+			Recipient     *struct{}
+			NumberOfBytes *int
 		}) (answer, error) {
-			if unsupported.DryRun || unsupported.Recipient != nil {
-				return nil, fail("UnsupportedOperationException", "DryRun and Recipient are not supported here.")
+			if unsupported.DryRun || unsupported.Recipient != nil || unsupported.NumberOfBytes != nil {
+				return nil, fail("UnsupportedOperationException", "DryRun, Recipient and NumberOfBytes are not supported here.")
 			}
-			return awsjson.Decode(func(_ context.Context, in In) (answer, error) { return do(in) })(ctx, body)
-		})(ctx, body)
+			return awsjson.Decode(do)(body)
+		})(body)
 	}
 }

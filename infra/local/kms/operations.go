@@ -45,12 +45,8 @@ func (s *Server) rotateKeyOnDemand(in struct{ KeyId string }) (answer, error) {
 
 func (s *Server) generateDataKey(in struct {
 	KeyId, KeySpec    string
-	NumberOfBytes     *int
 	EncryptionContext map[string]string
 }) (answer, error) {
-	if in.NumberOfBytes != nil {
-		return nil, fail("UnsupportedOperationException", "NumberOfBytes is not supported here.")
-	}
 	size := map[string]int{"AES_256": 32, "AES_128": 16}[in.KeySpec] // bytes
 	if size == 0 {
 		return nil, fail("ValidationException", "Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: [AES_256, AES_128]", in.KeySpec)

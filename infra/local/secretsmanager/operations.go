@@ -2,7 +2,6 @@ package secretsmanager
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -78,7 +77,7 @@ func (sec secret) identity() answer { return answer{"ARN": sec.ARN, "Name": sec.
 
 // Secrets.
 
-func (s *Server) createSecret(ctx context.Context, in struct {
+func (s *Server) createSecret(in struct {
 	valueRequest
 	Name, Description, KmsKeyId string
 	Tags                        []tag
@@ -101,7 +100,7 @@ func (s *Server) createSecret(ctx context.Context, in struct {
 	err := s.update(func(v vault) error {
 		if old, ok := v[in.Name]; ok {
 			sec = old
-			return s.createAgain(ctx, old, in.valueRequest)
+			return s.createAgain(old, in.valueRequest)
 		}
 		now := s.Now().UTC()
 		sec = secret{
@@ -112,7 +111,7 @@ func (s *Server) createSecret(ctx context.Context, in struct {
 			return err
 		}
 		if in.given() {
-			if err := s.put(ctx, &sec, in.valueRequest, nil); err != nil {
+			if err := s.put(&sec, in.valueRequest, nil); err != nil {
 				return err
 			}
 		}
@@ -130,17 +129,17 @@ func (s *Server) createSecret(ctx context.Context, in struct {
 }
 
 // createAgain handles a name that exists. It returns nil if the same request created it.
-func (s *Server) createAgain(ctx context.Context, old secret, in valueRequest) error {
+func (s *Server) createAgain(old secret, in valueRequest) error {
 	if old.DeletesAt != nil {
 		return fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
 	if _, ok := old.Versions[in.ClientRequestToken]; ok && in.given() {
-		return s.put(ctx, &old, in, nil)
+		return s.put(&old, in, nil)
 	}
 	return fail("ResourceExistsException", "The operation failed because the secret %s already exists.", old.name)
 }
 
-func (s *Server) describeSecret(_ context.Context, in secretRequest) (answer, error) {
+func (s *Server) describeSecret(in secretRequest) (answer, error) {
 	sec, err := s.kept().find(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -175,7 +174,7 @@ func (sec secret) describe(versionsMember string) answer {
 	return out
 }
 
-func (s *Server) listSecrets(_ context.Context, in struct {
+func (s *Server) listSecrets(in struct {
 	pageRequest
 	IncludePlannedDeletion bool
 	Filters                []struct{}
@@ -196,7 +195,7 @@ func (s *Server) listSecrets(_ context.Context, in struct {
 	})
 }
 
-func (s *Server) deleteSecret(_ context.Context, in struct {
+func (s *Server) deleteSecret(in struct {
 	SecretId                   string
 	RecoveryWindowInDays       *int
 	ForceDeleteWithoutRecovery bool
@@ -248,7 +247,7 @@ func (s *Server) forceDelete(id string) (answer, error) {
 }
 
 // restoreSecret is idempotent: restoring a secret that is not deleted succeeds.
-func (s *Server) restoreSecret(_ context.Context, in secretRequest) (answer, error) {
+func (s *Server) restoreSecret(in secretRequest) (answer, error) {
 	var sec secret
 	err := s.update(func(v vault) (err error) {
 		if sec, err = v.find(in.SecretId); err != nil {
@@ -264,7 +263,7 @@ func (s *Server) restoreSecret(_ context.Context, in secretRequest) (answer, err
 	return sec.identity(), nil
 }
 
-func (s *Server) tagResource(_ context.Context, in struct {
+func (s *Server) tagResource(in struct {
 	SecretId string
 	Tags     []tag
 }) (answer, error) {
@@ -305,7 +304,7 @@ func (sec *secret) tag(tags []tag) error {
 
 // Versions.
 
-func (s *Server) putSecretValue(ctx context.Context, in struct {
+func (s *Server) putSecretValue(in struct {
 	valueRequest
 	SecretId      string
 	VersionStages []string
@@ -329,7 +328,7 @@ func (s *Server) putSecretValue(ctx context.Context, in struct {
 		}
 	}
 	sec, err := s.changeSecret(in.SecretId, func(sec *secret) error {
-		return s.put(ctx, sec, in.valueRequest, stages)
+		return s.put(sec, in.valueRequest, stages)
 	})
 	if err != nil {
 		return nil, err
@@ -339,7 +338,7 @@ func (s *Server) putSecretValue(ctx context.Context, in struct {
 	return out, nil
 }
 
-func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, VersionId, VersionStage string }) (answer, error) {
+func (s *Server) getSecretValue(in struct{ SecretId, VersionId, VersionStage string }) (answer, error) {
 	sec, err := s.kept().findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -372,7 +371,7 @@ func (s *Server) getSecretValue(ctx context.Context, in struct{ SecretId, Versio
 	return out, nil
 }
 
-func (s *Server) updateSecretVersionStage(_ context.Context, in struct {
+func (s *Server) updateSecretVersionStage(in struct {
 	SecretId, VersionStage, MoveToVersionId, RemoveFromVersionId string
 }) (answer, error) {
 	if err := awsjson.Between("versionStage", len(in.VersionStage), 1, maxStage); err != nil {
@@ -412,7 +411,7 @@ func (sec *secret) move(stage, from, to string) error {
 	return nil
 }
 
-func (s *Server) listSecretVersionIDs(_ context.Context, in struct {
+func (s *Server) listSecretVersionIDs(in struct {
 	pageRequest
 	SecretId          string
 	IncludeDeprecated bool

@@ -3,7 +3,6 @@ package secretsmanager
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -112,7 +111,7 @@ func (sec secret) versionIDs() []string {
 
 // put adds a version with these labels. A secret's first version also gets AWSCURRENT.
 // The ClientRequestToken is an idempotency token: a repeated put changes nothing.
-func (s *Server) put(ctx context.Context, sec *secret, in valueRequest, stages []string) error {
+func (s *Server) put(sec *secret, in valueRequest, stages []string) error {
 	id := in.ClientRequestToken
 	plaintext, binary := in.value()
 	if old, ok := sec.Versions[id]; ok {
