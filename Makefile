@@ -50,7 +50,7 @@ sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
 test: lint validate ## run the tests and checks that must pass before a change lands
-	go test -race -skip '^$(SLOW)$$' ./...
+	go test -race -count=1 -skip '^$(SLOW)$$' ./... # some tests build programs, which Go's cache of results does not see
 	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
 	  echo 'Chromium is not installed: the console was NOT tested in a browser. Install it as root on Debian: e2e/browser/chromium.sh --install' >&2
 	@$(MAKE) --no-print-directory vulncheck

@@ -80,7 +80,7 @@ func inProcess(t *testing.T, override settings) parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := stack.Functions(table, func(function string) (func(string) string, error) {
+	made, err := stack.Functions(table, rows.Template().Timeout, func(function string) (func(string) string, error) {
 		getenv := rows.Environment(t, function)
 		return func(name string) string {
 			if value, ok := override[name]; ok {

@@ -1,7 +1,7 @@
 // Package apigw is API Gateway (REST, proxy integrations) for the local stack, configured by the same
-// template and the same table of functions as the deployed one. It matches routes, calls the authorizer and caches its answers, turns
-// requests into the events of Lambda functions and the functions' answers into responses, and sends
-// the gateway responses.
+// template and the same table of functions as the deployed one. It matches routes, calls the
+// authorizer and caches its answers, turns requests into the events of Lambda functions and the
+// functions' answers into responses, and sends the gateway responses.
 package apigw
 
 import (
@@ -43,7 +43,6 @@ type Gateway struct {
 	template  *template.Template
 	routes    *router
 	functions map[string]Function // by logical id
-	timeouts  map[string]time.Duration
 	cache     cache
 	log       *slog.Logger
 }
@@ -51,12 +50,8 @@ type Gateway struct {
 // New returns a gateway, which t configures, for the routes of a table. The functions, which include the
 // authorizer, are keyed by logical id.
 func New(t *template.Template, table []functions.Function, by map[string]Function, log *slog.Logger) *Gateway {
-	timeouts := make(map[string]time.Duration)
-	for _, f := range table {
-		timeouts[f.ID()] = cmp.Or(time.Duration(f.Timeout)*time.Second, t.Timeout)
-	}
 	return &Gateway{
-		template: t, routes: newRouter(functions.Routes(table)), functions: by, timeouts: timeouts,
+		template: t, routes: newRouter(functions.Routes(table)), functions: by,
 		cache: cache{ttl: time.Duration(t.Authorizer.CacheSeconds) * time.Second, answers: make(map[string]cached)},
 		log:   log,
 	}
@@ -109,7 +104,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // errEventTooLarge reports an event beyond Lambda's limit.
 var errEventTooLarge = errors.New("the event is too large")
 
-// invoke calls a function with an event, for as long as the function's timeout allows.
+// invoke calls a function with an event, and decodes its answer into answer.
 func (g *Gateway) invoke(ctx context.Context, function string, event, answer any) error {
 	payload, err := json.Marshal(event)
 	if err != nil {
@@ -118,8 +113,6 @@ func (g *Gateway) invoke(ctx context.Context, function string, event, answer any
 	if len(payload) > maxEvent {
 		return errEventTooLarge
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeouts[function])
-	defer cancel()
 	out, err := g.functions[function].Invoke(ctx, payload)
 	if err != nil {
 		return err
@@ -159,10 +152,10 @@ func last(values map[string][]string) map[string]string {
 // send writes a function's answer as a response.
 func send(w http.ResponseWriter, answer events.APIGatewayProxyResponse) {
 	for name, values := range answer.MultiValueHeaders {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
+		w.Header()[name] = values // as the function writes the name
 	}
 	for name, value := range answer.Headers {
-		w.Header().Set(name, value)
+		w.Header()[name] = []string{value}
 	}
 	w.WriteHeader(answer.StatusCode)
 	body := []byte(answer.Body)

@@ -2,6 +2,7 @@ package apigw_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -57,7 +58,6 @@ var table = []functions.Function{
 // configured is a template for table.
 func configured() *template.Template {
 	return &template.Template{
-		Timeout:    time.Second,
 		Authorizer: template.Authorizer{Function: "Auth", Header: "Authorization", Validation: regexp.MustCompile("^k")},
 		GatewayResponses: map[string]template.GatewayResponse{
 			"UNAUTHORIZED":      {Body: "unauthorized", Status: 401},
@@ -135,10 +135,17 @@ func TestConcurrentRequestsAreIndependent(t *testing.T) {
 	wg.Wait()
 }
 
-// What API Gateway answers itself, when a function or the authorizer refuses or fails.
+// What API Gateway answers itself, when a function or the authorizer refuses or fails. Neither the
+// answer nor the log has the key or the body.
 func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 	fails := function(func([]byte) (any, error) { return nil, errors.New("a secret text") })
 	authorizes := func(resource string) function { return func([]byte) (any, error) { return allow(resource), nil } }
+	states := func(effect, action string) function {
+		answer := allow(everything)
+		answer.PolicyDocument.Statement[0].Effect, answer.PolicyDocument.Statement[0].Action = effect, []string{action}
+		return func([]byte) (any, error) { return answer, nil }
+	}
+	const key, body = "k-canary-of-a-key", "canary-of-a-body"
 	for name, tt := range map[string]struct {
 		f, auth apigw.Function
 		path    string
@@ -152,11 +159,19 @@ func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 		"no such route":           {answers(200, "ok"), authorizes(everything), "/y", "", 403, "4xx"},
 		"the function fails":      {fails, authorizes(everything), "/x/1", "", 502, "5xx"},
 		"the authorizer fails":    {answers(200, "ok"), fails, "/x/1", "", 500, "5xx"},
+		"denied":                  {answers(200, "ok"), states("Deny", "execute-api:Invoke"), "/x/1", "", 403, "denied"},
+		"another action":          {answers(200, "ok"), states("Allow", "execute-api:ManageConnections"), "/x/1", "", 403, "denied"},
+		"another text":            {answers(200, "ok"), function(func([]byte) (any, error) { return nil, errors.New("Unauthorized: x") }), "/x/1", "", 500, "5xx"},
 		"a large body":            {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 10<<20+1), 413, "too large"},
 		"a large event":           {answers(200, "ok"), authorizes(everything), "/x/1", strings.Repeat("x", 5<<20), 413, "too large"},
 	} {
-		g := apigw.New(configured(), table, map[string]apigw.Function{"F": tt.f, "Auth": tt.auth}, slog.New(slog.DiscardHandler))
-		if w := serve(g, "POST", tt.path, tt.body, "Authorization: k"); w.Code != tt.status || w.Body.String() != tt.want {
+		var log strings.Builder
+		g := apigw.New(configured(), table, map[string]apigw.Function{"F": tt.f, "Auth": tt.auth}, slog.New(slog.NewTextHandler(&log, nil)))
+		w := serve(g, "POST", tt.path, body+tt.body, "Authorization: "+key)
+		if strings.Contains(log.String(), key) || strings.Contains(log.String(), body) || strings.Contains(log.String(), base64.StdEncoding.EncodeToString([]byte(body))) {
+			t.Errorf("%s: the log has the key or the body: %s", name, log.String())
+		}
+		if w.Code != tt.status || w.Body.String() != tt.want {
 			t.Errorf("%s: %d %s, want %d %s", name, w.Code, w.Body, tt.status, tt.want)
 		}
 	}
@@ -170,13 +185,13 @@ func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
 		"F": function(func(event []byte) (any, error) {
 			return events.APIGatewayProxyResponse{
 				StatusCode: http.StatusAccepted, Body: "/w==", IsBase64Encoded: true,
-				Headers: map[string]string{"location": "/there"}, MultiValueHeaders: map[string][]string{"warning": {"a", "b"}},
+				Headers: map[string]string{"Location": "/there"}, MultiValueHeaders: map[string][]string{"RateLimit": {"a", "b"}},
 			}, json.Unmarshal(event, &got)
 		}),
 	}, slog.New(slog.DiscardHandler))
-	w := serve(g, "PUT", "/x/a%2Fb/?q=1&q=%20&r", "\xff", "Authorization: k", "X-Many: 1", "X-Many: 2")
-	if w.Code != http.StatusAccepted || w.Body.String() != "\xff" || w.Header().Get("Location") != "/there" || len(w.Header()["Warning"]) != 2 {
-		t.Errorf("answer = %d %q %v, want 202, the byte ff, a location and two warnings", w.Code, w.Body, w.Header())
+	w := serve(g, "PUT", "/x/a%2Fb/?q=1&q=%20&r", "\xff", "Authorization: k", "X-Many: 1", "X-Many: 2", "User-Agent: curl", "Cookie: a=b")
+	if w.Code != http.StatusAccepted || w.Body.String() != "\xff" || w.Header().Get("Location") != "/there" || len(w.Header()["RateLimit"]) != 2 {
+		t.Errorf("answer = %d %q %v, want 202, the byte ff, a Location and two of RateLimit", w.Code, w.Body, w.Header())
 	}
 	if got.RequestContext.RequestID == "" {
 		t.Error("the event has no request id")
@@ -187,13 +202,15 @@ func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
 		PathParameters:                  map[string]string{"id": "a/b"},
 		QueryStringParameters:           map[string]string{"q": " ", "r": ""},
 		MultiValueQueryStringParameters: map[string][]string{"q": {"1", " "}, "r": {""}},
-		Headers:                         map[string]string{"Authorization": "k", "X-Many": "2", "Host": "example.com", "X-Forwarded-Proto": "http"},
+		Headers: map[string]string{
+			"Authorization": "k", "X-Many": "2", "User-Agent": "curl", "Cookie": "a=b", "Host": "example.com", "X-Forwarded-Proto": "http",
+		},
 		MultiValueHeaders: map[string][]string{
-			"Authorization": {"k"}, "X-Many": {"1", "2"}, "Host": {"example.com"}, "X-Forwarded-Proto": {"http"},
+			"Authorization": {"k"}, "User-Agent": {"curl"}, "Cookie": {"a=b"}, "X-Many": {"1", "2"}, "Host": {"example.com"}, "X-Forwarded-Proto": {"http"},
 		},
 		RequestContext: events.APIGatewayProxyRequestContext{
 			ResourcePath: "/x/{id}", Path: "/x/a/b/", HTTPMethod: "PUT", Protocol: "HTTP/1.1", DomainName: "example.com",
-			Authorizer: map[string]any{"user_id": "user"}, Identity: events.APIGatewayRequestIdentity{SourceIP: "192.0.2.1"},
+			Authorizer: map[string]any{"user_id": "user"}, Identity: events.APIGatewayRequestIdentity{SourceIP: "192.0.2.1", UserAgent: "curl"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

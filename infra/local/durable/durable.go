@@ -38,7 +38,7 @@ func Open[T any](path string, empty T, check func(T) error) (*State[T], error) {
 		err = check(kept)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged, or of another version: %w", path, err)
+		return nil, fmt.Errorf("%s is damaged, or of another version (%w): move it away, or use another folder", path, err)
 	}
 	s.current.Store(&kept)
 	return s, nil

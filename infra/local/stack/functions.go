@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -17,8 +20,8 @@ import (
 )
 
 // Functions makes the functions of a table, by logical id, each with its own environment, as Lambda
-// would start it.
-func Functions(table []functions.Function, environment func(function string) (func(string) string, error)) (map[string]apigw.Function, error) {
+// would start it. A row without a timeout has the default one.
+func Functions(table []functions.Function, timeout time.Duration, environment func(function string) (func(string) string, error)) (map[string]apigw.Function, error) {
 	made := make(map[string]apigw.Function)
 	for _, f := range table {
 		getenv, err := environment(f.ID())
@@ -29,7 +32,7 @@ func Functions(table []functions.Function, environment func(function string) (fu
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
-		made[f.ID()] = instances{serve}
+		made[f.ID()] = instances{serve, cmp.Or(time.Duration(f.Timeout)*time.Second, timeout)}
 	}
 	return made, nil
 }
@@ -56,10 +59,15 @@ func deployed(t *template.Template) ([]functions.Function, error) {
 }
 
 // instances starts an instance of a function for each event, because an instance serves one event at a
-// time: the next one reuses the memory of an answer.
-type instances struct{ serve any }
+// time: the next one reuses the memory of an answer. The context ends with the timeout.
+type instances struct {
+	serve   any
+	timeout time.Duration
+}
 
 func (i instances) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	defer cancel()
 	return lambda.NewHandler(i.serve).Invoke(ctx, event)
 }
 
@@ -79,13 +87,20 @@ func function(folder string, getenv func(string) string) (any, error) {
 		return gateway.RedeploySecrets(sweeper), err
 	}
 	m, err := app.NewManager(getenv)
+	if err != nil {
+		return nil, err
+	}
 	switch folder {
 	case "authorizer":
-		return gateway.Authorizer(m), err
+		return gateway.Authorizer(m), nil
 	case "create-account":
-		return gateway.CreateAccount(m), err
+		return gateway.CreateAccount(m), nil
 	case "purge-secrets":
-		return gateway.PurgeSecrets(m), err
+		return gateway.PurgeSecrets(m), nil
 	}
-	return gateway.Proxy(constructors[folder](m)), err
+	construct, ok := constructors[folder]
+	if !ok {
+		return nil, errors.New("the local stack does not know it: add a case to infra/local/stack/functions.go")
+	}
+	return gateway.Proxy(construct(m)), nil
 }

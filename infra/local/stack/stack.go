@@ -157,7 +157,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 		return err
 	}
 
-	made, err := Functions(table, func(function string) (func(string) string, error) {
+	made, err := Functions(table, tmpl.Timeout, func(function string) (func(string) string, error) {
 		return endpoints.Environment(tmpl, function)
 	})
 	if err != nil {
@@ -353,8 +353,6 @@ func invoke(ctx context.Context, made map[string]apigw.Function, f functions.Fun
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(f.Timeout)*time.Second)
-	defer cancel()
 	out, err := made[f.ID()].Invoke(ctx, payload)
 	if err != nil || answer == nil {
 		return err

@@ -106,8 +106,10 @@ func (s *Source) Run(ctx context.Context, f Function, log *slog.Logger) {
 // deliver calls the function for a batch. It retries from the first failed record on, or
 // with the whole batch if the function returns an error.
 func (s *Source) deliver(ctx context.Context, f Function, batch []events.DynamoDBEventRecord, log *slog.Logger) {
+	var err error
 	for range 1 + s.Retries {
-		answer, err := f(ctx, events.DynamoDBEvent{Records: batch})
+		var answer events.DynamoDBEventResponse
+		answer, err = f(ctx, events.DynamoDBEvent{Records: batch})
 		if err == nil {
 			first := slices.IndexFunc(batch, func(r events.DynamoDBEventRecord) bool {
 				return slices.ContainsFunc(answer.BatchItemFailures, func(failed events.DynamoDBBatchItemFailure) bool {
@@ -123,7 +125,7 @@ func (s *Source) deliver(ctx context.Context, f Function, batch []events.DynamoD
 			return
 		}
 	}
-	log.Error("stream records dropped after all retries", "records", len(batch))
+	log.Error("stream records dropped after all retries", "records", len(batch), "error", err)
 }
 
 // read returns the new records that match. With an error it also returns the records read

@@ -113,7 +113,7 @@ func sendEvents(t *testing.T, manager *secrets.Manager, send send) {
 func TestEventsHaveTheirOutcomes(t *testing.T) {
 	table := secretstest.NewTable(t)
 	manager := table.Manager(t)
-	handlers, err := stack.Functions(readTable(t), func(function string) (func(string) string, error) {
+	handlers, err := stack.Functions(readTable(t), table.Template().Timeout, func(function string) (func(string) string, error) {
 		return table.Environment(t, function), nil
 	})
 	if err != nil {
