@@ -348,18 +348,22 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 	}
 
 	check(t, globals, "10", "Timeout") // API Gateway waits 29 s
-	schedules := map[string]value{"PurgeSecrets": "rate(15 minutes)", "RedeploySecrets": "rate(5 minutes)"}
+	schedules := map[string]value{
+		"PurgeSecrets":    map[string]value{"Schedule": "rate(15 minutes)"},
+		"RedeploySecrets": map[string]value{"Schedule": "rate(5 minutes)"},
+	}
+	timeouts := map[string]value{"PurgeSecrets": "300", "DeploySecret": "60", "RedeploySecrets": "60"}
 	routed := map[string]bool{"Authorizer": true}
 	for _, r := range routes(t, doc) {
 		routed[r.Function] = true
 	}
 	for name, f := range resources(doc, "AWS::Serverless::Function") {
 		check(t, f, "functions/"+folderName(name)+"/", "Properties", "CodeUri")
-		if own := at(f, "Properties", "Timeout"); routed[name] && own != nil {
-			t.Errorf("%s, which clients wait for, has a timeout of its own: %v", name, own)
+		if own := at(f, "Properties", "Timeout"); own != timeouts[name] {
+			t.Errorf("%s has the timeout %v, want %v", name, own, timeouts[name])
 		}
-		if got := at(f, "Properties", "Events", "Sweep", "Properties", "Schedule"); got != schedules[name] {
-			t.Errorf("%s runs at %v, want %v", name, got, schedules[name])
+		if diff := cmp.Diff(schedules[name], at(f, "Properties", "Events", "Sweep", "Properties")); diff != "" {
+			t.Errorf("schedule of %s (-want +got):\n%s", name, diff)
 		}
 	}
 	for _, name := range []string{"CreateAccount", "PurgeSecrets", "DeploySecret", "RedeploySecrets"} {

@@ -5,6 +5,7 @@ package functions
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -107,8 +108,8 @@ func (f Function) Interval() time.Duration {
 	if match == nil {
 		return 0
 	}
-	n, _ := strconv.Atoi(match[1]) // digits
-	return time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[2]]
+	n, _ := strconv.Atoi(cmp.Or(match[2], "1")) // digits
+	return time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[1]+match[3]]
 }
 
 // IsFallback reports whether the function gets the requests that no other route matches.
@@ -131,6 +132,9 @@ type grant struct{ Actions, Keys []string }
 
 // UnmarshalYAML groups adjacent actions that have the same keys.
 func (r *rows) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return errors.New("rows: want actions and their keys")
+	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		var keys []string
 		if err := node.Content[i+1].Decode(&keys); err != nil {
@@ -184,14 +188,15 @@ func Read(path string) ([]Function, error) {
 
 var (
 	namePattern  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
-	interval     = regexp.MustCompile(`^([1-9][0-9]{0,3}) (minute|hour)s?$`)
-	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE|ANY) /([a-z-]+|\{[a-z_]+\+?\}|/)*$`)
+	interval     = regexp.MustCompile(`^(?:1 (minute|hour)|([2-9]|[1-9][0-9]{1,3}) (minute|hour)s)$`)
+	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE|ANY) /(([a-z-]+|\{[a-z_]+\})(/([a-z-]+|\{[a-z_]+\}))*(/\{proxy\+\})?|\{proxy\+\})?$`)
+	parameter    = regexp.MustCompile(`\{[^}]*\}`)
 )
 
 // check returns the faults of a table.
 func check(table []Function) error {
 	var errs []error
-	names, routes := map[string]bool{}, map[string]string{}
+	names, routes, parameters := map[string]bool{}, map[string]string{}, map[string]string{}
 	for _, f := range table {
 		fault := func(format string, args ...any) {
 			errs = append(errs, fmt.Errorf("%s: "+format, append([]any{f.Name}, args...)...))
@@ -205,6 +210,15 @@ func check(table []Function) error {
 		names[f.Name] = true
 		if f.Does == "" {
 			fault("does is missing")
+		}
+		if strings.ContainsAny(f.Does, "|\n") {
+			fault("does is one cell of a table: no bar and no line break")
+		}
+		if f.Timeout < 0 || f.Timeout > 900 {
+			fault("timeout %d: want 1 to 900 seconds", f.Timeout)
+		}
+		if f.Route != "" && len(f.Routes()) != strings.Count(f.Route, ",")+1 {
+			fault("%s: want METHOD /path, and a comma between two", f.Route)
 		}
 		if f.Route == "" && f.Every == "" && f.Stream == "" && f.By == "" {
 			fault("nothing invokes it: want route, every, stream or by")
@@ -221,13 +235,25 @@ func check(table []Function) error {
 				fault("%s leads to %s", text, other)
 			}
 			routes[text] = f.Name
+			shape := parameter.ReplaceAllString(route.Path, "{}")
+			if other, known := parameters[shape]; known && other != route.Path {
+				fault("%s and %s differ only in the names of parameters", route.Path, other)
+			}
+			parameters[shape] = route.Path
 		}
 		if f.Every != "" && f.Interval() == 0 {
 			fault("%s is not an interval: want a number of minutes or hours", f.Every)
 		}
+		granted := map[string]bool{}
 		for _, grant := range f.Rows {
 			if len(grant.Keys) == 0 {
 				fault("%v has no keys", grant.Actions)
+			}
+			for _, action := range grant.Actions {
+				if granted[action] {
+					fault("%s is in two grants: a statement has all keys of an action", action)
+				}
+				granted[action] = true
 			}
 		}
 	}
