@@ -179,7 +179,6 @@ func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 
 // A function sees all of a request, and the client all of its answer.
 func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
-
 	var got events.APIGatewayProxyRequest
 	g := apigw.New(configured(), table, map[string]apigw.Function{
 		"Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
