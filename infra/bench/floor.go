@@ -113,12 +113,17 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 		_, err := f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
 			UpdateExpression:    aws.String("SET last_accessed_at = :at, last_accessed_by = :by"),
-			ConditionExpression: aws.String("attribute_exists(PK)"),
+			ConditionExpression: aws.String("attribute_exists(PK) AND (attribute_not_exists(last_accessed_at) OR last_accessed_at < :at)"),
 			ExpressionAttributeValues: row{
 				":at": text(timestamp()), ":by": text(c.UserID.String()),
 			},
-			ReturnValues: types.ReturnValueAllNew,
+			ReturnValues:                        types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
+		var newer *types.ConditionalCheckFailedException
+		if errors.As(err, &newer) {
+			return nil
+		}
 		return err
 	})
 	second.Go(func() error {

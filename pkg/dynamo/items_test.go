@@ -39,6 +39,12 @@ func TestItemWritesRestOnTheVersionRead(t *testing.T) {
 	if diff := cmp.Diff(want, read); err != nil || diff != "" {
 		t.Errorf("StampReveal: %v (-want +got):\n%s", err, diff)
 	}
+	// An older reveal does not replace a newer one.
+	for _, at := range []time.Time{now, now.Add(time.Hour)} {
+		if read, err := f.store.StampReveal(ctx, f.account, f.secret.ID, it.ID, at, newID()); err != nil || read != want {
+			t.Errorf("StampReveal(older) = %+v, %v, want the newer stamp of %+v", read, err, want)
+		}
+	}
 	if _, err := f.store.StampReveal(ctx, f.account, f.secret.ID, newID(), now, f.user); !errors.Is(err, secrets.ErrNotFound) {
 		t.Errorf("StampReveal(missing item) = %v, want ErrNotFound", err)
 	}

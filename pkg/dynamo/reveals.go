@@ -127,7 +127,7 @@ func (s *Store) SealedValue(ctx context.Context, account, secret, item uuid.UUID
 	return secrets.SealedValue{Version: row.Version, Blob: row.Sealed}, nil
 }
 
-// StampReveal implements secrets.Reveals.
+// StampReveal implements secrets.Reveals. Times are texts of one length, which sort as they follow.
 func (s *Store) StampReveal(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (secrets.Item, error) {
 	var out *dynamodb.UpdateItemOutput
 	err := retryConflicts(ctx, func() (err error) {
@@ -135,21 +135,28 @@ func (s *Store) StampReveal(ctx context.Context, account, secret, item uuid.UUID
 			TableName:           &s.table,
 			Key:                 marshal(itemKey(account, secret, item)),
 			UpdateExpression:    aws.String("SET last_accessed_at = :at, last_accessed_by = :by"),
-			ConditionExpression: aws.String("attribute_exists(PK)"),
+			ConditionExpression: aws.String("attribute_exists(PK) AND (attribute_not_exists(last_accessed_at) OR last_accessed_at < :at)"),
 			ExpressionAttributeValues: attributes{
 				":at": text(timeText(at)), ":by": text(by.String()),
 			},
-			ReturnValues: types.ReturnValueAllNew,
+			ReturnValues:                        types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
 		return err
 	})
-	if refused(err) {
-		return secrets.Item{}, secrets.ErrNotFound
-	}
-	if err != nil {
+	var newer *types.ConditionalCheckFailedException
+	stamped := attributes{}
+	switch {
+	case errors.As(err, &newer):
+		if stamped = newer.Item; stamped == nil {
+			return secrets.Item{}, secrets.ErrNotFound
+		}
+	case err != nil:
 		return secrets.Item{}, translate("UpdateItem", err)
+	default:
+		stamped = out.Attributes
 	}
-	row, err := unmarshal[itemRow](out.Attributes)
+	row, err := unmarshal[itemRow](stamped)
 	if err != nil {
 		return secrets.Item{}, err
 	}

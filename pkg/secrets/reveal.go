@@ -36,6 +36,7 @@ type Reveals interface {
 	// the entries of a very long log.
 	TrimReveals(ctx context.Context, account, user uuid.UUID, limit, have int) error
 	SealedValue(ctx context.Context, account, secret, item uuid.UUID) (SealedValue, error)
-	// StampReveal records the latest reveal on the item, and returns the item after it.
+	// StampReveal records a reveal on the item, unless a newer one is recorded, and returns
+	// the item as it then is.
 	StampReveal(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (Item, error)
 }

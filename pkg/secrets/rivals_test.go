@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -109,6 +110,43 @@ func TestOneOfRivalsWins(t *testing.T) {
 	for _, row := range w.table.Rows(t) {
 		if row["PK"] == fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID) {
 			t.Errorf("%v is left of a deleted secret", row["SK"])
+		}
+	}
+}
+
+// Of reveals at the same time, the newest one is the item's last access.
+func TestNewestOfConcurrentRevealsIsTheLastAccess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	m := w.table.Manager(t)
+	for round := range 5 {
+		var (
+			mu     sync.Mutex
+			newest time.Time
+			wg     sync.WaitGroup
+		)
+		for range 16 {
+			wg.Go(func() {
+				revealed, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+				if err != nil {
+					t.Errorf("RevealItem = %v", err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if revealed.Item.LastAccessedAt.After(newest) {
+					newest = revealed.Item.LastAccessedAt
+				}
+			})
+		}
+		wg.Wait()
+		page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Cursor{}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, it := range page.Results {
+			if it.ID == w.item.ID && !it.LastAccessedAt.Equal(newest) {
+				t.Fatalf("round %d: last access at %v, want that of the newest answer, %v", round, it.LastAccessedAt, newest)
+			}
 		}
 	}
 }
