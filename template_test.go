@@ -754,7 +754,7 @@ func TestTableIsRetainedAndBackedUp(t *testing.T) {
 	want := template.Table{
 		Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
 		Keys:         []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
-		StreamView:   "NEW_AND_OLD_IMAGES",
+		StreamView:   "KEYS_ONLY",
 		TTLAttribute: "expires_at",
 	}
 	if diff := cmp.Diff(want, readRepository(t, nil).Table); diff != "" {

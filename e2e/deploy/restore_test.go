@@ -39,7 +39,7 @@ func restore(t *testing.T, c cloud, sam samCLI, kept keptData, u *used) (back fu
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
 		TableName: &restored,
 		StreamSpecification: &types.StreamSpecification{
-			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
+			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeKeysOnly,
 		},
 	})
 	if err != nil {

@@ -2,7 +2,8 @@ package gateway
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -23,7 +24,7 @@ const (
 func StartDeploySecret(d *delivery.Deliverer) { lambda.Start(DeploySecret(d)) }
 
 // DeploySecret delivers each secret of a batch once. The batch's records are changes of
-// outbox entries, which carry the ids of the account and the secret; everything else is
+// outbox entries, whose keys have the ids of the account and the secret; everything else is
 // read from the table. It returns failed records as batch item failures, and Lambda
 // sends them again.
 func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
@@ -33,18 +34,15 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deployMargin))
 			defer cancel()
 		}
-		type place struct{ account, secret uuid.UUID }
 		records := make(map[place][]string) // their sequence numbers
 		var failed []events.DynamoDBBatchItemFailure
 		for _, record := range batch.Records {
-			account, accountErr := recordID(record, "account_id")
-			secret, secretErr := recordID(record, "secret_id")
-			if accountErr != nil || secretErr != nil {
+			at, err := placeOf(record)
+			if err != nil {
 				d.Log.ErrorContext(ctx, "stream record without a secret", "event_id", record.EventID)
 				failed = append(failed, events.DynamoDBBatchItemFailure{ItemIdentifier: record.Change.SequenceNumber})
 				continue
 			}
-			at := place{account, secret}
 			records[at] = append(records[at], record.Change.SequenceNumber)
 		}
 		results := make(chan []string, len(records))
@@ -70,11 +68,19 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 	}
 }
 
-// recordID reads an id from the row of a record.
-func recordID(record events.DynamoDBEventRecord, name string) (uuid.UUID, error) {
-	value, ok := record.Change.NewImage[name]
-	if !ok || value.DataType() != events.DataTypeString {
-		return uuid.UUID{}, fmt.Errorf("no %s", name)
+// place is a secret of an account.
+type place struct{ account, secret uuid.UUID }
+
+// placeOf reads the key of an outbox entry, <account>#<secret>: the stream carries nothing else.
+func placeOf(record events.DynamoDBEventRecord) (place, error) {
+	key, ok := record.Change.Keys["SK"]
+	if !ok || key.DataType() != events.DataTypeString {
+		return place{}, errors.New("no sort key")
 	}
-	return uuid.Parse(value.String())
+	account, secret, _ := strings.Cut(key.String(), "#")
+	var at place
+	var accountErr, secretErr error
+	at.account, accountErr = uuid.Parse(account)
+	at.secret, secretErr = uuid.Parse(secret)
+	return at, errors.Join(accountErr, secretErr)
 }

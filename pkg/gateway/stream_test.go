@@ -22,22 +22,18 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// stream returns an event as Lambda sends it, of changed outbox rows.
+// stream returns an event as Lambda sends it, of changed outbox rows. A nil row has no sort key.
 func stream(t *testing.T, rows ...map[string]string) []byte {
 	t.Helper()
 	type value map[string]any
 	type record map[string]any
 	var records []record
 	for i, row := range rows {
-		image := value{}
-		for name, text := range row {
-			image[name] = value{"S": text}
+		keys := value{"PK": value{"S": "OUTBOX"}}
+		if row != nil {
+			keys["SK"] = value{"S": row["account_id"] + "#" + row["secret_id"]}
 		}
-		change := record{"SequenceNumber": fmt.Sprint("number-", i), "Keys": value{"PK": value{"S": "OUTBOX"}}, "NewImage": image,
-			"StreamViewType": "NEW_AND_OLD_IMAGES"}
-		if row == nil { // a removed row has no new image
-			delete(change, "NewImage")
-		}
+		change := record{"SequenceNumber": fmt.Sprint("number-", i), "Keys": keys, "StreamViewType": "KEYS_ONLY"}
 		records = append(records, record{"eventID": fmt.Sprint("event-", i), "eventName": "INSERT", "eventSource": "aws:dynamodb",
 			"dynamodb": change})
 	}
@@ -181,7 +177,8 @@ func TestRecordsWithoutIDsFailAlone(t *testing.T) {
 	if diff := cmp.Diff(want, failed); diff != "" || b.status(t, secret) != secrets.StatusReady {
 		t.Errorf("records without valid ids: %s, want ready, and only those failed (-want +got):\n%s", b.status(t, secret), diff)
 	}
-	numbers := bytes.Replace(stream(t, of(secret)), []byte(`{"S":"`+secret.ID.String()+`"}`), []byte(`{"N":"1"}`), 1)
+	numbers := bytes.Replace(stream(t, of(secret)), []byte(`{"S":"`+secret.AccountID.String()+"#"+secret.ID.String()+`"}`),
+		[]byte(`{"N":"1"}`), 1)
 	if failed := b.failures(t, well, numbers); !slices.Equal(failed, []string{"number-0"}) {
 		t.Errorf("record with a number as id: failed %v, want number-0", failed)
 	}

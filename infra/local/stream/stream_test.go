@@ -97,7 +97,7 @@ func newStreamed(t *testing.T) streamed {
 	t.Helper()
 	table := secretstest.NewTable(t)
 	db := emulator.Emulator{URL: table.Endpoints().DynamoDB}
-	if err := db.SetStream(t.Context(), table.Name, table.Template().Table.StreamView); err != nil {
+	if err := db.SetStream(t.Context(), table.Name, "NEW_AND_OLD_IMAGES"); err != nil {
 		t.Fatal(err)
 	}
 	return streamed{table, t}
