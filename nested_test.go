@@ -442,6 +442,9 @@ func TestGitHubMayDeployEveryResource(t *testing.T) {
 			service, _, _ := strings.Cut(text(action), ":")
 			may[service] = true
 			may[text(action)] = true
+			if service == "ssm" {
+				check(t, s, "!Sub arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/goblins/${StackName}/*", "Resource")
+			}
 			if strings.HasSuffix(text(action), "EventSourceMapping") && action != value("lambda:GetEventSourceMapping") {
 				const functions = "!Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${StackName}-*"
 				check(t, s, functions, "Condition", "ArnLike", "lambda:FunctionArn")

@@ -762,6 +762,8 @@ func TestTableIsRetainedAndBackedUp(t *testing.T) {
 	}
 
 	doc := document(t)
+	// Below /goblins/: Systems Manager reserves names that begin with aws or ssm.
+	check(t, doc, "!Sub /goblins/${AWS::StackName}/tables", "Resources", "Tables", "Properties", "Name")
 	table := at(doc, "Resources", "Table")
 	check(t, table, "Retain", "DeletionPolicy")
 	check(t, table, "Retain", "UpdateReplacePolicy")

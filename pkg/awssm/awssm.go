@@ -5,7 +5,8 @@
 //
 //	goblins:account   the account's UUID
 //	goblins:secret    the secret's UUID
-//	goblins:name      the secret's name, with _ for each character that tags don't take
+//	goblins:name      the secret's name, with _ for each character that tags don't take, and for
+//	                  the colon of a leading aws:, which AWS reserves
 //
 // Each revision is a version, whose id says which:
 //
@@ -28,6 +29,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf16"
@@ -243,10 +245,13 @@ func tags(b delivery.Bundle) []types.Tag {
 	}
 }
 
-// tagValue converts a name to characters that tags accept. It counts UTF-16 units, the
+// tagValue converts a name to characters that tags accept, without the prefix aws: that AWS reserves. It counts UTF-16 units, the
 // strictest reading of AWS's 256 characters.
 func tagValue(name string) string {
 	clean, length := notInTags().ReplaceAllString(name, "_"), 0
+	if len(clean) >= 4 && strings.EqualFold(clean[:4], "aws:") {
+		clean = clean[:3] + "_" + clean[4:]
+	}
 	for i, r := range clean {
 		if length += utf16.RuneLen(r); length > maxTagValue {
 			return clean[:i]

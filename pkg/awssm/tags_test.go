@@ -20,6 +20,9 @@ func TestNameTagHoldsOnlyAcceptedCharacters(t *testing.T) {
 		{"Größe/日本 1+2=3 @a.b:c_d-e", "Größe/日本 1+2=3 @a.b:c_d-e"},
 		{"new\nline\xff\x00", "new_line__"},
 		{"", ""},
+		{"aws:backup", "aws_backup"},
+		{"AwS:x", "AwS_x"},
+		{"my aws:x", "my aws:x"},
 		{strings.Repeat("ü", 300), strings.Repeat("ü", 256)},
 		{strings.Repeat("𝐀", 200), strings.Repeat("𝐀", 128)}, // two UTF-16 units each
 	} {
@@ -31,7 +34,7 @@ func TestNameTagHoldsOnlyAcceptedCharacters(t *testing.T) {
 		}
 	}
 	// A rename that changes no item.
-	b := bundle(secret, 7)
+	b := bundle(secret, 20)
 	b.Name = "renamed"
 	mustDeliver(t, target, b, 0)
 	if got := s.tags(t, b)["goblins:name"]; got != "renamed" {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -31,6 +30,7 @@ const (
 
 var (
 	namePattern = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
+	reserved    = regexp.MustCompile(`^(?i)aws:`) // for AWS's own tags
 	tagPattern  = regexp.MustCompile(`^[\pL\pZ\pN_.:/=+@-]*$`)
 )
 
@@ -286,8 +286,8 @@ func (sec *secret) tag(tags []tag) error {
 		); err != nil {
 			return err
 		}
-		if !tagPattern.MatchString(t.Key) || !tagPattern.MatchString(t.Value) || strings.HasPrefix(t.Key, "aws:") {
-			return fail("InvalidParameterException", "A tag may contain only letters, spaces, numbers and + - = . _ : / @, and its key must not begin with aws:.")
+		if !tagPattern.MatchString(t.Key) || !tagPattern.MatchString(t.Value) || reserved.MatchString(t.Key) || reserved.MatchString(t.Value) {
+			return fail("InvalidParameterException", "A tag may contain only letters, spaces, numbers and + - = . _ : / @, and neither its key nor its value may begin with aws:.")
 		}
 		i := slices.IndexFunc(sec.Tags, func(had tag) bool { return had.Key == t.Key })
 		if i < 0 {

@@ -552,6 +552,8 @@ func TestErrorsHaveTheirAWSNames(t *testing.T) {
 		{"TagResource with a number sign", tag("k", "a#b"), "InvalidParameterException"},
 		{"TagResource with a line break", tag("k\n", "v"), "InvalidParameterException"},
 		{"TagResource with AWS's prefix", tag("aws:k", "v"), "InvalidParameterException"},
+		{"TagResource with AWS's prefix in capitals", tag("AWS:k", "v"), "InvalidParameterException"},
+		{"TagResource with a value of AWS's prefix", tag("k", "Aws:v"), "InvalidParameterException"},
 		{"ListSecrets of 0", list(sm.ListSecretsInput{MaxResults: aws.Int32(0)}), "ValidationException"},
 		{"ListSecrets with an unknown token", list(sm.ListSecretsInput{NextToken: none}), "InvalidNextTokenException"},
 		{"ListSecrets with a filter", list(sm.ListSecretsInput{Filters: []types.Filter{{Key: "name", Values: []string{"t"}}}}), "InvalidParameterException"},
