@@ -279,6 +279,14 @@ func HTTPClient(timeout time.Duration) aws.HTTPClient {
 // was frozen, net/http sends the request again, which needs GetBody.
 type plainBodies struct{ aws.HTTPClient }
 
+// WithTimeout returns the client with another timeout of an attempt. It has connections of its own.
+func (c plainBodies) WithTimeout(timeout time.Duration) aws.HTTPClient {
+	if inner, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
+		return plainBodies{inner.WithTimeout(timeout)}
+	}
+	return c
+}
+
 func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		return c.HTTPClient.Do(r)

@@ -49,7 +49,8 @@ const (
 	pending = "AWSPENDING"
 
 	maxTagValue    = 256
-	recoveryWindow = 30 // days
+	createTimeout  = 10 * time.Second // AWS makes the account's key first, if there is none
+	recoveryWindow = 30               // days
 
 	// Promote describes the secret again when AWSCURRENT has moved: this many times, after
 	// a pause, because DescribeSecret is eventually consistent.
@@ -121,7 +122,14 @@ func (t Target) create(ctx context.Context, name, id, text string, tags []types.
 	if t.kmsKeyID != "" {
 		in.KmsKeyId = &t.kmsKeyID
 	}
-	_, err := t.client.CreateSecret(ctx, in)
+	_, err := t.client.CreateSecret(ctx, in, func(o *secretsmanager.Options) {
+		// Optional: an HTTP client whose attempts can be given more time.
+		if c, ok := o.HTTPClient.(interface {
+			WithTimeout(time.Duration) aws.HTTPClient
+		}); ok {
+			o.HTTPClient = c.WithTimeout(createTimeout)
+		}
+	})
 	switch {
 	case err == nil:
 		return nil
