@@ -21,6 +21,7 @@ type Sweeper struct {
 // SweepStore is what a [Sweeper] reads and writes.
 type SweepStore interface {
 	Outbox
+	secrets.Events
 	// AccountIDs lists all accounts.
 	AccountIDs(ctx context.Context) ([]uuid.UUID, error)
 	// Secrets reads a page of an account's secrets; see [secrets.Secrets].
@@ -28,8 +29,8 @@ type SweepStore interface {
 }
 
 // Sweep requeues every outbox entry and returns their number. With all it first puts an
-// entry for each secret that a service uses or that was delivered. The target then
-// becomes what the table says, whatever happened to either.
+// entry for each secret that a service uses or that was delivered, and an event for each account that
+// has one. The target then becomes what the table says, whatever happened to either.
 func (s *Sweeper) Sweep(ctx context.Context, all bool) (requeued int, err error) {
 	if all {
 		if err := s.putAll(ctx); err != nil {
@@ -55,6 +56,7 @@ func (s *Sweeper) putAll(ctx context.Context) error {
 	}
 	for _, account := range accounts {
 		const pageSize = 1000
+		recorded := false
 		for from := (secrets.Cursor{}); ; {
 			found, _, err := s.Store.Secrets(ctx, account, from, pageSize)
 			if err != nil {
@@ -65,6 +67,13 @@ func (s *Sweeper) putAll(ctx context.Context) error {
 					continue
 				}
 				at := s.Now().UTC().Truncate(time.Microsecond)
+				if !recorded {
+					ev := secrets.Event{ID: s.NewID(), AccountID: account, At: at, Type: secrets.AccountRequeued}
+					if err := s.Store.AppendEvent(ctx, ev); err != nil {
+						return fmt.Errorf("record the requeue: %w", err)
+					}
+					recorded = true
+				}
 				e := Entry{AccountID: account, SecretID: secret.ID, Change: s.NewID(), At: at}
 				if err := s.Store.PutEntry(ctx, e); err != nil {
 					return fmt.Errorf("put outbox entry of secret %s: %w", secret.ID, err)

@@ -43,8 +43,19 @@ func TestWithoutTargetEverythingIsReady(t *testing.T) {
 
 	d.manager = delivering
 	b.checkStatus("with deliveries", secrets.StatusPending, false)
-	if n, err := d.sweeper.Sweep(t.Context(), true); err != nil || n != 1 {
-		t.Errorf("Sweep = %d, %v, want 1", n, err)
+	for _, all := range []bool{true, false} {
+		if n, err := d.sweeper.Sweep(t.Context(), all); err != nil || n != 1 {
+			t.Errorf("Sweep(%v) = %d, %v, want 1", all, n, err)
+		}
+	}
+	requeued := 0
+	for _, row := range d.table.Rows(t) {
+		if row["type"] == secrets.AccountRequeued {
+			requeued++
+		}
+	}
+	if requeued != 1 {
+		t.Errorf("%d events of an operator's requeue, want one: the schedule's has none", requeued)
 	}
 	b.deploy()
 	b.checkDelivered("with deliveries")

@@ -30,7 +30,7 @@ import (
 //	                                                             versions at the target; the last error
 //	outbox         OUTBOX               <a>#<s>                  a change that waits for its delivery: ids, its time
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
-//	event          EVENTS#<a>           <e>                      an entry of the audit trail
+//	event          EVENTS#<a>           <e>                      an entry of the audit trail; from: what a rename or move replaced
 //	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
 //	read counter   USER#<a>#<u>         READS                    times of the newest reveals, newest first
 //

@@ -160,6 +160,9 @@ type eventRow struct {
 	ServiceID string `dynamodbav:"service_id,omitempty"`
 	Version   int64  `dynamodbav:"version,omitempty"`
 	Name      string `dynamodbav:"name,omitempty"`
+
+	From    map[string]string `dynamodbav:"from,omitempty"`
+	Changed []string          `dynamodbav:"changed,omitempty"`
 }
 
 type apiKeyRow struct {
@@ -274,6 +277,7 @@ func newEventRow(ev secrets.Event) eventRow {
 		key: eventKey(ev.AccountID, ev.ID), At: timeText(ev.At), Type: ev.Type,
 		UserID: idText(ev.UserID), KeyID: idText(ev.KeyID), SourceIP: ev.SourceIP, RequestID: ev.RequestID,
 		SecretID: idText(ev.SecretID), ItemID: idText(ev.ItemID), ServiceID: idText(ev.ServiceID), Version: ev.Version, Name: ev.Name,
+		From: ev.From, Changed: ev.Changed,
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	ServiceCreated = "service.created"
 	ServiceUpdated = "service.updated"
 	ServiceDeleted = "service.deleted"
+	// An operator requeued all used secrets of the account.
+	AccountRequeued = "account.requeued"
 	// By the system, before a bundle becomes current at the target or is removed there.
 	SecretDeployed   = "secret.deployed"
 	SecretUndeployed = "secret.undeployed"
@@ -43,6 +45,11 @@ type Event struct {
 	ServiceID uuid.UUID
 	Version   int64  // of the value that was revealed or written; for a bundle, its revision
 	Name      string // of the account, secret or service, or the item's key, when it was written
+
+	// From has what a rename or a move replaced, by field: name, key, or secret (an id).
+	From map[string]string
+	// Changed names the fields that a change of a service changed, sorted.
+	Changed []string
 }
 
 // Events is the part of a [Store] that keeps the audit trail.

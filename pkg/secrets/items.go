@@ -105,7 +105,11 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 			}
 		}
 		updated.UpdatedAt = m.now()
-		err = m.Store.UpdateItem(ctx, change, old, updated, sealed, m.itemEvent(c, updated.UpdatedAt, ItemUpdated, updated))
+		ev := m.itemEvent(c, updated.UpdatedAt, ItemUpdated, updated)
+		if updated.Key != old.Key {
+			ev.From = map[string]string{"key": old.Key}
+		}
+		err = m.Store.UpdateItem(ctx, change, old, updated, sealed, ev)
 		if errors.Is(err, ErrExists) {
 			return fault("key", msgItemExists)
 		}

@@ -158,7 +158,7 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 			return nil
 		}
 		ev := m.event(c, m.now(), SecretUpdated, old.ID)
-		ev.Name = updated.Name
+		ev.Name, ev.From = updated.Name, map[string]string{"name": old.Name}
 		change := m.change(old)
 		change.Name = updated.Name
 		err = m.Store.RenameSecret(ctx, change, ev)

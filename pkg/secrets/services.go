@@ -126,7 +126,9 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 		}
 		updated.Version++
 		updated.UpdatedAt = m.now()
-		err = m.Store.UpdateService(ctx, changes, old, updated, m.serviceEvent(c, updated.UpdatedAt, ServiceUpdated, updated))
+		ev := m.serviceEvent(c, updated.UpdatedAt, ServiceUpdated, updated)
+		ev.Changed, ev.From = old.difference(updated)
+		err = m.Store.UpdateService(ctx, changes, old, updated, ev)
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgServiceExists)
 		}
@@ -161,6 +163,35 @@ func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string)
 		}
 		return nil
 	})
+}
+
+// difference returns the names of the fields that differ in a service's next state, sorted, and what a
+// new name or secret replaces.
+func (s Service) difference(next Service) (changed []string, from map[string]string) {
+	for _, field := range []struct {
+		name         string
+		before, then any
+		kept         string // recorded when it is replaced
+	}{
+		{"config", s.Config, next.Config, ""},
+		{"image", s.Image, next.Image, ""},
+		{"name", s.Name, next.Name, s.Name},
+		{"port", s.Port, next.Port, ""},
+		{"secret", s.SecretID, next.SecretID, s.SecretID.String()},
+	} {
+		if field.before == field.then {
+			continue
+		}
+		changed = append(changed, field.name)
+		if field.kept == "" {
+			continue
+		}
+		if from == nil {
+			from = map[string]string{}
+		}
+		from[field.name] = field.kept
+	}
+	return changed, from
 }
 
 // or fills the fields that an input lacks with those of a service.
