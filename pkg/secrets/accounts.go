@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,9 +43,13 @@ func (m *Manager) CreateAccount(ctx context.Context, name Field) (NewAccount, er
 	return NewAccount{Account: account, UserID: k.UserID, KeyID: k.ID, Key: key}, nil
 }
 
+// keyHashPrefix is how many bytes of a refused key's hash the log shows.
+const keyHashPrefix = 4
+
 // Authenticate identifies the owner of the key in an Authorization header:
 // "Bearer gob_…", the scheme in any case. ErrUnauthenticated: the key is malformed,
-// unknown or expired.
+// unknown or expired. A refusal is one line in the log; API Gateway tells an authorizer no address, but
+// its access log has it, by request.
 func (m *Manager) Authenticate(ctx context.Context, header string) (Caller, error) {
 	c, err := m.authenticate(ctx, header)
 	if errors.Is(err, ErrUnauthenticated) {
@@ -57,17 +62,23 @@ func (m *Manager) authenticate(ctx context.Context, header string) (Caller, erro
 	scheme, key, _ := strings.Cut(header, " ")
 	hash, ok := hashKey(strings.Trim(key, " "))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		m.Log.WarnContext(ctx, "key refused: not a key")
 		return Caller{}, ErrUnauthenticated
 	}
+	// The prefix finds the same key in other lines, and a leaked key that is known. It opens nothing.
+	prefix := hex.EncodeToString(hash[:keyHashPrefix])
 	k, err := m.Store.APIKey(ctx, hash)
 	if errors.Is(err, ErrNotFound) {
+		m.Log.WarnContext(ctx, "key refused: unknown", "key_sha256", prefix)
 		return Caller{}, ErrUnauthenticated
 	}
 	if err != nil {
 		return Caller{}, fmt.Errorf("find API key: %w", err)
 	}
+	c := Caller{AccountID: k.AccountID, UserID: k.UserID, KeyID: k.ID}
 	if !k.ExpiresAt.IsZero() && !m.Now().Before(k.ExpiresAt) {
+		m.Log.WarnContext(ctx, "key refused: expired", append(c.attributes(), "key_sha256", prefix)...)
 		return Caller{}, ErrUnauthenticated
 	}
-	return Caller{AccountID: k.AccountID, UserID: k.UserID, KeyID: k.ID}, nil
+	return c, nil
 }

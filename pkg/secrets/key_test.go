@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func (d denials) Denied(context.Context) { *d.n++ }
 // keyManager makes keys from a source of randomness.
 func keyManager(random io.Reader) (*secrets.Manager, *keyStore) {
 	store := &keyStore{keys: map[secrets.KeyHash]secrets.APIKey{}}
-	return &secrets.Manager{Store: store, Monitor: denials{n: new(int)}, Now: time.Now, NewID: uuid.New, Rand: random}, store
+	return &secrets.Manager{Store: store, Monitor: denials{n: new(int)}, Now: time.Now, NewID: uuid.New, Rand: random, Log: slog.New(slog.DiscardHandler)}, store
 }
 
 func TestNewKeysHaveTheirForm(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 //  3. in parallel: open the value, stamp the item, append the event;
 //  4. all three succeeded: return the value. Otherwise: an error, and no value.
 //
+// A refused reveal leaves no event, but one line in the log, as far as the caller is known.
+//
 // A crash between the steps can record a reveal that did not happen, but never lets a
 // value out unrecorded. Budget is set whenever the reveal was charged, also with an error.
 func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID string) (Revealed, error) {
@@ -49,10 +51,14 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	budget := m.budget(log, now)
 	if !charged {
 		m.Monitor.Throttled(ctx)
+		m.Log.WarnContext(ctx, "reveal refused: the budget is spent", c.attributes()...)
 		budget.Left, budget.Reset = 0, m.wait(log[m.RevealLimit-1], now)
 		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
 	}
 	for _, err := range []error{missing, secretErr, valueErr} {
+		if errors.Is(err, ErrNotFound) {
+			m.Log.WarnContext(ctx, "reveal of what does not exist, charged", c.attributes()...)
+		}
 		if err != nil {
 			return Revealed{Budget: budget}, fmt.Errorf("read value: %w", err)
 		}
