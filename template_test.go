@@ -311,6 +311,9 @@ func TestParametersOutOfBoundsAreRefused(t *testing.T) {
 		"MemorySize":          {"127", "10241"},
 		"ReadLimit":           {"0", "1001", "many"},
 		"ReadWindowSeconds":   {"0", "86401"},
+		"MaxSecrets":          {"0", "1000001"},
+		"MaxItems":            {"0", "1000001"},
+		"MaxServices":         {"0", "1000001"},
 		"KeyCacheSeconds":     {"-1", "3601"},
 		"LogRetentionDays":    {"0", "2"},
 		"ThrottleRate":        {"-1"},
@@ -437,6 +440,9 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		"MASTER_KEY_ARN":            "arn:key",
 		"READ_LIMIT":                "5",
 		"READ_WINDOW_SECONDS":       "3600",
+		"MAX_SECRETS":               "10000",
+		"MAX_ITEMS":                 "10000",
+		"MAX_SERVICES":              "10000",
 		"STACK_NAME":                "stack",
 		"DEPLOY_TARGET":             "secrets-manager",
 		"AWS_ENDPOINT_URL_DYNAMODB": "", // empty in AWS
@@ -531,7 +537,7 @@ func TestVersionDescriptionsFit(t *testing.T) {
 		id  = "mrk-0123456789abcdef0123456789abcdef"
 		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
 	)
-	longest := strings.NewReplacer("!Sub ", "", "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${Tracing}", "Disabled",
+	longest := strings.NewReplacer("!Sub ", "", "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${Tracing}", "Disabled",
 		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 100), "${RetainedKey}", arn, "${Key}", id, "${BundleKey}", id)
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))

@@ -165,11 +165,18 @@ func wire(getenv func(string) string, options []func(*aws.Config)) (wiring, erro
 	}, nil
 }
 
+// maxQuota is the template's largest number of objects.
+const maxQuota = 1_000_000
+
 func (w wiring) manager() (*secrets.Manager, error) {
 	m := &secrets.Manager{
-		Store:        w.store,
-		Sealer:       w.sealer,
-		Monitor:      w.monitor,
+		Store:   w.store,
+		Sealer:  w.sealer,
+		Monitor: w.monitor,
+		Quotas: secrets.Quotas{
+			Secrets: w.env.number("MAX_SECRETS", 1, maxQuota), Items: w.env.number("MAX_ITEMS", 1, maxQuota),
+			Services: w.env.number("MAX_SERVICES", 1, maxQuota),
+		},
 		RevealLimit:  w.env.number("READ_LIMIT", 1, 1000),
 		RevealWindow: time.Duration(w.env.number("READ_WINDOW_SECONDS", 1, 86400)) * time.Second,
 		Now:          time.Now,

@@ -57,7 +57,7 @@ func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 func (f fixture) newSecret(t *testing.T, name string) secrets.Secret {
 	t.Helper()
 	s := secrets.Secret{AccountID: f.account, ID: newID(), Name: name, CreatedAt: now}
-	if err := f.store.CreateSecret(t.Context(), s, f.event(secrets.SecretCreated)); err != nil {
+	if err := f.store.CreateSecret(t.Context(), s, 0, f.event(secrets.SecretCreated)); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -101,7 +101,7 @@ func (f fixture) service(name string, secret uuid.UUID) secrets.Service {
 func (f fixture) newService(t *testing.T, name string, secret uuid.UUID) secrets.Service {
 	t.Helper()
 	w := f.service(name, secret)
-	if err := f.store.CreateService(t.Context(), use(f.read(t, secret), +1), w, f.event(secrets.ServiceCreated)); err != nil {
+	if err := f.store.CreateService(t.Context(), use(f.read(t, secret), +1), w, 0, f.event(secrets.ServiceCreated)); err != nil {
 		t.Fatal(err)
 	}
 	return w

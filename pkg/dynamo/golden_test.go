@@ -59,7 +59,7 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
 		}
 	}
-	def := secrets.Secret{AccountID: id(account), ID: id(secret), Name: "Default", IsDefault: true, CreatedAt: now}
+	def := secrets.Secret{AccountID: id(account), ID: id(secret), Name: "Default", IsDefault: true, CreatedAt: now, Items: 2}
 	it := secrets.Item{
 		AccountID: id(account), SecretID: id(secret), ID: id(item), Key: "API_KEY", Version: 3, CreatedAt: now, UpdatedAt: now,
 		LastAccessedAt: now.Add(time.Hour), LastAccessedBy: id(user),

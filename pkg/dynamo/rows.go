@@ -183,7 +183,7 @@ func newSecretRow(s secrets.Secret) secretRow {
 func (r secretRow) secret() (secrets.Secret, error) {
 	var p parser
 	s := secrets.Secret{
-		Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt), Services: r.Services, Size: r.Size,
+		Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt), Items: r.Items, Services: r.Services, Size: r.Size,
 		Revision: r.Revision, Delivered: r.Delivered, DeployFailed: r.DeployFailed,
 	}
 	p.lastIDs(r.PK, &s.AccountID)

@@ -52,11 +52,11 @@ func list[R, T any](ctx context.Context, count func(context.Context) (int, error
 }
 
 // CreateSecret implements secrets.Secrets.
-func (s *Store) CreateSecret(ctx context.Context, x secrets.Secret, ev secrets.Event) error {
+func (s *Store) CreateSecret(ctx context.Context, x secrets.Secret, most int, ev secrets.Event) error {
 	return s.transact(ctx, ev,
 		s.put(markerRow{secretNameKey(x.AccountID, x.Name), x.ID.String()}, secrets.ErrExists),
 		s.put(newSecretRow(x), secrets.ErrChanged),
-		s.count(accountKey(x.AccountID), "secrets", +1, secrets.ErrNotFound),
+		s.countUpTo(most, accountKey(x.AccountID), "secrets"),
 	)
 }
 
@@ -92,6 +92,10 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 		names["#name"], values[":old"], values[":new"] = "name", text(c.Secret.Name), text(c.Name)
 		update += " SET #name = :new"
 		conditions = append(conditions, "#name = :old")
+	}
+	if c.MaxItems > 0 {
+		values[":rest"] = number(int64(c.MaxItems - c.Items))
+		conditions = append(conditions, "#items <= :rest")
 	}
 	if c.MaxSize > 0 {
 		names["#size"], values[":room"] = "size", number(int64(c.MaxSize-c.Size))

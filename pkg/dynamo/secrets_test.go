@@ -22,7 +22,7 @@ func TestSecretIsFoundInItsAccountOnly(t *testing.T) {
 	}
 	stranger := f.secret
 	stranger.AccountID, stranger.ID, stranger.Name = newID(), newID(), "x"
-	if err := f.store.CreateSecret(ctx, stranger, f.event(secrets.SecretCreated)); !errors.Is(err, secrets.ErrNotFound) {
+	if err := f.store.CreateSecret(ctx, stranger, 0, f.event(secrets.SecretCreated)); !errors.Is(err, secrets.ErrNotFound) {
 		t.Errorf("CreateSecret(no account) = %v, want ErrNotFound", err)
 	}
 	f.Check(t)
@@ -36,7 +36,7 @@ func TestSecretNamesAreUnique(t *testing.T) {
 	ctx := t.Context()
 	taken := f.secret
 	taken.ID = newID()
-	if err := f.store.CreateSecret(ctx, taken, f.event(secrets.SecretCreated)); !errors.Is(err, secrets.ErrExists) {
+	if err := f.store.CreateSecret(ctx, taken, 0, f.event(secrets.SecretCreated)); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("CreateSecret(taken name) = %v, want ErrExists", err)
 	}
 	rename := func(s secrets.Secret, name string) error {

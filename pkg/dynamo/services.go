@@ -44,12 +44,12 @@ func (s *Store) ServicesUsing(ctx context.Context, account, secret uuid.UUID, fr
 }
 
 // CreateService implements secrets.Services.
-func (s *Store) CreateService(ctx context.Context, attach secrets.Change, w secrets.Service, ev secrets.Event) error {
+func (s *Store) CreateService(ctx context.Context, attach secrets.Change, w secrets.Service, most int, ev secrets.Event) error {
 	return s.transact(ctx, ev, append(s.change(attach, ev),
 		s.put(markerRow{serviceNameKey(w.AccountID, w.Name), w.ID.String()}, secrets.ErrExists),
 		s.put(newServiceRow(serviceKey(w.AccountID, w.ID), w), secrets.ErrChanged),
 		s.put(newServiceRow(useKey(w.AccountID, w.SecretID, w.ID), w), secrets.ErrChanged),
-		s.count(accountKey(w.AccountID), "services", +1, secrets.ErrChanged),
+		s.countUpTo(most, accountKey(w.AccountID), "services"),
 	)...)
 }
 

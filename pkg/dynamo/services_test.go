@@ -42,7 +42,7 @@ func TestServicesAreListedAndCounted(t *testing.T) {
 	f.wantUses(t, []secrets.Service{}, f.secret.ID)
 	created := f.event(secrets.ServiceCreated)
 	first := f.service("first", f.secret.ID)
-	if err := f.store.CreateService(ctx, use(f.secret, +1), first, created); err != nil {
+	if err := f.store.CreateService(ctx, use(f.secret, +1), first, 0, created); err != nil {
 		t.Fatal(err)
 	}
 	f.wantUses(t, []secrets.Service{first}, f.secret.ID, first)
@@ -81,7 +81,7 @@ func TestServicesAreListedAndCounted(t *testing.T) {
 		t.Errorf("ServicesUsing(secret of another account) = %v, want ErrNotFound", err)
 	}
 	taken := f.service("first", f.secret.ID)
-	if err := f.store.CreateService(ctx, use(f.read(t, f.secret.ID), +1), taken,
+	if err := f.store.CreateService(ctx, use(f.read(t, f.secret.ID), +1), taken, 0,
 		f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("CreateService(taken name) = %v, want ErrExists", err)
 	}
@@ -190,7 +190,7 @@ func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 		var err error
 		switch tt.more {
 		case +1:
-			err = f.store.CreateService(t.Context(), use(read, +1), f.service(fmt.Sprint(secret.ID, "new"), secret.ID),
+			err = f.store.CreateService(t.Context(), use(read, +1), f.service(fmt.Sprint(secret.ID, "new"), secret.ID), 0,
 				f.event(secrets.ServiceCreated))
 		case -1:
 			gone := f.service("gone", secret.ID)
@@ -242,12 +242,12 @@ func TestSizesNeverExceedTheirMaximum(t *testing.T) {
 	}
 	attach := use(f.secret, +1)
 	attach.MaxSize = 14
-	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID),
+	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID), 0,
 		f.event(secrets.ServiceCreated)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("CreateService(15 bytes of 14) = %v, want ErrChanged", err)
 	}
 	attach.MaxSize = 15
-	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID), f.event(secrets.ServiceCreated)); err != nil {
+	if err := f.store.CreateService(ctx, attach, f.service("app", f.secret.ID), 0, f.event(secrets.ServiceCreated)); err != nil {
 		t.Errorf("CreateService(15 bytes of 15) = %v", err)
 	}
 	if got := f.read(t, f.secret.ID); got.Size != 15 {

@@ -171,6 +171,15 @@ func (s *Store) count(k key, counter string, n int, refused error) write {
 		map[string]string{"#counter": counter}, attributes{":n": number(int64(n))}, refused)
 }
 
+// countUpTo counts one object more, unless there are most already; 0: no limit.
+func (s *Store) countUpTo(most int, k key, counter string) write {
+	if most == 0 {
+		return s.count(k, counter, +1, secrets.ErrNotFound)
+	}
+	return s.update(k, "ADD #counter :n", "attribute_exists(PK) AND (attribute_not_exists(#counter) OR #counter < :most)",
+		map[string]string{"#counter": counter}, attributes{":n": number(1), ":most": number(int64(most))}, secrets.ErrFull)
+}
+
 // remove deletes a row on a condition.
 func (s *Store) remove(k key, condition string, names map[string]string, values attributes, refused error) write {
 	return write{types.TransactWriteItem{Delete: &types.Delete{

@@ -22,6 +22,8 @@ var (
 
 	// ErrExists: a name or key is taken. Only stores return it.
 	ErrExists = errors.New("already exists")
+	// ErrFull: the account has as many objects as it may have. Only stores return it.
+	ErrFull = errors.New("as many as allowed")
 	// ErrChanged: the state that a write rests on has changed. Only stores return it.
 	ErrChanged = errors.New("changed concurrently")
 )

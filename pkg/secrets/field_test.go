@@ -36,14 +36,16 @@ func (*acceptingStore) Secret(_ context.Context, account, secret uuid.UUID) (sec
 	return secrets.Secret{AccountID: account, ID: secret, Name: "secret"}, nil
 }
 
-func (*acceptingStore) CreateSecret(context.Context, secrets.Secret, secrets.Event) error { return nil }
+func (*acceptingStore) CreateSecret(context.Context, secrets.Secret, int, secrets.Event) error {
+	return nil
+}
 
 func (s *acceptingStore) CreateItem(_ context.Context, _ secrets.Change, _ secrets.Item, sealed []byte, _ secrets.Event) error {
 	s.sealed = sealed
 	return nil
 }
 
-func (*acceptingStore) CreateService(context.Context, secrets.Change, secrets.Service, secrets.Event) error {
+func (*acceptingStore) CreateService(context.Context, secrets.Change, secrets.Service, int, secrets.Event) error {
 	return nil
 }
 

@@ -46,7 +46,10 @@ func (m *Manager) CreateItem(ctx context.Context, c Caller, secretID string, in 
 			Size: entrySize(key, value), CreatedAt: now, UpdatedAt: now,
 		}
 		change := m.resize(secret, created.Size)
-		change.Items = 1
+		change.Items, change.MaxItems = 1, m.Quotas.Items
+		if change.full() {
+			return full("secret", m.Quotas.Items, "items")
+		}
 		if !change.fits() {
 			return m.bundleFull("value")
 		}

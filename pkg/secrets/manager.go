@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -22,6 +23,8 @@ type Manager struct {
 	// that this deployment delivers no bundles.
 	MaxBundleSize int
 
+	Quotas Quotas
+
 	RevealLimit  int           // reveals that a user may make in any RevealWindow
 	RevealWindow time.Duration // whole seconds
 
@@ -29,6 +32,18 @@ type Manager struct {
 	NewID func() uuid.UUID // version 7, so that ids sort by creation
 	Rand  io.Reader        // cryptographic; the source of API keys
 	Log   *slog.Logger
+}
+
+// Quotas limit how many objects there may be. Zero means no limit.
+type Quotas struct {
+	Secrets  int // of an account
+	Items    int // of a secret
+	Services int // of an account
+}
+
+// full refuses one object more than a quota allows.
+func full(owner string, most int, objects string) error {
+	return fault("non_field_errors", fmt.Sprintf("This %s has %d %s, the most it may have.", owner, most, objects))
 }
 
 // Sealer encrypts values. Ciphertext opens only under the associated data that it was

@@ -15,6 +15,7 @@ type Secret struct {
 	Name         string
 	IsDefault    bool
 	CreatedAt    time.Time
+	Items        int   // number of its items
 	Services     int   // number of services that use it
 	Size         int   // sum of its items' sizes in a bundle, in bytes: see entrySize
 	Revision     int64 // raised by every change of its bundle
@@ -35,6 +36,7 @@ type Change struct {
 	Secret   Secret // as it was read
 	Name     string // the new name; empty: unchanged
 	Items    int    // added to the number of items
+	MaxItems int    // limit of the new number of items; 0: none
 	Size     int    // added to the size, in bytes
 	MaxSize  int    // limit of the new size, in bytes; 0: none
 	Services int    // added to the number of services
@@ -52,14 +54,18 @@ const Unlimited = math.MaxInt
 // fits reports whether the change stays within its MaxSize.
 func (c Change) fits() bool { return c.MaxSize == 0 || c.Secret.Size+c.Size <= c.MaxSize }
 
+// full reports whether the change exceeds its MaxItems.
+func (c Change) full() bool { return c.MaxItems > 0 && c.Secret.Items+c.Items > c.MaxItems }
+
 // Secrets is the part of a [Store] that keeps secrets.
 type Secrets interface {
 	Secret(ctx context.Context, account, secret uuid.UUID) (Secret, error)
 	// Secrets reads up to limit secrets of the account on one side of from, nearest
 	// first, and the number of all secrets.
 	Secrets(ctx context.Context, account uuid.UUID, from Cursor, limit int) (found []Secret, count int, err error)
-	// CreateSecret: ErrExists when the name is taken.
-	CreateSecret(ctx context.Context, s Secret, ev Event) error
+	// CreateSecret: ErrExists when the name is taken. ErrFull when the account has most
+	// secrets; 0: no limit.
+	CreateSecret(ctx context.Context, s Secret, most int, ev Event) error
 	// RenameSecret: ErrExists when the new name is taken.
 	RenameSecret(ctx context.Context, c Change, ev Event) error
 	// DeleteSecret removes a secret and leaves a purge for its children. ErrChanged: its

@@ -120,9 +120,12 @@ func (m *Manager) CreateSecret(ctx context.Context, c Caller, in SecretInput) (S
 	secret := Secret{AccountID: c.AccountID, ID: m.NewID(), Name: name, CreatedAt: m.now()}
 	ev := m.event(c, secret.CreatedAt, SecretCreated, secret.ID)
 	ev.Name = name
-	err := m.Store.CreateSecret(ctx, secret, ev)
+	err := m.Store.CreateSecret(ctx, secret, m.Quotas.Secrets, ev)
 	if errors.Is(err, ErrExists) {
 		return Secret{}, fault("name", msgSecretExists)
+	}
+	if errors.Is(err, ErrFull) {
+		return Secret{}, full("account", m.Quotas.Secrets, "secrets")
 	}
 	if err != nil {
 		return Secret{}, fmt.Errorf("create secret: %w", err)

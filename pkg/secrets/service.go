@@ -37,7 +37,8 @@ type Services interface {
 	// secret does not exist.
 	ServicesUsing(ctx context.Context, account, secret uuid.UUID, from Cursor, limit int) (found []Service, count int, err error)
 	// CreateService: ErrExists when the name is taken.
-	CreateService(ctx context.Context, attach Change, s Service, ev Event) error
+	// ErrFull when the account has most services; 0: no limit.
+	CreateService(ctx context.Context, attach Change, s Service, most int, ev Event) error
 	// UpdateService replaces old by updated. changes are those of the secrets that the
 	// service leaves and joins, if it moves. ErrExists: the name is taken.
 	UpdateService(ctx context.Context, changes []Change, old, updated Service, ev Event) error

@@ -77,9 +77,12 @@ func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) 
 		if err != nil {
 			return err
 		}
-		err = m.Store.CreateService(ctx, attach, created, m.serviceEvent(c, now, ServiceCreated, created))
+		err = m.Store.CreateService(ctx, attach, created, m.Quotas.Services, m.serviceEvent(c, now, ServiceCreated, created))
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgServiceExists)
+		}
+		if errors.Is(err, ErrFull) {
+			return full("account", m.Quotas.Services, "services")
 		}
 		if err != nil {
 			return fmt.Errorf("create service: %w", err)
