@@ -97,13 +97,15 @@ func (b bundler) openAll(ctx context.Context, items []secrets.SealedItem) (secre
 	g.SetLimit(openParallel)
 	for i, it := range items {
 		g.Go(func() error {
-			plaintext, err := b.opener.Open(ctx, it.Item.AssociatedData(), it.Value.Blob)
-			if err != nil {
-				return fmt.Errorf("open item %s: %w", it.Item.ID, err)
-			}
-			values[i] = secrets.NewValue(string(plaintext))
-			clear(plaintext)
-			return nil
+			return secrets.Guard(func() error {
+				plaintext, err := b.opener.Open(ctx, it.Item.AssociatedData(), it.Value.Blob)
+				if err != nil {
+					return fmt.Errorf("open item %s: %w", it.Item.ID, err)
+				}
+				values[i] = secrets.NewValue(string(plaintext))
+				clear(plaintext)
+				return nil
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {

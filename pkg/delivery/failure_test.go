@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -164,4 +166,34 @@ func TestOutageCostsNoPace(t *testing.T) {
 	b.attach()
 	b.deploy()
 	b.checkDelivered("attached again after a burst")
+}
+
+// panicking is an opener that panics with what it opened.
+type panicking struct{ delivery.Opener }
+
+func (p panicking) Open(ctx context.Context, associatedData map[string]string, blob []byte) ([]byte, error) {
+	plaintext, err := p.Opener.Open(ctx, associatedData, blob)
+	if err != nil {
+		return nil, err
+	}
+	panic(string(plaintext))
+}
+
+// A panic during a delivery fails that delivery alone, and no text has what it holds.
+func TestPanicFailsTheDelivery(t *testing.T) {
+	t.Parallel()
+	d := newHarness(t)
+	defer d.finish() // no value in the log or the table
+	b := d.newSecret("KEY")
+	b.attach()
+	opener := d.deliverer.Opener
+	d.deliverer.Opener = panicking{opener}
+	err := d.deliverer.Deliver(t.Context(), d.caller.AccountID, b.id)
+	if err == nil || !strings.Contains(err.Error(), "panic with string at") || strings.Contains(err.Error(), d.mark) {
+		t.Errorf("Deliver = %v, want the panic's type and place alone", err)
+	}
+	b.checkStatus("after a panic", secrets.StatusFailed, false)
+	d.deliverer.Opener = opener
+	b.deploy()
+	b.checkDelivered("afterwards")
 }

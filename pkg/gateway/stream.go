@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"goblins-secrets/pkg/delivery"
+	"goblins-secrets/pkg/secrets"
 )
 
 const (
@@ -50,7 +51,8 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 		g.SetLimit(deployAtOnce)
 		for at, numbers := range records {
 			g.Go(func() error {
-				if err := d.Deliver(ctx, at.account, at.secret); err != nil {
+				err := secrets.Guard(func() error { return d.Deliver(ctx, at.account, at.secret) })
+				if err != nil {
 					d.Log.ErrorContext(ctx, "secret not delivered", "account_id", at.account, "secret_id", at.secret, "error", err)
 					results <- numbers
 				}

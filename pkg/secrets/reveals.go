@@ -37,12 +37,22 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	)
 	wg.Go(func() {
 		ctx := withPhase(ctx, PhaseCharge)
-		log, charged, chargeErr = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+		chargeErr = Guard(func() (err error) {
+			log, charged, err = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+			return err
+		})
 	})
 	if missing == nil {
 		ctx := withPhase(ctx, PhaseRead)
-		wg.Go(func() { sealed, valueErr = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item) })
-		wg.Go(func() { _, secretErr = m.Store.Secret(ctx, c.AccountID, on.secret) })
+		wg.Go(func() {
+			valueErr = Guard(func() (err error) {
+				sealed, err = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item)
+				return err
+			})
+		})
+		wg.Go(func() {
+			secretErr = Guard(func() error { _, err := m.Store.Secret(ctx, c.AccountID, on.secret); return err })
+		})
 	}
 	wg.Wait()
 	if chargeErr != nil {
@@ -95,12 +105,20 @@ func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on 
 	)
 	record := withPhase(ctx, PhaseRecord)
 	wg.Go(func() {
-		plaintext, openErr = m.Sealer.Open(withPhase(ctx, PhaseOpen), revealed.AssociatedData(), sealed.Blob)
+		openErr = Guard(func() (err error) {
+			plaintext, err = m.Sealer.Open(withPhase(ctx, PhaseOpen), revealed.AssociatedData(), sealed.Blob)
+			return err
+		})
 	})
 	wg.Go(func() {
-		stamped, stampErr = m.Store.StampReveal(record, c.AccountID, on.secret, on.item, now, c.UserID)
+		stampErr = Guard(func() (err error) {
+			stamped, err = m.Store.StampReveal(record, c.AccountID, on.secret, on.item, now, c.UserID)
+			return err
+		})
 	})
-	wg.Go(func() { eventErr = m.Store.AppendEvent(record, m.itemEvent(c, now, ItemRevealed, revealed)) })
+	wg.Go(func() {
+		eventErr = Guard(func() error { return m.Store.AppendEvent(record, m.itemEvent(c, now, ItemRevealed, revealed)) })
+	})
 	wg.Wait()
 	defer clear(plaintext)
 	for _, err := range []error{stampErr, eventErr, openErr} {
@@ -121,7 +139,8 @@ const trimAfter = 10
 // trimReveals drops the entries that no longer count. A failure does no harm: the next
 // reveal tries again.
 func (m *Manager) trimReveals(ctx context.Context, c Caller, have int) {
-	if err := m.Store.TrimReveals(ctx, c.AccountID, c.UserID, m.RevealLimit, have); err != nil {
+	err := Guard(func() error { return m.Store.TrimReveals(ctx, c.AccountID, c.UserID, m.RevealLimit, have) })
+	if err != nil {
 		m.Log.WarnContext(ctx, "reveal log not trimmed", "error", err)
 	}
 }
