@@ -162,15 +162,39 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			if _, err := m.UpdateService(ctx, c, moving.ID.String(), using("moved", unused.ID.String())); err != nil {
 				return err
 			}
-			_, err = m.UpdateService(ctx, c, moving.ID.String(), using("stayed", unused.ID.String()))
+			if _, err := m.UpdateService(ctx, c, moving.ID.String(), using("stayed", unused.ID.String())); err != nil {
+				return err
+			}
+			_, err = m.UpdateService(ctx, c, moving.ID.String(), using("stayed", other.ID.String())) // the last one leaves
 			return err
 		}),
 		"DeploySecret": checked(func(option func(*aws.Config)) error {
 			return deliverAllWays(ctx, setup, table.Deliverer(t, option), table.Sweeper(t), c, using, named, item)
 		}),
 		"RedeploySecrets": checked(func(option func(*aws.Config)) error {
-			_, err := table.Sweeper(t, option).Sweep(ctx, true)
-			return err
+			sweeper := table.Sweeper(t, option)
+			_, _, err := sweeper.RequeueAll(ctx, delivery.Place{})
+			_, sweepErr := sweeper.Sweep(ctx)
+			return errors.Join(err, sweepErr)
+		}),
+		"CheckBundles": checked(func(option func(*aws.Config)) error {
+			// Nothing is delivered of a secret that the table calls delivered.
+			lost, err := setup.CreateSecret(ctx, c, named("lost"))
+			if err == nil {
+				_, err = setup.CreateService(ctx, c, using("of-lost", lost.ID.String()))
+			}
+			if err == nil {
+				err = table.Store(t).MarkDelivered(ctx, c.AccountID, lost.ID, 1, secrets.Bundle{Name: "goblins/lost", Version: "r1"})
+			}
+			checker := table.Checker(t, option)
+			checker.Now = func() time.Time { return time.Now().Add(time.Hour) }
+			_, _, checkErr := checker.Check(ctx)
+			checker.Now = func() time.Time { return time.Now().Add(5 * time.Hour) }
+			_, differ, again := checker.Check(ctx)
+			if differ == 0 {
+				t.Error("CheckBundles does not see a lost bundle")
+			}
+			return errors.Join(err, checkErr, again)
 		}),
 		"GetItem": managed(func(m *secrets.Manager) error {
 			m.RevealWindow = time.Millisecond // so that the counter grows until a reveal trims it
@@ -231,14 +255,14 @@ func deliverAllWays(
 		return func() error { _, err := m.CreateItem(ctx, c, id, item(key, "value")); return err }
 	}
 	rename := func() error { _, err := m.UpdateSecret(ctx, c, id, named("delivered again")); return err }
-	again := func() error { _, err := sweeper.Sweep(ctx, true); return err }
-	// As after a restore of the table.
+	again := func() error { _, _, err := sweeper.RequeueAll(ctx, delivery.Place{}); return err }
+	// As after a restore of the table, before the first delivery.
 	back := func() error {
 		now, err := m.Store.Secret(ctx, c.AccountID, secret.ID)
 		if err != nil {
 			return err
 		}
-		return deliverer.Store.RaiseRevision(ctx, now, 1)
+		return errors.Join(deliverer.Store.RaiseRevision(ctx, now, 1), deliverer.Store.MarkUndelivered(ctx, c.AccountID, secret.ID))
 	}
 	for _, step := range []func() error{
 		add("FIRST"), attach, deploy, add("SECOND"), deploy, rename, deploy, detach, deploy, attach, deploy, back, again, deploy,

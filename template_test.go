@@ -352,10 +352,11 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 
 	check(t, globals, "10", "Timeout") // API Gateway waits 29 s
 	schedules := map[string]value{
+		"CheckBundles":    map[string]value{"Schedule": "rate(5 minutes)"},
 		"PurgeSecrets":    map[string]value{"Schedule": "rate(15 minutes)"},
 		"RedeploySecrets": map[string]value{"Schedule": "rate(5 minutes)"},
 	}
-	timeouts := map[string]value{"PurgeSecrets": "300", "DeploySecret": "60", "RedeploySecrets": "60"}
+	timeouts := map[string]value{"CheckBundles": "60", "PurgeSecrets": "300", "DeploySecret": "60", "RedeploySecrets": "60"}
 	routed := map[string]bool{"Authorizer": true}
 	for _, r := range routes(t, doc) {
 		routed[r.Function] = true
@@ -391,7 +392,7 @@ func TestOutboxRowsStartDeliveries(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(map[string]bool{"DeploySecret": true, "RedeploySecrets": true}, delivering); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"CheckBundles": true, "DeploySecret": true, "RedeploySecrets": true}, delivering); diff != "" {
 		t.Errorf("functions that DeployTarget=none removes (-want +got):\n%s", diff)
 	}
 	changes := at(doc, "Resources", "DeploySecret", "Properties", "Events", "Changes", "Properties")
@@ -454,9 +455,12 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		for name, owner := range map[string]string{"ROUTES": "Fallback", "BUNDLE_KEY_ARN": "DeploySecret", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "DeploySecret"} {
-			if value, ok := environment[name]; ok != (f.ID() == owner) {
-				t.Errorf("%s: %s = %q, want it set for %s alone", f.Name, name, value, owner)
+		target := []string{"DeploySecret", "CheckBundles"}
+		for name, owners := range map[string][]string{
+			"ROUTES": {"Fallback"}, "BUNDLE_KEY_ARN": {"DeploySecret"}, "BUNDLE_PREFIX": target, "AWS_ENDPOINT_URL_SECRETS_MANAGER": target,
+		} {
+			if value, ok := environment[name]; ok != slices.Contains(owners, f.ID()) {
+				t.Errorf("%s: %s = %q, want it set for %v alone", f.Name, name, value, owners)
 			}
 			delete(environment, name)
 		}
@@ -523,6 +527,10 @@ func TestParametersMakeVersions(t *testing.T) {
 				}
 			}
 		}
+		if at(f, "Condition") == "IsDelivered" { // on one value of this parameter
+			constant := func(name string) bool { return name == "DeployTarget" }
+			used, named = slices.DeleteFunc(used, constant), slices.DeleteFunc(named, constant)
+		}
 		slices.Sort(used)
 		slices.Sort(named)
 		if diff := cmp.Diff(slices.Compact(used), slices.Compact(named)); diff != "" {
@@ -538,7 +546,7 @@ func TestVersionDescriptionsFit(t *testing.T) {
 		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
 	)
 	longest := strings.NewReplacer("!Sub ", "", "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${Tracing}", "Disabled",
-		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 100), "${RetainedKey}", arn, "${Key}", id, "${BundleKey}", id)
+		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 100), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))
 		if len(description) > 256 || strings.Contains(description, "${") {
@@ -656,7 +664,7 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 		"dynamodb:Query":              true,
 		"dynamodb:UpdateItem":         true,
 	}
-	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|OUTBOX)$`)
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|OUTBOX|USED|ROUND)$`)
 	streams := []value{"!Sub ${Table.Arn}/stream/*",
 		[]value{"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/stream/*", "!Ref AWS::NoValue"}}
 	seen := map[string]bool{}
@@ -688,7 +696,10 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 			case action == "kms:Decrypt" || action == "kms:GenerateDataKey":
 				want = ownOrRetainedKey
 			case slices.Contains(bundleActions, action):
-				want = "!Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:goblins/*"
+				want = []value{
+					"arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:goblins/${Prefix}/*",
+					map[string]value{"Prefix": []value{"HasBundlePrefix", "!Ref BundlePrefix", "!Ref AWS::StackName"}},
+				}
 			case slices.Contains([]string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}, action):
 				want = streams
 			case action == "sqs:SendMessage":
@@ -713,9 +724,9 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 	}
 }
 
-// bundleActions are the actions allowed on bundles. None reads a bundle: the table is the source of truth.
+// bundleActions are the actions allowed on bundles.
 var bundleActions = []string{
-	"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue",
+	"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
 	"secretsmanager:RestoreSecret", "secretsmanager:TagResource", "secretsmanager:UpdateSecretVersionStage",
 }
 
@@ -738,11 +749,15 @@ func TestOnlyFourFunctionsUseTheMasterKey(t *testing.T) {
 	}
 }
 
-// Only deploy-secret may touch bundles, and no other function has the actions for that.
+// Only deploy-secret may touch bundles, and no other function has the actions for that. check-bundles
+// looks at them, which shows no value.
 func TestOnlyDeploySecretTouchesBundles(t *testing.T) {
 	var may []string
 	for _, s := range statements(t) {
 		bundles := strings.HasPrefix(s.actions[0], "secretsmanager:")
+		if s.function == "CheckBundles" && slices.Equal(s.actions, []string{"secretsmanager:DescribeSecret"}) {
+			continue
+		}
 		if bundles {
 			may = append(may, s.actions...)
 		}

@@ -32,6 +32,9 @@ const (
 	datetimePattern = `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z`
 )
 
+// bundlePattern is a bundle or null: see deliveryPattern.
+const bundlePattern = `(?:null|{"name":"goblins/[^"]+","region":"[a-z0-9-]+","arn":"arn:aws:secretsmanager:[^"]+"})`
+
 const deliveryPattern = `"status":"(?:(?:pending|failed)","deploy_successful":false|(?:deploying|ready)","deploy_successful":true)`
 
 var (
@@ -74,7 +77,7 @@ func (v vars) match(pattern, text string) (found vars, ok bool) {
 	}
 	expression := regexp.QuoteMeta(pattern)
 	for placeholder, class := range map[string]string{
-		"<uuid>": uuidPattern, "<datetime>": datetimePattern, "<reason>": `[^"]+`, "<number>": `[0-9]+`, "<...>": `(?s:.*)`, "<delivery>": deliveryPattern,
+		"<uuid>": uuidPattern, "<datetime>": datetimePattern, "<reason>": `[^"]+`, "<number>": `[0-9]+`, "<...>": `(?s:.*)`, "<delivery>": deliveryPattern, "<bundle>": bundlePattern,
 	} {
 		expression = strings.ReplaceAll(expression, regexp.QuoteMeta(placeholder), class)
 	}

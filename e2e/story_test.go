@@ -17,12 +17,13 @@ const (
 // secretObject is a secret in an answer.
 func secretObject(id, name, isDefault string) string {
 	return `{"id":"` + id + `","name":` + name + `,"is_default":` + isDefault +
-		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>"}`
+		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>","bundle":null}`
 }
 
 // usedSecretObject is a secret that services use.
 func usedSecretObject(id, name, isDefault string) string {
-	return strings.Replace(secretObject(id, name, isDefault), `"status":"ready","deploy_successful":true`, "<delivery>", 1)
+	return strings.NewReplacer(`"status":"ready","deploy_successful":true`, "<delivery>", "null}", "<bundle>}").
+		Replace(secretObject(id, name, isDefault))
 }
 
 // serviceObject is a service in an answer. All arguments but the ids are JSON.

@@ -26,7 +26,9 @@ type bundle struct {
 	doomed  bool   // scheduled for deletion
 }
 
-func bundleName(account, secret string) string { return "goblins/" + account + "/" + secret }
+func bundleName(account, secret string) string {
+	return "goblins/" + stackName + "/" + account + "/" + secret
+}
 
 func (c cloud) bundle(t *testing.T, account, secret string) (found bundle) {
 	t.Helper()
@@ -165,6 +167,9 @@ func delivery(t *testing.T, c cloud, sam samCLI, kept keptData) *used {
 	t.Helper()
 	u := newUsed(t, api{url: c.url(c.stack(t)), key: kept.account.APIKey}, kept.account.AccountID, "used")
 	u.mustHave(t, c, bundle{content: `{"KEY":"first <value>"}`, name: "used"})
+	if _, answer := u.api.call(t, http.MethodGet, "/api/secrets/"+u.secret+"/", ""); !strings.Contains(answer, `"arn":"`+c.bundle(t, u.account, u.secret).arn+`"`) {
+		t.Errorf("GET of a delivered secret = %s, want its bundle's ARN", answer)
+	}
 	u.setValue(t, "second")
 	u.mustHave(t, c, bundle{content: `{"KEY":"second"}`, name: "used"})
 	reads(t, c, u)
@@ -185,6 +190,9 @@ func delivery(t *testing.T, c cloud, sam samCLI, kept keptData) *used {
 		"RedeploySecrets": "AWS::Lambda::Function", "RedeploySecretsAliaslive": "AWS::Lambda::Alias",
 		"RedeploySecretsRole": "AWS::IAM::Role", "RedeploySecretsLogs": "AWS::Logs::LogGroup",
 		"RedeploySecretsSweep": "AWS::Events::Rule", "RedeploySecretsSweepPermission": "AWS::Lambda::Permission",
+		"CheckBundles": "AWS::Lambda::Function", "CheckBundlesAliaslive": "AWS::Lambda::Alias",
+		"CheckBundlesRole": "AWS::IAM::Role", "CheckBundlesLogs": "AWS::Logs::LogGroup",
+		"CheckBundlesSweep": "AWS::Events::Rule", "CheckBundlesSweepPermission": "AWS::Lambda::Permission",
 	}, gone); diff != "" {
 		t.Errorf("resources removed with DeployTarget=none (-want +got):\n%s", diff)
 	}
@@ -273,7 +281,7 @@ func (u *used) policy(t *testing.T, b bundle) string {
 		t.Fatalf("%s has no policy", path)
 	}
 	return strings.NewReplacer("<region>", ministack.Region, "<aws account>", strings.Split(b.arn, ":")[4],
-		"<account>", u.account, "<secret>", u.secret).Replace(string(shown[1]))
+		"<prefix>", stackName, "<account>", u.account, "<secret>", u.secret).Replace(string(shown[1]))
 }
 
 // user creates an IAM user with a policy.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -61,8 +63,12 @@ var without = map[string]map[string]string{
 		"dynamodb:ConditionCheckItem": "(delivery)",
 		"dynamodb:DeleteItem":         "(delivery)", "dynamodb:PutItem": "(delivery)", "kms:Decrypt": "(delivery)",
 		"secretsmanager:CreateSecret": "(delivery)", "secretsmanager:DescribeSecret": "(delivery)", "secretsmanager:PutSecretValue": "(delivery)",
+		"secretsmanager:GetSecretValue":           "(delivery)",
 		"secretsmanager:UpdateSecretVersionStage": "(delivery)", "secretsmanager:TagResource": "(delivery)",
 		"secretsmanager:DeleteSecret": "(delivery)", "secretsmanager:RestoreSecret": "(delivery)",
+	},
+	"CheckBundles": {
+		"dynamodb:Query": "(check)", "dynamodb:GetItem": "(check)", "dynamodb:PutItem": "(check)", "secretsmanager:DescribeSecret": "(check)",
 	},
 	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree"},
 	"GetItem": {
@@ -171,6 +177,7 @@ type permitted struct {
 func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (failure string) {
 	return map[string]func(*testing.T, func() bool) string{
 		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
+		"(check)": p.check,
 	}
 }
 
@@ -278,6 +285,29 @@ func (p permitted) redelivery(t *testing.T, giveUp func() bool) (failure string)
 		t.Fatal(err)
 	}
 	p.invoke(t, "RedeploySecrets", `{"all": true}`)
+	return u.awaitBundle(t, p.cloud, want, giveUp)
+}
+
+// check has check-bundles find a lost bundle, in a round whose time is up. It returns what is wrong with
+// the bundle.
+func (p permitted) check(t *testing.T, giveUp func() bool) (failure string) {
+	t.Helper()
+	u := p.newUsed(t)
+	want := bundle{content: `{"KEY":"first <value>"}`, name: "used"}
+	u.mustHave(t, p.cloud, want)
+	lost := map[string]any{"SecretId": bundleName(u.account, u.secret), "ForceDeleteWithoutRecovery": true}
+	if err := p.cloud.secretsManager(t, root, "DeleteSecret", lost, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	table := p.stack.outputs["TableName"]
+	_, err := p.cloud.dynamodb().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: "ROUND"}, "SK": &types.AttributeValueMemberS{Value: "looking"},
+		"started": &types.AttributeValueMemberS{Value: time.Now().UTC().Add(-3 * time.Hour).Format("2006-01-02T15:04:05.000000Z")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.invoke(t, "CheckBundles", "{}")
 	return u.awaitBundle(t, p.cloud, want, giveUp)
 }
 

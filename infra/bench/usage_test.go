@@ -261,8 +261,9 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 		body := fmt.Sprintf(`{"name":%q,"image":"app:1","port":80,"secret":%q}`, name, secret)
 		return c.serve(httpapi.CreateService, request{body: body, want: 201})
 	}
+	another := fmt.Sprintf(`{"value":%q}`, strings.ToUpper(plaintext))
 	change := func(secret, item string) func() error {
-		return c.serve(httpapi.UpdateItem, request{secret: secret, item: item, body: newValue, want: 200})
+		return c.serve(httpapi.UpdateItem, request{secret: secret, item: item, body: another, want: 200})
 	}
 	cost := newTable("items: | read units: | write units: | calls of KMS: | calls of Secrets Manager: | dollars a thousand:")
 	costs := func(items int, used secretstest.Used) {
@@ -275,8 +276,16 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 	c.record("`create-service`, the first of its secret", create("one", secret))
 	c.record("`deploy-secret`, the first bundle, 1 item", deliver(secret))
 	c.record("`create-service`, another one", create("other", secret))
+	c.record("`deploy-secret`, a look", deliver(secret))
 	value := c.record("`update-item`, a new value, in a used secret", change(secret, item))
 	costs(1, c.record("`deploy-secret`, 1 item", deliver(secret)))
+	if err := change(secret, item)(); err != nil { // to the same value
+		t.Fatal(err)
+	}
+	c.record("`deploy-secret`, 1 item, equal content", deliver(secret))
+	checker := c.table.Checker(t, c.usage.Count)
+	c.record("`check-bundles`, 1 bundle, a new round", func() error { _, _, err := checker.Check(t.Context()); return err })
+	c.record("`check-bundles`, none to look at", func() error { _, _, err := checker.Check(t.Context()); return err })
 	services, err := c.setup.ListServices(t.Context(), c.caller, "", secrets.Cursor{}, 10)
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +297,7 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 	c.record("`delete-service`", c.serve(httpapi.DeleteService, request{service: other, want: 204}))
 	c.record("`delete-service`, the last of its secret", c.serve(httpapi.DeleteService, request{service: one, want: 204}))
 	c.record("`deploy-secret`, a removal", deliver(secret))
-	c.record("`redeploy-secrets`, nothing waits", func() error { _, err := sweeper.Sweep(t.Context(), false); return err })
+	c.record("`redeploy-secrets`, nothing waits", func() error { _, err := sweeper.Sweep(t.Context()); return err })
 	for _, items := range []int{10, 100} {
 		name := fmt.Sprintf("delivered-%d", items)
 		secret, item := c.secret(name, items)

@@ -97,7 +97,8 @@ func TestTrafficShiftsAsDeploymentTypeSays(t *testing.T) {
 				if !tt.gradual {
 					t.Errorf("%s: unexpected deployment group %s", tt.deploymentType, name)
 				}
-				if alone := strings.HasPrefix(name, "DeploySecret") || strings.HasPrefix(name, "RedeploySecrets"); alone != (r.Condition == "IsDelivered") {
+				alone := strings.HasPrefix(name, "DeploySecret") || strings.HasPrefix(name, "RedeploySecrets") || strings.HasPrefix(name, "CheckBundles")
+				if alone != (r.Condition == "IsDelivered") {
 					t.Errorf("%s: %s is there on condition %q", tt.deploymentType, name, r.Condition)
 				}
 			}

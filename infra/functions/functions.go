@@ -112,6 +112,12 @@ func (f Function) Interval() time.Duration {
 	return time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[match[1]+match[3]]
 }
 
+// TouchesValues reports whether the function writes or reads the values of bundles, which takes their
+// key.
+func (f Function) TouchesValues() bool {
+	return slices.ContainsFunc(f.Bundles, func(action string) bool { return strings.HasSuffix(action, "Value") })
+}
+
 // IsFallback reports whether the function gets the requests that no other route matches.
 func (f Function) IsFallback() bool { return f.Route == "ANY /{proxy+}" }
 

@@ -335,7 +335,7 @@ func (r *running) bundle(secret any) map[string]string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	name := regexp.MustCompile(fmt.Sprintf("^goblins/[0-9a-f-]{36}/%s$", secret))
+	name := regexp.MustCompile(fmt.Sprintf("^goblins/local/[0-9a-f-]{36}/%s$", secret))
 	i := slices.IndexFunc(list.SecretList, func(s types.SecretListEntry) bool { return name.MatchString(*s.Name) })
 	if i < 0 {
 		r.t.Fatalf("the Secrets Manager has %d secrets, and none called %s", len(list.SecretList), name)

@@ -1,5 +1,5 @@
 // Package app wires the product together: from the environment of a function to a
-// manager, deliverer or sweeper that is ready to use.
+// manager, deliverer, sweeper or checker that is ready to use.
 //
 //	variable                 meaning
 //	TABLE_NAME               the DynamoDB table
@@ -7,6 +7,7 @@
 //	READ_LIMIT               reveals per user and window, 1 to 1000
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
 //	DEPLOY_TARGET            where bundles are delivered: secrets-manager, or none
+//	BUNDLE_PREFIX            of the names of new bundles, behind goblins/
 //	BUNDLE_KEY_ARN           the KMS key of bundles; without it AWS's key for Secrets Manager
 //	STACK_NAME               the stack's name, for metrics; without it there are none
 //	AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
@@ -60,7 +61,13 @@ func MustCheckedManager() *secrets.Manager { return must(mustCheckedWiring().man
 
 // MustDeliverer returns the deliverer of the process's environment. It panics like
 // MustCheckedManager.
-func MustDeliverer(open OpenTarget) *delivery.Deliverer { return mustCheckedWiring().deliverer(open) }
+func MustDeliverer(open OpenTarget) *delivery.Deliverer {
+	return must(mustCheckedWiring().deliverer(open))
+}
+
+// MustChecker returns the checker of the process's environment. It panics like
+// [MustCheckedManager].
+func MustChecker(open OpenTarget) *delivery.Checker { return must(mustCheckedWiring().checker(open)) }
 
 // MustSweeper returns the sweeper of the process's environment. It panics like
 // MustCheckedManager.
@@ -105,7 +112,7 @@ func NewManager(getenv func(string) string, options ...func(*aws.Config)) (*secr
 
 // OpenTarget opens the target of deliveries. Endpoint is nil for AWS itself. Only
 // functions that deliver name one, so that no other function links the target's SDK.
-type OpenTarget func(cfg aws.Config, endpoint *string, kmsKeyID string) delivery.Target
+type OpenTarget func(cfg aws.Config, endpoint *string, prefix, kmsKeyID string) delivery.Target
 
 // NewDeliverer returns the deliverer that an environment describes, with the target that
 // open opens. Options may change how AWS is called.
@@ -114,7 +121,17 @@ func NewDeliverer(getenv func(string) string, open OpenTarget, options ...func(*
 	if err != nil {
 		return nil, err
 	}
-	return w.deliverer(open), nil
+	return w.deliverer(open)
+}
+
+// NewChecker returns the checker that an environment describes, with the target that open opens.
+// Options may change how it calls AWS.
+func NewChecker(getenv func(string) string, open OpenTarget, options ...func(*aws.Config)) (*delivery.Checker, error) {
+	w, err := wire(getenv, options)
+	if err != nil {
+		return nil, err
+	}
+	return w.checker(open)
 }
 
 // NewSweeper returns the sweeper that an environment describes. Options may change how
@@ -129,7 +146,7 @@ func NewSweeper(getenv func(string) string, options ...func(*aws.Config)) (*deli
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-// wiring is what managers, deliverers and sweepers have in common.
+// wiring is what managers, deliverers, sweepers and checkers have in common.
 type wiring struct {
 	env     *environment
 	config  aws.Config
@@ -193,21 +210,37 @@ func (w wiring) manager() (*secrets.Manager, error) {
 	return m, nil
 }
 
-func (w wiring) deliverer(open OpenTarget) *delivery.Deliverer {
+func (w wiring) target(open OpenTarget) (delivery.Target, error) {
+	return open(w.config, w.env.endpoint("SECRETS_MANAGER"), w.env.text("BUNDLE_PREFIX"), w.env.getenv("BUNDLE_KEY_ARN")), w.env.err
+}
+
+func (w wiring) deliverer(open OpenTarget) (*delivery.Deliverer, error) {
+	target, err := w.target(open)
 	return &delivery.Deliverer{
 		Store:   w.store,
 		Opener:  w.sealer,
-		Target:  open(w.config, w.env.endpoint("SECRETS_MANAGER"), w.env.getenv("BUNDLE_KEY_ARN")),
+		Target:  target,
 		Limits:  limits.SecretsManager(),
 		Monitor: w.monitor,
 		Now:     time.Now,
 		NewID:   newID,
 		Log:     w.log,
-	}
+	}, err
+}
+
+func (w wiring) checker(open OpenTarget) (*delivery.Checker, error) {
+	target, err := w.target(open)
+	return &delivery.Checker{Store: w.store, Target: target, Now: time.Now, NewID: newID}, err
 }
 
 func (w wiring) sweeper() *delivery.Sweeper {
-	return &delivery.Sweeper{Store: w.store, Now: time.Now, NewID: newID}
+	pause := func(ctx context.Context, d time.Duration) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+	}
+	return &delivery.Sweeper{Store: w.store, Pace: limits.SecretsManager().Pace, Now: time.Now, NewID: newID, Pause: pause}
 }
 
 // environment reads settings and keeps the first error.

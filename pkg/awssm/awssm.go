@@ -1,12 +1,15 @@
 // Package awssm keeps bundles in AWS Secrets Manager, where services read them. It is
 // the only importer of that SDK; package limits has its limits without the SDK.
 //
-// A bundle's secret is named goblins/<account>/<secret>, two UUIDs, and tagged with
+// A bundle's secret is named goblins/<prefix>/<account>/<secret>, the last two UUIDs, and tagged with
 //
 //	goblins:account   the account's UUID
 //	goblins:secret    the secret's UUID
 //	goblins:name      the secret's name, with _ for each character that tags don't take, and for
 //	                  the colon of a leading aws:, which AWS reserves
+//
+// The prefix is the stack's, so that stacks of one AWS account share no names and no rights. A bundle
+// keeps its name until it is removed, also if the prefix changes.
 //
 // Each revision is a version, whose id says which:
 //
@@ -20,6 +23,10 @@
 // version that was seen to have it, and only to a higher revision. So it never moves
 // back, however many callers deliver concurrently and in whatever order. The first
 // version of a secret is current at once: AWS behaves this way.
+//
+// AWS labels the version before as AWSPREVIOUS. That label comes off after each promotion, and
+// AWSPENDING comes off a version that was not promoted: a former value must not be one call away. A
+// version without a label is readable by its id until AWS removes it.
 package awssm
 
 import (
@@ -35,6 +42,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/google/uuid"
@@ -45,8 +53,9 @@ import (
 )
 
 const (
-	current = "AWSCURRENT"
-	pending = "AWSPENDING"
+	current  = "AWSCURRENT"
+	pending  = "AWSPENDING"
+	previous = "AWSPREVIOUS"
 
 	maxTagValue    = 256
 	createTimeout  = 10 * time.Second // AWS makes the account's key first, if there is none
@@ -66,61 +75,103 @@ var (
 
 // Target is the Secrets Manager of one AWS account and Region.
 type Target struct {
-	client   *secretsmanager.Client
-	kmsKeyID string
+	client *secretsmanager.Client
+	names  Names
+}
+
+// Names says where a [Target] keeps new bundles.
+type Names struct {
+	Prefix   string // of their names, behind goblins/
+	KMSKeyID string // id, ARN or alias of the KMS key; empty: the AWS account's key for Secrets Manager
 }
 
 var _ delivery.Target = Target{}
 
 // Open returns the Secrets Manager of a configuration's account and Region; endpoint is
-// nil for AWS itself. kmsKeyID encrypts new bundles; see [New].
-func Open(cfg aws.Config, endpoint *string, kmsKeyID string) delivery.Target {
-	return New(secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = endpoint }), kmsKeyID)
+// nil for AWS itself.
+func Open(cfg aws.Config, endpoint *string, prefix, kmsKeyID string) delivery.Target {
+	client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = endpoint })
+	return New(client, Names{prefix, kmsKeyID})
 }
 
-// New encrypts new bundles under the KMS key with this id, ARN or alias. If it is empty,
-// they use the AWS account's key for Secrets Manager. Existing bundles keep their key.
-func New(client *secretsmanager.Client, kmsKeyID string) Target {
-	return Target{client: client, kmsKeyID: kmsKeyID}
+// New returns a Target. Existing bundles keep their name and their key.
+func New(client *secretsmanager.Client, names Names) Target { return Target{client, names} }
+
+// At implements [delivery.Looker].
+func (t Target) At(account, secret uuid.UUID) string {
+	return "goblins/" + t.names.Prefix + "/" + account.String() + "/" + secret.String()
 }
 
-// Stage implements [delivery.Target]. It does not store a bundle that is older than the
-// current one: that would never be promoted, and AWS counts versions.
-// Secrets Manager: DescribeSecret, CreateSecret, RestoreSecret, TagResource, PutSecretValue.
-func (t Target) Stage(ctx context.Context, b delivery.Bundle) error {
-	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
-	text := b.Content.Reveal()
-	held, err := t.describe(ctx, name)
+// Look implements [delivery.Looker].
+// Secrets Manager: DescribeSecret.
+func (t Target) Look(ctx context.Context, b delivery.Bundle) (delivery.Held, error) {
+	out, err := t.client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &b.At})
 	if is[*types.ResourceNotFoundException](err) {
-		return t.create(ctx, name, id, text, tags(b))
+		return delivery.Held{}, nil
 	}
 	if err != nil {
-		return awserr.TranslateRedacted("DescribeSecret", err)
+		return delivery.Held{}, awserr.TranslateRedacted("DescribeSecret", err)
 	}
-	if held.DeletedDate != nil {
-		if _, err := t.client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: &name}); err != nil {
+	place, err := arn.Parse(aws.ToString(out.ARN))
+	if err != nil {
+		return delivery.Held{}, fmt.Errorf("DescribeSecret: %w", err)
+	}
+	held := delivery.Held{
+		Bundle:  secrets.Bundle{Name: aws.ToString(out.Name), Region: place.Region, ARN: aws.ToString(out.ARN), Version: labelled(out, current)},
+		Deleted: out.DeletedDate != nil, Tagged: hasAll(out.Tags, tags(b)),
+		Previous: labelled(out, previous), Pending: labelled(out, pending),
+	}
+	held.Revision = revision(held.Version)
+	if held.Pending == held.Version {
+		held.Pending = ""
+	}
+	return held, nil
+}
+
+// Content implements [delivery.Target].
+// Secrets Manager: GetSecretValue.
+func (t Target) Content(ctx context.Context, held delivery.Held) (secrets.Value, error) {
+	out, err := t.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &held.Name, VersionId: &held.Version})
+	if err != nil {
+		return secrets.Value{}, awserr.TranslateRedacted("GetSecretValue", err)
+	}
+	return secrets.NewValue(aws.ToString(out.SecretString)), nil
+}
+
+// Restore implements [delivery.Target].
+// Secrets Manager: RestoreSecret, TagResource.
+func (t Target) Restore(ctx context.Context, b delivery.Bundle, held delivery.Held) error {
+	if held.Deleted {
+		if _, err := t.client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: &b.At}); err != nil {
 			return awserr.TranslateRedacted("RestoreSecret", err)
 		}
 	}
-	if revision(currentVersion(held)) > b.Revision {
-		return nil
-	}
-	if tags := tags(b); !hasAll(held.Tags, tags) {
-		if _, err := t.client.TagResource(ctx, &secretsmanager.TagResourceInput{SecretId: &name, Tags: tags}); err != nil {
+	if held.Name != "" && !held.Tagged {
+		if _, err := t.client.TagResource(ctx, &secretsmanager.TagResourceInput{SecretId: &b.At, Tags: tags(b)}); err != nil {
 			return awserr.TranslateRedacted("TagResource", err)
 		}
 	}
-	if _, there := held.VersionIdsToStages[id]; there {
+	return nil
+}
+
+// Stage implements [delivery.Target].
+// Secrets Manager: CreateSecret, PutSecretValue.
+func (t Target) Stage(ctx context.Context, b delivery.Bundle, held delivery.Held) error {
+	id := versionID(b)
+	switch {
+	case held.Name == "":
+		return t.create(ctx, b.At, id, b.Content.Reveal(), tags(b))
+	case held.Version == id || held.Pending == id:
 		return nil
 	}
-	return t.put(ctx, name, id, text)
+	return t.put(ctx, b.At, id, b.Content.Reveal())
 }
 
 // create creates a secret with its first version. A concurrent caller may be faster.
 func (t Target) create(ctx context.Context, name, id, text string, tags []types.Tag) error {
 	in := &secretsmanager.CreateSecretInput{Name: &name, Tags: tags, ClientRequestToken: &id, SecretString: &text}
-	if t.kmsKeyID != "" {
-		in.KmsKeyId = &t.kmsKeyID
+	if t.names.KMSKeyID != "" {
+		in.KmsKeyId = &t.names.KMSKeyID
 	}
 	_, err := t.client.CreateSecret(ctx, in, func(o *secretsmanager.Options) {
 		// Optional: an HTTP client whose attempts can be given more time.
@@ -156,51 +207,76 @@ func (t Target) put(ctx context.Context, name, id, text string) error {
 
 // Promote implements [delivery.Target].
 // Secrets Manager: DescribeSecret, UpdateSecretVersionStage.
-func (t Target) Promote(ctx context.Context, b delivery.Bundle) (ahead int64, err error) {
-	name, id := secretName(b.AccountID, b.SecretID), versionID(b)
+func (t Target) Promote(ctx context.Context, b delivery.Bundle) (now delivery.Held, promoted bool, err error) {
+	id := versionID(b)
 	for round := range promoteRounds {
 		select {
 		case <-time.After(time.Duration(round) * promotePause):
 		case <-ctx.Done():
-			return 0, awserr.TranslateRedacted("UpdateSecretVersionStage", ctx.Err())
+			return now, false, awserr.TranslateRedacted("UpdateSecretVersionStage", ctx.Err())
 		}
-		held, err := t.describe(ctx, name)
-		if err != nil {
-			return 0, awserr.TranslateRedacted("DescribeSecret", err)
+		if now, err = t.Look(ctx, b); err != nil {
+			return now, false, err
 		}
-		if held.DeletedDate != nil {
-			return 0, errors.New("the secret was deleted after its bundle was staged")
+		if now.Name == "" || now.Deleted {
+			return now, false, errors.New("the secret was deleted after its bundle was staged")
 		}
-		seen := currentVersion(held)
-		if seen == id {
-			return 0, nil
+		if now.Version == id {
+			return now, true, t.Tidy(ctx, now)
 		}
-		if has := revision(seen); has >= b.Revision {
-			return has, nil
+		if now.Revision >= b.Revision {
+			return now, false, t.Tidy(ctx, now)
 		}
-		in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &name, VersionStage: aws.String(current), MoveToVersionId: &id}
-		if seen != "" {
-			in.RemoveFromVersionId = &seen
-		}
-		_, err = t.client.UpdateSecretVersionStage(ctx, in)
+		err = t.move(ctx, b.At, current, now.Version, id)
 		if err == nil {
-			return 0, nil
+			// AWS has moved AWSPREVIOUS to the version before.
+			now.Previous, now.Version, now.Revision = now.Version, id, b.Revision
+			if now.Pending == id {
+				now.Pending = ""
+			}
+			return now, true, t.Tidy(ctx, now)
 		}
 		if !is[*types.InvalidParameterException](err) { // the compare-and-swap failed: the label moved
-			return 0, awserr.TranslateRedacted("UpdateSecretVersionStage", err)
+			return now, false, awserr.TranslateRedacted("UpdateSecretVersionStage", err)
 		}
 	}
-	return 0, fmt.Errorf("UpdateSecretVersionStage: %s keeps moving: %w", current, secrets.ErrUnavailable)
+	return now, false, fmt.Errorf("UpdateSecretVersionStage: %s keeps moving: %w", current, secrets.ErrUnavailable)
 }
 
-// Remove implements [delivery.Target]. Stage restores the bundle within 30 days.
+// move moves a label from one version to another; either may be empty.
+func (t Target) move(ctx context.Context, name, label, from, to string) error {
+	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &name, VersionStage: &label}
+	if from != "" {
+		in.RemoveFromVersionId = &from
+	}
+	if to != "" {
+		in.MoveToVersionId = &to
+	}
+	_, err := t.client.UpdateSecretVersionStage(ctx, in)
+	return err
+}
+
+// Tidy implements [delivery.Target]. A label that has moved meanwhile is another caller's.
+// Secrets Manager: UpdateSecretVersionStage.
+func (t Target) Tidy(ctx context.Context, held delivery.Held) error {
+	for _, label := range []struct{ name, on string }{{previous, held.Previous}, {pending, held.Pending}} {
+		if label.on == "" {
+			continue
+		}
+		if err := t.move(ctx, held.Name, label.name, label.on, ""); err != nil && !is[*types.InvalidParameterException](err) {
+			return awserr.TranslateRedacted("UpdateSecretVersionStage", err)
+		}
+	}
+	return nil
+}
+
+// Remove implements [delivery.Target]. Restore takes the bundle back within 30 days.
 // Secrets Manager: DeleteSecret, DescribeSecret.
-func (t Target) Remove(ctx context.Context, account, secret uuid.UUID) error {
-	name := secretName(account, secret)
-	_, err := t.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, RecoveryWindowInDays: aws.Int64(recoveryWindow)})
+func (t Target) Remove(ctx context.Context, at string) error {
+	_, err := t.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &at, RecoveryWindowInDays: aws.Int64(recoveryWindow)})
 	if is[*types.InvalidRequestException](err) {
 		// AWS also answers this way when the deletion is already scheduled.
-		if held, err := t.describe(ctx, name); err == nil && held.DeletedDate != nil {
+		if held, err := t.Look(ctx, delivery.Bundle{At: at}); err == nil && held.Deleted {
 			return nil
 		}
 	}
@@ -208,14 +284,6 @@ func (t Target) Remove(ctx context.Context, account, secret uuid.UUID) error {
 		return nil
 	}
 	return awserr.TranslateRedacted("DeleteSecret", err)
-}
-
-func (t Target) describe(ctx context.Context, name string) (*secretsmanager.DescribeSecretOutput, error) {
-	return t.client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &name})
-}
-
-func secretName(account, secret uuid.UUID) string {
-	return "goblins/" + account.String() + "/" + secret.String()
 }
 
 // versionID and revision own the form of the package doc.
@@ -235,10 +303,10 @@ func revision(versionID string) int64 {
 	return n
 }
 
-// currentVersion is the id of the version that services read, or empty.
-func currentVersion(held *secretsmanager.DescribeSecretOutput) string {
+// labelled is the id of the version that has a label, or empty.
+func labelled(held *secretsmanager.DescribeSecretOutput, label string) string {
 	for id, stages := range held.VersionIdsToStages {
-		if slices.Contains(stages, current) {
+		if slices.Contains(stages, label) {
 			return id
 		}
 	}
@@ -253,8 +321,8 @@ func tags(b delivery.Bundle) []types.Tag {
 	}
 }
 
-// tagValue converts a name to characters that tags accept, without the prefix aws: that AWS reserves. It counts UTF-16 units, the
-// strictest reading of AWS's 256 characters.
+// tagValue converts a name to characters that tags accept, without the prefix aws: that AWS reserves.
+// It counts UTF-16 units, the strictest reading of AWS's 256 characters.
 func tagValue(name string) string {
 	clean, length := notInTags().ReplaceAllString(name, "_"), 0
 	if len(clean) >= 4 && strings.EqualFold(clean[:4], "aws:") {

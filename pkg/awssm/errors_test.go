@@ -21,12 +21,12 @@ import (
 func TestOutagesAreDistinctFromRefusals(t *testing.T) {
 	t.Parallel()
 	s, b := newService(t), bundle(uuid.New(), 1)
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	mustDeliver(t, target, b, 0)
 	calls := map[string]func(context.Context) error{
-		"Stage":   func(ctx context.Context) error { return target.Stage(ctx, bundle(b.SecretID, 2)) },
-		"Promote": func(ctx context.Context) error { _, err := target.Promote(ctx, b); return err },
-		"Remove":  func(ctx context.Context) error { return target.Remove(ctx, b.AccountID, b.SecretID) },
+		"Stage":   func(ctx context.Context) error { return stage(ctx, target, bundle(b.SecretID, 2)) },
+		"Promote": func(ctx context.Context) error { _, err := promote(ctx, target, b); return err },
+		"Remove":  func(ctx context.Context) error { return target.Remove(ctx, b.At) },
 	}
 	for what, intercept := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
 		"failing":  func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(503) },
@@ -40,7 +40,7 @@ func TestOutagesAreDistinctFromRefusals(t *testing.T) {
 		if intercept != nil {
 			s.intercept.Store(&intercept)
 		} else {
-			target = awssm.New(sm.New(options("http://127.0.0.1:1")), "")
+			target = awssm.New(sm.New(options("http://127.0.0.1:1")), inTest)
 		}
 		for call, do := range calls {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -49,7 +49,7 @@ func TestOutagesAreDistinctFromRefusals(t *testing.T) {
 			}
 			cancel()
 		}
-		target = awssm.New(s.Client, "")
+		target = awssm.New(s.Client, inTest)
 	}
 
 	denied := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
@@ -99,11 +99,11 @@ func TestErrorsHoldNoValue(t *testing.T) {
 				b := bundle(uuid.New(), revision)
 				s.intercept.Store(nil)
 				if revision > 1 {
-					mustDeliver(t, awssm.New(client, ""), bundle(b.SecretID, 1), 0)
+					mustDeliver(t, awssm.New(client, inTest), bundle(b.SecretID, 1), 0)
 				}
 				s.intercept.Store(&intercept)
 				b.Content = secrets.NewValue(plaintext)
-				err := awssm.New(client, "").Stage(t.Context(), b)
+				err := stage(t.Context(), awssm.New(client, inTest), b)
 				if err == nil {
 					t.Errorf("Stage(revision %d) answered with %s = nil, want an error", revision, what)
 				}

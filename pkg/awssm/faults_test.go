@@ -28,7 +28,7 @@ func TestRetryAfterALostAnswerEndsTheSame(t *testing.T) {
 				if retries {
 					client = s.withRetries()
 				}
-				requests := s.loseEachAnswer(t, awssm.New(client, ""), lose, retries)
+				requests := s.loseEachAnswer(t, awssm.New(client, inTest), lose, retries)
 				if requests < 10 {
 					t.Errorf("only %d requests", requests)
 				}
@@ -71,16 +71,16 @@ func (s *service) loseEachAnswer(t *testing.T, target awssm.Target, lose func(ht
 		one, two, three := bundle(secret, 1), bundle(secret, 2), bundle(secret, 3)
 		two.Name = "renamed"
 		for _, b := range []delivery.Bundle{one, two} {
-			retry(func() error { return target.Stage(t.Context(), b) })
+			retry(func() error { return stage(t.Context(), target, b) })
 			retry(func() error {
-				got, err := target.Promote(t.Context(), b)
+				got, err := promote(t.Context(), target, b)
 				if err == nil && got != 0 {
 					t.Errorf("request %d: Promote(%d) = %d, want 0", nth, b.Revision, got)
 				}
 				return err
 			})
 		}
-		retry(func() error { return target.Remove(t.Context(), three.AccountID, secret) })
+		retry(func() error { return target.Remove(t.Context(), three.At) })
 		retry(func() error { _, err := deliver(t.Context(), target, three); return err })
 		done := losing.Load() > 0
 		losing.Store(0)

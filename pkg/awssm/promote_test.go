@@ -21,15 +21,15 @@ import (
 func TestOlderBundleIsNeverPromoted(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	old, recent := bundle(secret, 5), bundle(secret, 7)
 	old.Name = "old name"
 	mustDeliver(t, target, bundle(secret, 1), 0)
-	if err := target.Stage(t.Context(), old); err != nil {
+	if err := stage(t.Context(), target, old); err != nil {
 		t.Fatal(err)
 	}
 	mustDeliver(t, target, recent, 0)
-	if got, err := target.Promote(t.Context(), old); err != nil || got != 7 {
+	if got, err := promote(t.Context(), target, old); err != nil || got != 7 {
 		t.Errorf("Promote(5) after 7 = %d, %v, want 7", got, err)
 	}
 	mustDeliver(t, target, old, 7)
@@ -50,7 +50,7 @@ func TestRevisionNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	const deliverers, revisions = 8, 40
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.withRetries(), "")
+	target := awssm.New(s.withRetries(), inTest)
 	order := mathrand.Perm(revisions)
 
 	done, polled := make(chan struct{}), make(chan int64)
@@ -98,13 +98,13 @@ func TestRevisionNeverGoesBack(t *testing.T) {
 func TestNextRevisionReplacesAnOperatorsRollback(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	one, two, three := bundle(secret, 1), bundle(secret, 2), bundle(secret, 3)
 	mustDeliver(t, target, one, 0)
 	mustDeliver(t, target, two, 0)
 	ids := s.versions(t, two)
 	_, err := s.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{
-		SecretId: name(two), VersionStage: aws.String("AWSCURRENT"), RemoveFromVersionId: &ids[1], MoveToVersionId: &ids[0],
+		SecretId: &two.At, VersionStage: aws.String("AWSCURRENT"), RemoveFromVersionId: &ids[1], MoveToVersionId: &ids[0],
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -116,12 +116,12 @@ func TestNextRevisionReplacesAnOperatorsRollback(t *testing.T) {
 func TestPromoteRequiresAStagedBundle(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
-	if got, err := target.Promote(t.Context(), bundle(secret, 1)); err == nil || isOutage(err) {
+	target := awssm.New(s.Client, inTest)
+	if got, err := promote(t.Context(), target, bundle(secret, 1)); err == nil || isOutage(err) {
 		t.Errorf("Promote(no secret) = %d, %v, want a lasting error", got, err)
 	}
 	mustDeliver(t, target, bundle(secret, 1), 0)
-	if got, err := target.Promote(t.Context(), bundle(secret, 2)); err == nil || isOutage(err) {
+	if got, err := promote(t.Context(), target, bundle(secret, 2)); err == nil || isOutage(err) {
 		t.Errorf("Promote(not staged) = %d, %v, want a lasting error", got, err)
 	}
 	s.checkCurrent(t, bundle(secret, 1))
@@ -131,20 +131,20 @@ func TestPromoteRequiresAStagedBundle(t *testing.T) {
 func TestPromoteGivesUpWhenTheLabelKeepsMoving(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	mustDeliver(t, target, bundle(secret, 1), 0)
-	if err := target.Stage(t.Context(), bundle(secret, 2)); err != nil {
+	if err := stage(t.Context(), target, bundle(secret, 2)); err != nil {
 		t.Fatal(err)
 	}
 	s.on("UpdateSecretVersionStage", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		answer(w, "InvalidParameterException", "The label is on another version.")
 	})
-	if got, err := target.Promote(t.Context(), bundle(secret, 2)); !errors.Is(err, secrets.ErrUnavailable) {
+	if got, err := promote(t.Context(), target, bundle(secret, 2)); !errors.Is(err, secrets.ErrUnavailable) {
 		t.Errorf("Promote = %d, %v, want ErrUnavailable", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := target.Promote(ctx, bundle(secret, 2)); !isOutage(err) {
+	if got, err := promote(ctx, target, bundle(secret, 2)); !isOutage(err) {
 		t.Errorf("Promote(canceled) = %d, %v, want an Outage", got, err)
 	}
 }

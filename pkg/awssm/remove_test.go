@@ -12,11 +12,11 @@ import (
 func TestRemovedBundleIsRestorableFor30Days(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	one, two := bundle(secret, 1), bundle(secret, 2)
 	remove := func() {
 		t.Helper()
-		if err := target.Remove(t.Context(), one.AccountID, secret); err != nil {
+		if err := target.Remove(t.Context(), one.At); err != nil {
 			t.Errorf("Remove = %v", err)
 		}
 	}
@@ -31,7 +31,7 @@ func TestRemovedBundleIsRestorableFor30Days(t *testing.T) {
 	if deleted == nil || time.Until(*deleted) < 29*day {
 		t.Errorf("DeletedDate = %v, want in 30 days", deleted)
 	}
-	if got, err := target.Promote(t.Context(), one); err == nil {
+	if got, err := promote(t.Context(), target, one); err == nil {
 		t.Errorf("Promote(removed bundle) = %d, want an error: services cannot read it", got)
 	}
 

@@ -110,20 +110,41 @@ func bundle(secret uuid.UUID, revision int64) delivery.Bundle {
 	content := fmt.Sprintf(`{"REVISION": "%d"}`, revision)
 	return delivery.Bundle{
 		AccountID: uuid.NameSpaceDNS, SecretID: secret, Name: "secret", Revision: revision,
+		At:       "goblins/test/" + uuid.NameSpaceDNS.String() + "/" + secret.String(),
 		Versions: sha256.Sum256([]byte(content)), Content: secrets.NewValue(content),
 	}
 }
 
-func name(b delivery.Bundle) *string {
-	return aws.String("goblins/" + b.AccountID.String() + "/" + b.SecretID.String())
+// inTest is where the bundles of these tests are.
+var inTest = awssm.Names{Prefix: "test"}
+
+// stage stages a bundle as a deliverer does, unless the target is ahead.
+func stage(ctx context.Context, target awssm.Target, b delivery.Bundle) error {
+	held, err := target.Look(ctx, b)
+	if err != nil || held.Revision > b.Revision && !held.Deleted {
+		return err
+	}
+	if err := target.Restore(ctx, b, held); err != nil {
+		return err
+	}
+	return target.Stage(ctx, b, held)
+}
+
+// promote promotes a bundle. It returns the current revision if that is ahead, else 0.
+func promote(ctx context.Context, target awssm.Target, b delivery.Bundle) (ahead int64, err error) {
+	now, promoted, err := target.Promote(ctx, b)
+	if promoted {
+		return 0, err
+	}
+	return now.Revision, err
 }
 
 // deliver stages and promotes a bundle.
 func deliver(ctx context.Context, target awssm.Target, b delivery.Bundle) (int64, error) {
-	if err := target.Stage(ctx, b); err != nil {
+	if err := stage(ctx, target, b); err != nil {
 		return 0, err
 	}
-	return target.Promote(ctx, b)
+	return promote(ctx, target, b)
 }
 
 func mustDeliver(t *testing.T, target awssm.Target, b delivery.Bundle, ahead int64) {
@@ -135,7 +156,7 @@ func mustDeliver(t *testing.T, target awssm.Target, b delivery.Bundle, ahead int
 
 // readRevision returns the revision that services read.
 func (s *service) readRevision(b delivery.Bundle) (int64, error) {
-	out, err := s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: name(b)})
+	out, err := s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: &b.At})
 	if err != nil {
 		return 0, err
 	}
@@ -157,7 +178,7 @@ func (s *service) checkCurrent(t *testing.T, b delivery.Bundle) {
 
 func (s *service) describe(t *testing.T, b delivery.Bundle) *sm.DescribeSecretOutput {
 	t.Helper()
-	out, err := s.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: name(b)})
+	out, err := s.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: &b.At})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +187,7 @@ func (s *service) describe(t *testing.T, b delivery.Bundle) *sm.DescribeSecretOu
 
 func (s *service) versions(t *testing.T, b delivery.Bundle) (ids []string) {
 	t.Helper()
-	out, err := s.ListSecretVersionIds(t.Context(), &sm.ListSecretVersionIdsInput{SecretId: name(b), IncludeDeprecated: aws.Bool(true)})
+	out, err := s.ListSecretVersionIds(t.Context(), &sm.ListSecretVersionIdsInput{SecretId: &b.At, IncludeDeprecated: aws.Bool(true)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,16 +26,16 @@ import (
 func TestServicesReadABundleOnceItIsPromoted(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "alias/bundles")
+	target := awssm.New(s.Client, awssm.Names{Prefix: "test", KMSKeyID: "alias/bundles"})
 	first, second := bundle(secret, 1), bundle(secret, 2)
 	mustDeliver(t, target, first, 0)
 	s.checkCurrent(t, first)
 
-	if err := target.Stage(t.Context(), second); err != nil {
+	if err := stage(t.Context(), target, second); err != nil {
 		t.Fatal(err)
 	}
 	s.checkCurrent(t, first) // until the promotion
-	if got, err := target.Promote(t.Context(), second); err != nil || got != 0 {
+	if got, err := promote(t.Context(), target, second); err != nil || got != 0 {
 		t.Errorf("Promote = %d, %v, want 0", got, err)
 	}
 	s.checkCurrent(t, second)
@@ -51,7 +51,7 @@ func TestServicesReadABundleOnceItIsPromoted(t *testing.T) {
 			t.Errorf("tag %s = %q, want %q", tag, has, want)
 		}
 	}
-	out, err := s.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: name(second)})
+	out, err := s.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: &second.At})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,14 +72,14 @@ func TestBundlesUseTheAccountsKeyWithoutAKeyOfTheTarget(t *testing.T) {
 		serve.ServeHTTP(w, r)
 	}
 	s.intercept.Store(&intercept)
-	mustDeliver(t, awssm.New(s.Client, ""), b, 0)
+	mustDeliver(t, awssm.New(s.Client, inTest), b, 0)
 }
 
 // Other deliverers, and operators, find the revision in the id.
 func TestVersionIDsSortByRevision(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	var want []string
 	for _, n := range []int64{1, 9, 10, math.MaxInt64} {
 		b := bundle(secret, n)
@@ -95,11 +95,11 @@ func TestVersionIDsSortByRevision(t *testing.T) {
 func TestRepeatedDeliveriesAddNoVersions(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	for n := int64(1); n <= 3; n++ {
 		b := bundle(secret, n)
 		for range 2 {
-			if err := target.Stage(t.Context(), b); err != nil {
+			if err := stage(t.Context(), target, b); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -115,16 +115,16 @@ func TestRepeatedDeliveriesAddNoVersions(t *testing.T) {
 func TestBundleCanBeStagedAgainAfterAnother(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	mustDeliver(t, target, bundle(secret, 1), 0)
 	for _, n := range []int64{2, 3, 2} {
 		b := bundle(secret, n)
 		b.Content = secrets.NewValue(b.Content.Reveal() + strings.Repeat(" ", len(s.versions(t, b)))) // other JSON of the same content
-		if err := target.Stage(t.Context(), b); err != nil {
+		if err := stage(t.Context(), target, b); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := target.Promote(t.Context(), bundle(secret, 2)); err != nil || got != 0 {
+	if got, err := promote(t.Context(), target, bundle(secret, 2)); err != nil || got != 0 {
 		t.Errorf("Promote(2) = %d, %v, want 0", got, err)
 	}
 	s.checkCurrent(t, bundle(secret, 2))
@@ -136,12 +136,12 @@ func TestSecretCreatedMeanwhileIsUsed(t *testing.T) {
 	s, b := newService(t), bundle(uuid.New(), 1)
 	s.on("CreateSecret", func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
 		s.intercept.Store(nil)
-		if _, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: name(b)}); err != nil {
+		if _, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: &b.At}); err != nil {
 			t.Errorf("CreateSecret = %v", err)
 		}
 		serve.ServeHTTP(w, r)
 	})
-	mustDeliver(t, awssm.New(s.Client, ""), b, 0)
+	mustDeliver(t, awssm.New(s.Client, inTest), b, 0)
 	s.checkCurrent(t, b)
 }
 
@@ -156,10 +156,10 @@ func TestBundleReplacesAVersionOfAnotherWriter(t *testing.T) {
 		"r000000000000000099-00000000000000000000000000000000",
 	} {
 		s, secret := newService(t), uuid.New()
-		target := awssm.New(s.Client, "")
+		target := awssm.New(s.Client, inTest)
 		one, two := bundle(secret, 1), bundle(secret, 2)
 		mustDeliver(t, target, one, 0)
-		_, err := s.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: name(one), ClientRequestToken: &id,
+		_, err := s.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: &one.At, ClientRequestToken: &id,
 			SecretString: aws.String("by hand")})
 		if err != nil {
 			t.Fatal(err)
@@ -175,17 +175,17 @@ func TestBundleReplacesAVersionOfAnotherWriter(t *testing.T) {
 func TestQuotaIsReportedAndNotRetried(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.withRetries(), "")
+	target := awssm.New(s.withRetries(), inTest)
 	mustDeliver(t, target, bundle(secret, 1), 0)
 	for n := int64(2); n <= 100; n++ {
-		if err := target.Stage(t.Context(), bundle(secret, n)); err != nil {
+		if err := stage(t.Context(), target, bundle(secret, n)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	mustDeliver(t, target, bundle(secret, 100), 0)
 	next := bundle(secret, 101)
 	calls := s.calls.Load()
-	err := target.Stage(t.Context(), next)
+	err := stage(t.Context(), target, next)
 	if !errors.Is(err, delivery.ErrQuota) || isOutage(err) {
 		t.Errorf("Stage(the 101st version of a day) = %v, want %v", err, delivery.ErrQuota)
 	}
@@ -201,7 +201,7 @@ func TestQuotaIsReportedAndNotRetried(t *testing.T) {
 func TestThrottlingIsRetried(t *testing.T) {
 	t.Parallel()
 	s, b := newService(t), bundle(uuid.New(), 1)
-	mustDeliver(t, awssm.New(s.withRetries(), ""), b, 0)
+	mustDeliver(t, awssm.New(s.withRetries(), inTest), b, 0)
 	var puts atomic.Int64
 	s.on("PutSecretValue", func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
 		if puts.Add(1) < 3 {
@@ -210,9 +210,9 @@ func TestThrottlingIsRetried(t *testing.T) {
 		}
 		serve.ServeHTTP(w, r)
 	})
-	mustDeliver(t, awssm.New(s.withRetries(), ""), bundle(b.SecretID, 2), 0)
+	mustDeliver(t, awssm.New(s.withRetries(), inTest), bundle(b.SecretID, 2), 0)
 	puts.Store(0)
-	if err := awssm.New(s.Client, "").Stage(t.Context(), bundle(b.SecretID, 3)); !isOutage(err) {
+	if err := stage(t.Context(), awssm.New(s.Client, inTest), bundle(b.SecretID, 3)); !isOutage(err) {
 		t.Errorf("Stage while throttled = %v, want an Outage", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestNameTagHoldsOnlyAcceptedCharacters(t *testing.T) {
 	t.Parallel()
 	s, secret := newService(t), uuid.New()
-	target := awssm.New(s.Client, "")
+	target := awssm.New(s.Client, inTest)
 	for n, tt := range []struct{ name, want string }{
 		{"plain", "plain"},
 		{"a#b 💥 <x>", "a_b _ _x_"},

@@ -61,7 +61,7 @@ func (b bundler) read(ctx context.Context, account, secretID uuid.UUID) (Bundle,
 			before = after
 			continue
 		}
-		read := Bundle{AccountID: account, SecretID: secretID, Name: after.Name, Revision: after.Revision, Versions: versions(items)}
+		read := Bundle{AccountID: account, SecretID: secretID, Name: after.Name, At: after.Bundle.Name, Revision: after.Revision, Versions: versions(items)}
 		read.Content, err = b.openAll(ctx, items)
 		return read, err
 	}

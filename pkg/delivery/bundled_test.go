@@ -48,7 +48,11 @@ func (b *bundled) create(key, value string) {
 // write sets a new value of an item.
 func (b *bundled) write(key string) {
 	b.t.Helper()
-	value := b.value()
+	b.set(key, b.value())
+}
+
+func (b *bundled) set(key, value string) {
+	b.t.Helper()
 	if _, err := b.manager.UpdateItem(b.t.Context(), b.caller, b.id.String(), b.items[key].String(), valueInput(value)); err != nil {
 		b.t.Fatal(err)
 	}
@@ -64,6 +68,14 @@ func (b *bundled) rename(key, to string) {
 	b.items[to], b.want[to] = b.items[key], b.want[key]
 	delete(b.items, key)
 	delete(b.want, key)
+}
+
+func (b *bundled) renameSecret(to string) {
+	b.t.Helper()
+	b.name = to
+	if _, err := b.manager.UpdateSecret(b.t.Context(), b.caller, b.id.String(), secretInput(to)); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func (b *bundled) delete(key string) {
@@ -111,7 +123,7 @@ func (b *bundled) deploy() {
 func (b *bundled) finishDeliveries(deliverer *delivery.Deliverer) {
 	b.t.Helper()
 	b.clock.pass(max(paceEvery, 2*leaseTime))
-	if _, err := b.sweeper.Sweep(b.t.Context(), false); err != nil {
+	if _, err := b.sweeper.Sweep(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := deliverer.Deliver(b.t.Context(), b.caller.AccountID, b.id); err != nil {
@@ -121,7 +133,7 @@ func (b *bundled) finishDeliveries(deliverer *delivery.Deliverer) {
 
 // bundleName is the bundle's name at the target.
 func (b *bundled) bundleName() string {
-	return fmt.Sprintf("goblins/%s/%s", b.caller.AccountID, b.id)
+	return fmt.Sprintf("goblins/local/%s/%s", b.caller.AccountID, b.id)
 }
 
 // bundle is the current bundle and its revision.
@@ -183,8 +195,11 @@ func (b *bundled) checkDelivered(when string) {
 	if diff := cmp.Diff(b.want, content); diff != "" {
 		b.t.Errorf("%s services read another bundle (-want +got):\n%s", when, diff)
 	}
-	if secret := b.secret(); revision != secret.Revision || secret.Delivered != revision {
-		b.t.Errorf("%s revision %d is current, %d recorded as delivered, want %d", when, revision, secret.Delivered, secret.Revision)
+	// Equal content keeps the version of an earlier revision.
+	secret := b.secret()
+	if secret.Delivered != secret.Revision || revision > secret.Revision || !strings.HasPrefix(secret.Bundle.Version, fmt.Sprintf("r%019d-", revision)) {
+		b.t.Errorf("%s revision %d is current, %d recorded as delivered, in version %s, want %d",
+			when, revision, secret.Delivered, secret.Bundle.Version, secret.Revision)
 	}
 	if b.queued() {
 		b.t.Errorf("%s the outbox has an entry", when)

@@ -85,9 +85,11 @@ type harness struct {
 	manager   *secrets.Manager
 	deliverer *delivery.Deliverer
 	sweeper   *delivery.Sweeper
+	checker   *delivery.Checker
 	store     secretstest.Store
 	caller    secrets.Caller
 	mark      string // in every value, and nowhere else
+	prefix    string // of bundles; empty: the local stack's
 	log       lines
 
 	interceptor atomic.Pointer[interceptor] // if set, it answers the requests
@@ -120,6 +122,8 @@ func newHarness(t *testing.T) *harness {
 	d.manager, d.deliverer, d.store = d.newManager(), d.newDeliverer(), d.table.Store(t)
 	d.sweeper = d.table.Sweeper(t)
 	d.sweeper.Now = d.clock.now
+	d.checker = d.table.Checker(t)
+	d.checker.Now, d.checker.Target = d.clock.now, d.deliverer.Target
 	_, d.caller = d.table.Account(t, uuid.NewString())
 	return d
 }
@@ -129,8 +133,11 @@ func (d *harness) environment() func(string) string {
 	d.t.Helper()
 	getenv := d.table.Environment(d.t, "DeploySecret")
 	return func(name string) string {
-		if name == "AWS_ENDPOINT_URL_SECRETS_MANAGER" {
+		switch {
+		case name == "AWS_ENDPOINT_URL_SECRETS_MANAGER":
 			return d.url
+		case name == "BUNDLE_PREFIX" && d.prefix != "":
+			return d.prefix
 		}
 		return getenv(name)
 	}
@@ -238,6 +245,8 @@ type event struct {
 	Key       string `dynamodbav:"key_id"`
 	SourceIP  string `dynamodbav:"source_ip"`
 	RequestID string `dynamodbav:"request_id"`
+
+	Changed []string `dynamodbav:"changed"`
 }
 
 // events are those of a secret of one kind, newest first.
@@ -285,13 +294,16 @@ func (d *harness) ask(operation string, in map[string]any) (out map[string]any, 
 	return out, w.Code == http.StatusOK
 }
 
-// current is the current bundle of a name and its revision; 0: none.
+// current is the current bundle of a name and its revision; 0: none, or another hand's.
 func (d *harness) current(name string) (revision int64, content string) {
 	out, ok := d.ask("GetSecretValue", map[string]any{"SecretId": name})
 	if !ok {
 		return 0, ""
 	}
 	id := out["VersionId"].(string)
+	if !strings.HasPrefix(id, "r") {
+		return 0, out["SecretString"].(string)
+	}
 	number, _, _ := strings.Cut(strings.TrimPrefix(id, "r"), "-")
 	revision, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
@@ -351,6 +363,14 @@ func (d *harness) finish() {
 		if strings.Contains(text, d.mark) {
 			d.t.Errorf("%s holds a value", place)
 		}
+	}
+}
+
+// requeueAll enqueues all used secrets, as an operator does.
+func (d *harness) requeueAll() {
+	d.t.Helper()
+	if next, _, err := d.sweeper.RequeueAll(d.t.Context(), delivery.Place{}); err != nil || next != (delivery.Place{}) {
+		d.t.Fatalf("RequeueAll = %v, %v, want all", next, err)
 	}
 }
 

@@ -93,7 +93,7 @@ func consume(settings string) error {
 	}
 	go source.Run(ctx, gateway.DeploySecret(deliverer), deliverer.Log)
 	for os.Getppid() == parent {
-		if _, err := sweeper.Sweep(ctx, false); err != nil {
+		if _, err := sweeper.Sweep(ctx); err != nil {
 			return err
 		}
 		time.Sleep(50 * time.Millisecond)

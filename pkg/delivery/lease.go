@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"goblins-secrets/pkg/secrets"
 )
 
 // Lease is the exclusive right to deliver a secret. The Target's Remove is no
@@ -18,6 +20,10 @@ type Lease struct {
 	Expires   time.Time   // zero: the lease is free
 	Times     []time.Time // of the newest versions made at the Target, newest first
 	NotBefore time.Time   // the Target accepts no version before that
+	// Settled: no holder is left that may still promote the version it has staged. Either every
+	// holder since the last promotion has released the lease with success, or the promotion
+	// itself makes theirs fail.
+	Settled bool
 }
 
 const (
@@ -30,20 +36,35 @@ const (
 type Leases interface {
 	// Lease returns the lease of a secret as it is; the zero lease at first.
 	Lease(ctx context.Context, account, secret uuid.UUID) (Lease, error)
-	// AcquireLease writes a lease whose token follows the stored one. ErrChanged:
-	// another caller acquired it. ErrNotFound: the secret is gone.
+	// AcquireLease writes a lease whose token follows the stored one, as not settled.
+	// ErrChanged: another caller acquired it. ErrNotFound: the secret is gone.
 	AcquireLease(ctx context.Context, l Lease) error
 	// ReleaseLease frees the lease and records its outcome; failure is the error's text
 	// or empty. It does nothing if another caller has acquired the lease since.
 	ReleaseLease(ctx context.Context, l Lease, failure string) error
 }
 
-// due returns when the next delivery may begin.
-func (l Lease) due(p Pace, served bool) time.Time {
-	if next := p.next(l.Times, served); next.After(l.NotBefore) {
-		return next
+// due returns when the next turn of a secret may begin. A turn that makes no version does not wait.
+func (l Lease) due(p Pace, secret secrets.Secret) time.Time {
+	if !outdated(secret) {
+		return l.Expires
 	}
-	return l.NotBefore
+	if secret.Drifted {
+		p.Most -= p.Reserved
+	}
+	due := p.next(l.Times, secret.Delivered > 0)
+	for _, t := range []time.Time{l.NotBefore, l.Expires} {
+		if t.After(due) {
+			due = t
+		}
+	}
+	return due
+}
+
+// outdated reports whether a used secret's bundle must be delivered or repaired. After a failure it is
+// unknown how far the delivery came.
+func outdated(secret secrets.Secret) bool {
+	return secret.Services > 0 && (secret.Delivered < secret.Revision || secret.Drifted || secret.DeployFailed)
 }
 
 // acquire returns the lease as its next holder has it. A holder that makes a version

@@ -15,6 +15,8 @@ type Pace struct {
 	Burst  int           // versions in the Window without a pause,
 	Every  time.Duration // then one in this time,
 	Most   int           // and never more in the Window
+
+	Reserved int // of Most, for changes: repairs of a drifted bundle leave them
 }
 
 // next returns the earliest time of the next version, given the times of the newest

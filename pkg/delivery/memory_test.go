@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type memory struct {
 	lease  delivery.Lease
 	now    time.Time
 
+	count bool            // each change has another value
 	read  func(*memory)   // after each read of the items
 	stale *secrets.Secret // what reads return until a lease is acquired; nil: the secret
 }
@@ -42,6 +44,10 @@ func (s *memory) deliverer(target delivery.Target) *delivery.Deliverer {
 
 func (s *memory) change() {
 	s.secret.Revision++
+	if s.count {
+		value := secrets.SealedValue{Version: s.secret.Revision, Blob: fmt.Append(nil, s.secret.Revision)}
+		s.items = []secrets.SealedItem{{Item: secrets.Item{Key: "REVISION", Version: s.secret.Revision}, Value: value}}
+	}
 	s.requeue()
 }
 
@@ -115,8 +121,13 @@ func (s *memory) ReleaseLease(_ context.Context, l delivery.Lease, _ string) err
 	return nil
 }
 
-func (s *memory) MarkDelivered(_ context.Context, _, _ uuid.UUID, revision int64) error {
-	s.secret.Delivered, s.secret.DeployFailed = revision, false
+func (s *memory) MarkDelivered(_ context.Context, _, _ uuid.UUID, revision int64, b secrets.Bundle) error {
+	s.secret.Delivered, s.secret.Bundle, s.secret.DeployFailed, s.secret.Drifted = revision, b, false, false
+	return nil
+}
+
+func (s *memory) MarkDrifted(context.Context, secrets.Secret, secrets.Event) error {
+	s.secret.Drifted = true
 	return nil
 }
 
@@ -173,19 +184,38 @@ type silent struct{}
 func (silent) Delivered(context.Context, time.Duration) {}
 func (silent) DeliveryFailed(context.Context)           {}
 
-// capture is a Target that keeps the staged bundle.
+// capture is a Target that keeps the current bundle.
 type capture struct {
 	delivery.Target
 	staged delivery.Bundle
+	held   delivery.Held
 }
 
-func (c *capture) Stage(_ context.Context, b delivery.Bundle) error { c.staged = b; return nil }
+func (c *capture) At(_, secret uuid.UUID) string { return secret.String() }
 
-func (c *capture) Promote(context.Context, delivery.Bundle) (int64, error) { return 0, nil }
+func (c *capture) Look(context.Context, delivery.Bundle) (delivery.Held, error) { return c.held, nil }
+
+func (c *capture) Content(context.Context, delivery.Held) (secrets.Value, error) {
+	return c.staged.Content, nil
+}
+
+func (c *capture) Restore(context.Context, delivery.Bundle, delivery.Held) error { return nil }
+
+func (c *capture) Stage(_ context.Context, b delivery.Bundle, _ delivery.Held) error {
+	c.staged = b
+	return nil
+}
+
+func (c *capture) Promote(_ context.Context, b delivery.Bundle) (delivery.Held, bool, error) {
+	c.held = delivery.Held{
+		Bundle: secrets.Bundle{Name: b.At, Version: fmt.Sprint("r", b.Revision)}, Revision: b.Revision, Tagged: true,
+	}
+	return c.held, true, nil
+}
 
 // quota is a Target that accepts a number of versions in any 24 hours.
 type quota struct {
-	delivery.Target
+	capture
 	now    *time.Time
 	limit  int
 	staged []time.Time // oldest first
@@ -200,19 +230,18 @@ func (q *quota) within(window time.Duration) int {
 	return len(q.staged) - older
 }
 
-func (q *quota) Stage(context.Context, delivery.Bundle) error {
+func (q *quota) Stage(ctx context.Context, b delivery.Bundle, held delivery.Held) error {
 	if q.within(day) >= q.limit {
 		return delivery.ErrQuota
 	}
 	q.staged = append(q.staged, *q.now)
-	return nil
+	return q.capture.Stage(ctx, b, held)
 }
-
-func (q *quota) Promote(context.Context, delivery.Bundle) (int64, error) { return 0, nil }
 
 // newPaced is a deliverer of one secret to a target with a quota, on the store's clock.
 func newPaced(limit int) (*delivery.Deliverer, *memory, *quota) {
 	s := newMemory(secrets.Secret{})
+	s.count = true
 	target := &quota{now: &s.now, limit: limit}
 	return s.deliverer(target), s, target
 }

@@ -17,9 +17,34 @@ type Bundle struct {
 	AccountID uuid.UUID
 	SecretID  uuid.UUID
 	Name      string // of the secret
+	At        string // name of the bundle at the target
 	Revision  int64
 	Versions  [32]byte      // SHA-256 over the items' ids, versions and times: never over values
 	Content   secrets.Value // a JSON object, {KEY: value}
+}
+
+// Held is what a Target has under a bundle's name, without the values. The zero Held: nothing.
+type Held struct {
+	secrets.Bundle        // Version is the current version's id, or empty
+	Revision       int64  // of the current version; 0: there is none, or another writer made it
+	Deleted        bool   // its deletion is scheduled
+	Tagged         bool   // its tags say which secret it belongs to, and the secret's name
+	Previous       string // id of the version that is still labelled as the one before the current
+	Pending        string // id of a version that is labelled as staged and is not current
+}
+
+// Live reports whether services can read a bundle.
+func (h Held) Live() bool { return h.Version != "" && !h.Deleted }
+
+// Tidy reports whether no version but the current one has a label.
+func (h Held) Tidy() bool { return h.Previous == "" && h.Pending == "" }
+
+// Looker is the part of a [Target] that reads no values and changes nothing.
+type Looker interface {
+	// At returns the name of a secret's bundle, if the target has none yet.
+	At(account, secret uuid.UUID) string
+	// Look reports what the target has under the name b.At. b needs no revision and no content.
+	Look(ctx context.Context, b Bundle) (Held, error)
 }
 
 // Target holds the current bundle of each used secret, where services read it.
@@ -30,16 +55,25 @@ type Bundle struct {
 //
 // An outage wraps [secrets.ErrUnavailable] or has an Unavailable method that returns
 // true. No error's text holds a value. Callers must not rely on Remove being ordered
-// against Stage and Promote: a [Lease] orders them.
+// against the other methods: a [Lease] orders them.
 type Target interface {
-	// Stage stores a bundle beside the current one. The first bundle of a secret becomes
-	// current at once, and so does one whose deletion was scheduled: Stage restores it.
-	// ErrQuota: not now.
-	Stage(ctx context.Context, b Bundle) error
-	// Promote makes a staged bundle current, unless the current one has the same or a
-	// higher revision. It then returns that revision as ahead, else 0.
-	Promote(ctx context.Context, b Bundle) (ahead int64, err error)
-	// Remove schedules the deletion of a secret's bundle. It is not an error if there is
+	Looker
+	// Content reads the current version of a bundle that is live.
+	Content(ctx context.Context, held Held) (secrets.Value, error)
+	// Restore takes back a scheduled deletion and writes missing tags. What was current before
+	// the deletion is current again. It makes no version.
+	Restore(ctx context.Context, b Bundle, held Held) error
+	// Stage stores a bundle beside the current one. If held has no current version, the bundle
+	// becomes current at once. If held has one and it is gone meanwhile, Stage fails: no bundle
+	// becomes current unexpectedly. ErrQuota: not now.
+	Stage(ctx context.Context, b Bundle, held Held) error
+	// Promote makes a staged bundle current, unless the current one has the same or a higher
+	// revision: then promoted is false. It returns what the target has afterwards, and takes
+	// the labels off all versions that are not current.
+	Promote(ctx context.Context, b Bundle) (now Held, promoted bool, err error)
+	// Tidy takes the labels off the versions Previous and Pending of held.
+	Tidy(ctx context.Context, held Held) error
+	// Remove schedules the deletion of the bundle with this name. It is not an error if there is
 	// none, or if its deletion is scheduled already.
-	Remove(ctx context.Context, account, secret uuid.UUID) error
+	Remove(ctx context.Context, at string) error
 }

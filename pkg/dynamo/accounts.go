@@ -36,16 +36,9 @@ func (s *Store) Account(ctx context.Context, account uuid.UUID) (secrets.Account
 	return a, p.err
 }
 
-// AccountIDs implements delivery.SweepStore.
-func (s *Store) AccountIDs(ctx context.Context) ([]uuid.UUID, error) {
-	return partition(ctx, s, accountsPK, func(r accountsRow) (uuid.UUID, error) {
-		return uuid.Parse(r.SK)
-	})
-}
-
 // tableFormat is the format of the rows that this version reads and writes. Each account
 // carries the format that it was created in.
-const tableFormat = 1
+const tableFormat = 2
 
 // CheckFormat refuses a table of another format. An empty table has any format. It costs
 // one Query of one row.

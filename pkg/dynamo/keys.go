@@ -10,15 +10,15 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// The table and its access patterns. The account is part of every partition key that a
-// caller's request can reach, so no id that a caller sends can address another account.
+// The table and its access patterns. The account is part of every primary key that has an id
+// of a caller's request, so no id that a caller sends can address another account.
 //
 //	row            PK                   SK                       holds
 //	account        ACCOUNT#<a>          ACCOUNT                  name, default secret, numbers of secrets and services
 //	accounts       ACCOUNTS             <a>                      the table's format: the list of accounts
 //	account name   ACCOUNTNAME#<sha256> ACCOUNTNAME              its account: the name is taken
 //	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, numbers of items and services,
-//	                                                             size, revision, delivered revision
+//	                                                             size, revision, delivered revision, its bundle
 //	secret name    ACCOUNT#<a>          NAME#<sha256>            its secret: the name is taken
 //	service        ACCOUNT#<a>          SERVICE#<v>              name, image, port, config, secret, times
 //	service name   ACCOUNT#<a>          SERVICENAME#<name>       its service: the name is taken
@@ -28,7 +28,9 @@ import (
 //	use            SECRET#<a>#<s>       USE#<v>                  a service that uses the secret: a copy of it
 //	delivery       DELIVERY#<a>#<s>     DELIVERY                 the lease: fencing token, expiry; times of the newest
 //	                                                             versions at the target; the last error
-//	outbox         OUTBOX               <a>#<s>                  a change that waits for its delivery: ids, its time
+//	outbox         OUTBOX               <a>#<s>                  a change that waits for its delivery: its time
+//	used           USED                 <a>#<s>                  a secret that services use
+//	round          ROUND                <name>                   how far a function is that goes round USED
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail; from: what a rename or move replaced
 //	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
@@ -53,6 +55,7 @@ import (
 //	what is left of a user's budget         GetItem read counter
 //	stamp a reveal                          UpdateItem item, on condition
 //	what to deliver                         the stream's records of OUTBOX; Query OUTBOX
+//	a round through the used secrets        GetItem round; Query USED after one of them
 //	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#
 //	what to purge; the children of it       Query PURGE; Query SECRET#<a>#<s>
 //	all accounts; the table's format        Query ACCOUNTS; Query ACCOUNTS, one row
@@ -74,6 +77,7 @@ const (
 	purgesPK      = "PURGE"
 	accountsPK    = "ACCOUNTS"
 	outboxPK      = "OUTBOX"
+	usedPK        = "USED"
 )
 
 func accountPK(account uuid.UUID) string { return "ACCOUNT#" + account.String() }
@@ -124,6 +128,12 @@ func leaseKey(account, secret uuid.UUID) key {
 func entryKey(account, secret uuid.UUID) key {
 	return key{outboxPK, account.String() + "#" + secret.String()}
 }
+
+func usedKey(account, secret uuid.UUID) key {
+	return key{usedPK, account.String() + "#" + secret.String()}
+}
+
+func roundKey(name string) key { return key{"ROUND", name} }
 
 func purgeKey(p secrets.Purge) key {
 	return key{purgesPK, p.AccountID.String() + "#" + p.SecretID.String()}

@@ -40,6 +40,17 @@ func (s *Store) PutEntry(ctx context.Context, e delivery.Entry) error {
 	return translate("PutItem", err)
 }
 
+// Enqueue implements delivery.Outbox.
+func (s *Store) Enqueue(ctx context.Context, e delivery.Entry) error {
+	err := retryConflicts(ctx, func() error {
+		_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &s.table, Item: marshal(newEntryRow(e)), ConditionExpression: aws.String("attribute_not_exists(PK)"),
+		})
+		return err
+	})
+	return ignoreChanged(translate("PutItem", err))
+}
+
 // Requeue implements delivery.Store. The stream emits rows that change.
 func (s *Store) Requeue(ctx context.Context, e delivery.Entry) error {
 	return ignoreChanged(s.updateRow(ctx, entryKey(e.AccountID, e.SecretID), "ADD requeues :one", "attribute_exists(PK)",
@@ -73,6 +84,7 @@ func (s *Store) Lease(ctx context.Context, account, secret uuid.UUID) (delivery.
 // AcquireLease implements delivery.Store. It checks that the secret's row exists, so that
 // a lease that a purge has removed does not come back.
 func (s *Store) AcquireLease(ctx context.Context, l delivery.Lease) error {
+	l.Settled = false
 	row := newLeaseRow(l)
 	acquire := s.put(row, secrets.ErrChanged)
 	if l.Token > 1 {
@@ -94,14 +106,22 @@ func (s *Store) ReleaseLease(ctx context.Context, l delivery.Lease, failure stri
 }
 
 // MarkDelivered implements delivery.Store.
-func (s *Store) MarkDelivered(ctx context.Context, account, secret uuid.UUID, revision int64) error {
-	return s.mark(ctx, account, secret, "SET delivered = :revision REMOVE deploy_failed",
-		"attribute_exists(PK) AND (attribute_not_exists(delivered) OR delivered <= :revision)", attributes{":revision": number(revision)})
+func (s *Store) MarkDelivered(ctx context.Context, account, secret uuid.UUID, revision int64, b secrets.Bundle) error {
+	return s.mark(ctx, account, secret, "SET delivered = :revision, bundle = :bundle REMOVE deploy_failed, drifted",
+		"attribute_exists(PK) AND (attribute_not_exists(delivered) OR delivered <= :revision)",
+		attributes{":revision": number(revision), ":bundle": &types.AttributeValueMemberM{Value: marshal(bundleAttribute(b))}})
+}
+
+// MarkDrifted implements delivery.Store.
+func (s *Store) MarkDrifted(ctx context.Context, old secrets.Secret, ev secrets.Event) error {
+	return s.transact(ctx, ev, s.update(secretKey(old.AccountID, old.ID), "SET drifted = :true",
+		"revision = :revision AND attribute_not_exists(drifted)", nil,
+		attributes{":true": &types.AttributeValueMemberBOOL{Value: true}, ":revision": number(old.Revision)}, secrets.ErrChanged))
 }
 
 // MarkUndelivered implements delivery.Store.
 func (s *Store) MarkUndelivered(ctx context.Context, account, secret uuid.UUID) error {
-	return s.mark(ctx, account, secret, "REMOVE delivered, deploy_failed", "attribute_exists(PK)", nil)
+	return s.mark(ctx, account, secret, "REMOVE delivered, deploy_failed, drifted, bundle", "attribute_exists(PK)", nil)
 }
 
 // MarkFailed implements delivery.Store.

@@ -52,6 +52,17 @@ type secretRow struct {
 	Revision     int64 `dynamodbav:"revision,omitempty"`
 	Delivered    int64 `dynamodbav:"delivered,omitempty"`
 	DeployFailed bool  `dynamodbav:"deploy_failed,omitempty"`
+	Drifted      bool  `dynamodbav:"drifted,omitempty"`
+
+	Bundle *bundleAttribute `dynamodbav:"bundle,omitempty"`
+}
+
+// bundleAttribute is a secrets.Bundle.
+type bundleAttribute struct {
+	Name    string `dynamodbav:"name"`
+	Region  string `dynamodbav:"region"`
+	ARN     string `dynamodbav:"arn"`
+	Version string `dynamodbav:"version"`
 }
 
 type itemRow struct {
@@ -129,13 +140,22 @@ type serviceRow struct {
 	UpdatedAt string `dynamodbav:"updated_at"`
 }
 
-// entryRow repeats its ids beside the key, for the consumer of the stream.
 type entryRow struct {
 	key
-	AccountID string `dynamodbav:"account_id"`
-	SecretID  string `dynamodbav:"secret_id"`
-	Change    string `dynamodbav:"change"`
-	At        string `dynamodbav:"at"`
+	Change     string `dynamodbav:"change"`
+	At         string `dynamodbav:"at"`
+	Bundle     string `dynamodbav:"bundle,omitempty"`
+	Background bool   `dynamodbav:"background,omitempty"`
+}
+
+// roundRow is how far a function is that goes round the used secrets.
+type roundRow struct {
+	key
+	Started string `dynamodbav:"started"`
+	After   string `dynamodbav:"after,omitempty"` // a sort key of USED
+	Done    int    `dynamodbav:"done"`
+	Count   int    `dynamodbav:"count"`
+	Ended   bool   `dynamodbav:"ended,omitempty"`
 }
 
 type leaseRow struct {
@@ -144,6 +164,7 @@ type leaseRow struct {
 	Expires   string  `dynamodbav:"lease_expires,omitempty"`
 	Times     []int64 `dynamodbav:"times,omitempty"` // Unix, in milliseconds
 	NotBefore string  `dynamodbav:"not_before,omitempty"`
+	Settled   bool    `dynamodbav:"settled,omitempty"`
 	Error     string  `dynamodbav:"error,omitempty"` // of the last delivery, if it failed
 }
 
@@ -184,7 +205,10 @@ func (r secretRow) secret() (secrets.Secret, error) {
 	var p parser
 	s := secrets.Secret{
 		Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt), Items: r.Items, Services: r.Services, Size: r.Size,
-		Revision: r.Revision, Delivered: r.Delivered, DeployFailed: r.DeployFailed,
+		Revision: r.Revision, Delivered: r.Delivered, DeployFailed: r.DeployFailed, Drifted: r.Drifted,
+	}
+	if r.Bundle != nil {
+		s.Bundle = secrets.Bundle(*r.Bundle)
 	}
 	p.lastIDs(r.PK, &s.AccountID)
 	p.lastIDs(r.SK, &s.ID)
@@ -236,20 +260,21 @@ func (r serviceRow) service() (secrets.Service, error) {
 
 func newEntryRow(e delivery.Entry) entryRow {
 	return entryRow{
-		key: entryKey(e.AccountID, e.SecretID), AccountID: e.AccountID.String(), SecretID: e.SecretID.String(),
-		Change: e.Change.String(), At: timeText(e.At),
+		key: entryKey(e.AccountID, e.SecretID), Change: e.Change.String(), At: timeText(e.At), Bundle: e.Bundle, Background: e.Background,
 	}
 }
 
 func (r entryRow) entry() (delivery.Entry, error) {
 	var p parser
-	e := delivery.Entry{AccountID: p.id(r.AccountID), SecretID: p.id(r.SecretID), Change: p.id(r.Change), At: p.time(r.At)}
+	e := delivery.Entry{Change: p.id(r.Change), At: p.time(r.At), Bundle: r.Bundle, Background: r.Background}
+	p.lastIDs("#"+r.SK, &e.AccountID, &e.SecretID)
 	return e, p.err
 }
 
 func newLeaseRow(l delivery.Lease) leaseRow {
 	r := leaseRow{
 		key: leaseKey(l.AccountID, l.SecretID), Token: l.Token, Expires: optionalTime(l.Expires), NotBefore: optionalTime(l.NotBefore),
+		Settled: l.Settled,
 	}
 	for _, t := range l.Times {
 		r.Times = append(r.Times, t.UnixMilli())
@@ -259,7 +284,7 @@ func newLeaseRow(l delivery.Lease) leaseRow {
 
 func (r leaseRow) lease() (delivery.Lease, error) {
 	var p parser
-	l := delivery.Lease{Token: r.Token}
+	l := delivery.Lease{Token: r.Token, Settled: r.Settled}
 	if r.Expires != "" {
 		l.Expires = p.time(r.Expires)
 	}

@@ -105,8 +105,14 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 	writes := []write{s.update(k, update, strings.Join(conditions, " AND "), names, values, secrets.ErrChanged)}
 	if c.Deliver {
 		writes = append(writes, s.set(newEntryRow(delivery.Entry{
-			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At,
+			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At, Bundle: c.Secret.Bundle.Name,
 		})))
+	}
+	if c.Begins() {
+		writes = append(writes, s.put(usedKey(c.Secret.AccountID, c.Secret.ID), secrets.ErrChanged))
+	}
+	if c.Ends() {
+		writes = append(writes, s.remove(usedKey(c.Secret.AccountID, c.Secret.ID), "attribute_exists(PK)", nil, nil, secrets.ErrChanged))
 	}
 	return writes
 }

@@ -21,7 +21,7 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// Store implements secrets.Store, delivery.Store and delivery.SweepStore.
+// Store implements secrets.Store, delivery.Store, delivery.SweepStore and delivery.CheckStore.
 type Store struct {
 	client      *dynamodb.Client
 	table       string
@@ -32,6 +32,7 @@ var (
 	_ secrets.Store       = (*Store)(nil)
 	_ delivery.Store      = (*Store)(nil)
 	_ delivery.SweepStore = (*Store)(nil)
+	_ delivery.CheckStore = (*Store)(nil)
 )
 
 // New uses the table with this name.

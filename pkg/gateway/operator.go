@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -46,23 +47,60 @@ func CreateAccount(m *secrets.Manager) func(context.Context, CreateAccountReques
 // RedeploySecretsRequest is the event of redeploy-secrets: a schedule's event, which it
 // ignores, or an operator's.
 type RedeploySecretsRequest struct {
-	All bool `json:"all"` // every secret that a service uses, not only the outbox
+	All    bool   `json:"all"`    // every secret that a service uses, not only the outbox
+	Cursor string `json:"cursor"` // of the answer before, to go on
 }
 
 // RedeploySecretsResponse is the response of redeploy-secrets.
 type RedeploySecretsResponse struct {
-	Waiting int `json:"waiting"` // secrets in the outbox, which were requeued
+	Waiting int `json:"waiting"` // secrets in the outbox
+	// Cursor is where to go on with all. Empty: all used secrets are in the outbox, or were.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 // StartRedeploySecrets serves RedeploySecrets as a Lambda function on a schedule, which
 // operators may also invoke. It does not return.
 func StartRedeploySecrets(s *delivery.Sweeper) { lambda.Start(RedeploySecrets(s)) }
 
-// RedeploySecrets requeues the outbox, so that the stream calls deploy-secret again.
+// RedeploySecrets requeues the outbox, so that the stream calls deploy-secret again. For all, it puts
+// used secrets into the outbox, for at most 45 seconds. The schedule goes on from there.
 func RedeploySecrets(s *delivery.Sweeper) func(context.Context, RedeploySecretsRequest) (RedeploySecretsResponse, error) {
 	return func(ctx context.Context, in RedeploySecretsRequest) (RedeploySecretsResponse, error) {
-		waiting, err := s.Sweep(ctx, in.All)
-		return RedeploySecretsResponse{Waiting: waiting}, err
+		if !in.All {
+			waiting, err := s.Sweep(ctx)
+			return RedeploySecretsResponse{Waiting: waiting}, err
+		}
+		var after delivery.Place
+		if in.Cursor != "" {
+			at, err := parsePlace(in.Cursor)
+			if err != nil {
+				return RedeploySecretsResponse{}, fmt.Errorf("the cursor is not one of an answer: %w", err)
+			}
+			after = at
+		}
+		next, waiting, err := s.RequeueAll(ctx, after)
+		out := RedeploySecretsResponse{Waiting: waiting}
+		if next != (delivery.Place{}) {
+			out.Cursor = next.AccountID.String() + "#" + next.SecretID.String()
+		}
+		return out, err
+	}
+}
+
+// CheckBundlesResponse is the response of check-bundles.
+type CheckBundlesResponse struct {
+	Looked int `json:"looked"` // bundles that were looked at
+	Differ int `json:"differ"` // those that are not as they were delivered
+}
+
+// StartCheckBundles serves CheckBundles as a Lambda function on a schedule. It does not return.
+func StartCheckBundles(c *delivery.Checker) { lambda.Start(CheckBundles(c)) }
+
+// CheckBundles looks at the next bundles of a round. It has no input.
+func CheckBundles(c *delivery.Checker) func(context.Context) (CheckBundlesResponse, error) {
+	return func(ctx context.Context) (CheckBundlesResponse, error) {
+		looked, differ, err := c.Check(ctx)
+		return CheckBundlesResponse{looked, differ}, err
 	}
 }
 

@@ -35,7 +35,7 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deployMargin))
 			defer cancel()
 		}
-		records := make(map[place][]string) // their sequence numbers
+		records := make(map[delivery.Place][]string) // their sequence numbers
 		var failed []events.DynamoDBBatchItemFailure
 		for _, record := range batch.Records {
 			at, err := placeOf(record)
@@ -51,9 +51,9 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 		g.SetLimit(deployAtOnce)
 		for at, numbers := range records {
 			g.Go(func() error {
-				err := secrets.Guard(func() error { return d.Deliver(ctx, at.account, at.secret) })
+				err := secrets.Guard(func() error { return d.Deliver(ctx, at.AccountID, at.SecretID) })
 				if err != nil {
-					d.Log.ErrorContext(ctx, "secret not delivered", "account_id", at.account, "secret_id", at.secret, "error", err)
+					d.Log.ErrorContext(ctx, "secret not delivered", "account_id", at.AccountID, "secret_id", at.SecretID, "error", err)
 					results <- numbers
 				}
 				return nil
@@ -70,19 +70,20 @@ func DeploySecret(d *delivery.Deliverer) func(context.Context, events.DynamoDBEv
 	}
 }
 
-// place is a secret of an account.
-type place struct{ account, secret uuid.UUID }
-
-// placeOf reads the key of an outbox entry, <account>#<secret>: the stream carries nothing else.
-func placeOf(record events.DynamoDBEventRecord) (place, error) {
+// placeOf reads the key of an outbox entry: the stream carries nothing else.
+func placeOf(record events.DynamoDBEventRecord) (delivery.Place, error) {
 	key, ok := record.Change.Keys["SK"]
 	if !ok || key.DataType() != events.DataTypeString {
-		return place{}, errors.New("no sort key")
+		return delivery.Place{}, errors.New("no sort key")
 	}
-	account, secret, _ := strings.Cut(key.String(), "#")
-	var at place
+	return parsePlace(key.String())
+}
+
+// parsePlace decodes <account>#<secret>.
+func parsePlace(text string) (at delivery.Place, err error) {
+	account, secret, _ := strings.Cut(text, "#")
 	var accountErr, secretErr error
-	at.account, accountErr = uuid.Parse(account)
-	at.secret, secretErr = uuid.Parse(secret)
+	at.AccountID, accountErr = uuid.Parse(account)
+	at.SecretID, secretErr = uuid.Parse(secret)
 	return at, errors.Join(accountErr, secretErr)
 }

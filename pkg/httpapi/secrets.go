@@ -15,15 +15,28 @@ type secretBody struct {
 	Status           string `json:"status"`
 	DeploySuccessful bool   `json:"deploy_successful"`
 	CreatedAt        string `json:"created_at"`
+
+	Bundle *bundleBody `json:"bundle"`
+}
+
+// bundleBody is where services read a secret.
+type bundleBody struct {
+	Name   string `json:"name"`
+	Region string `json:"region"`
+	ARN    string `json:"arn"`
 }
 
 func newSecretBody(m *secrets.Manager) func(secrets.Secret) secretBody {
 	return func(s secrets.Secret) secretBody {
 		status, successful := m.Status(s)
-		return secretBody{
+		body := secretBody{
 			ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
 			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt),
 		}
+		if s.Bundle != (secrets.Bundle{}) {
+			body.Bundle = &bundleBody{s.Bundle.Name, s.Bundle.Region, s.Bundle.ARN}
+		}
+		return body
 	}
 }
 

@@ -25,6 +25,9 @@ const (
 	// By the system, before a bundle becomes current at the target or is removed there.
 	SecretDeployed   = "secret.deployed"
 	SecretUndeployed = "secret.undeployed"
+	// By the system: the target no longer had what was delivered to it. Changed says what differs:
+	// deleted, scheduled, tags, version.
+	SecretDrifted = "secret.drifted"
 )
 
 // Event is an entry of the append-only audit trail: who did what, to what, when, and
@@ -48,7 +51,8 @@ type Event struct {
 
 	// From has what a rename or a move replaced, by field: name, key, or secret (an id).
 	From map[string]string
-	// Changed names the fields that a change of a service changed, sorted.
+	// Changed names the fields that a change of a service changed, or the differences of a drifted
+	// bundle, sorted.
 	Changed []string
 }
 

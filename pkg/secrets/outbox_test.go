@@ -38,7 +38,7 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 		{"an item of an unused secret", func() error { return errOf(m.CreateItem(ctx, c, id, itemInput("A", "a"))) }, true, false},
 		{"the name of an unused secret", func() error { return errOf(m.UpdateSecret(ctx, c, id, secretInput("renamed"))) }, true, false},
 		{"the first service", func() error { return create(&app, "app") }, true, true},
-		{"the second service", func() error { return create(&worker, "worker") }, false, false},
+		{"the second service", func() error { return create(&worker, "worker") }, false, true}, // the target is looked at
 		{"an item", func() error { return errOf(m.CreateItem(ctx, c, id, itemInput("B", "b"))) }, true, true},
 		{"a value", func() error { return errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), valueInput("v"))) }, true, true},
 		{"the same value again", func() error { return errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), valueInput("v"))) }, true, true},
@@ -51,7 +51,7 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 			return update(&app, secrets.ServiceInput{Name: secrets.Text("app-2"), Port: secrets.Text("81"), Secret: here})
 		}, false, false},
 		{"one of two leaves", func() error { return update(&app, secrets.ServiceInput{Secret: there}) }, false, false},
-		{"and comes back", func() error { return update(&app, secrets.ServiceInput{Secret: here}) }, false, false},
+		{"and comes back", func() error { return update(&app, secrets.ServiceInput{Secret: here}) }, false, true},
 		{"one of two is deleted", func() error { return m.DeleteService(ctx, c, worker.ID.String()) }, false, false},
 		{"the last one leaves", func() error { return update(&app, secrets.ServiceInput{Secret: there}) }, true, true},
 		{"an item, unused again", func() error { return errOf(m.CreateItem(ctx, c, id, itemInput("C", "c"))) }, true, false},
@@ -76,7 +76,7 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 		// It is delivered, or removed.
 		switch {
 		case waits && after.Services > 0:
-			err = w.table.Store(t).MarkDelivered(ctx, c.AccountID, w.secret.ID, after.Revision)
+			err = w.table.Store(t).MarkDelivered(ctx, c.AccountID, w.secret.ID, after.Revision, secrets.Bundle{Name: "bundle"})
 		case waits:
 			err = w.table.Store(t).MarkUndelivered(ctx, c.AccountID, w.secret.ID)
 		}

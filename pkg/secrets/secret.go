@@ -19,8 +19,19 @@ type Secret struct {
 	Services     int   // number of services that use it
 	Size         int   // sum of its items' sizes in a bundle, in bytes: see entrySize
 	Revision     int64 // raised by every change of its bundle
-	Delivered    int64 // revision that the target has as current; 0: none
+	Delivered    int64 // revision whose content the target has as current; 0: none
 	DeployFailed bool  // the last delivery failed
+	Drifted      bool  // the target was found to differ from what was delivered, and is not repaired yet
+	Bundle       Bundle
+}
+
+// Bundle is where services read a secret, as the target named it when it accepted the bundle.
+// It is zero before the first delivery and after a removal.
+type Bundle struct {
+	Name    string
+	Region  string
+	ARN     string
+	Version string // id of the version that the last delivery made current or left so
 }
 
 // SecretInput is what a caller may say about a secret. Err is set when the input could
@@ -44,6 +55,12 @@ type Change struct {
 	Revise   bool   // the bundle changes: raise the revision
 	Deliver  bool   // put the secret into the outbox
 }
+
+// Begins reports whether the change attaches the first service.
+func (c Change) Begins() bool { return c.Services > 0 && c.UsedBy.Max == 0 }
+
+// Ends reports whether the change detaches the last service.
+func (c Change) Ends() bool { return c.Services < 0 && c.UsedBy.Max == 1 }
 
 // Range is an inclusive range of numbers.
 type Range struct{ Min, Max int }
@@ -80,6 +97,6 @@ type Status string
 const (
 	StatusReady     Status = "ready"     // the target has the newest revision
 	StatusPending   Status = "pending"   // a service uses the secret, and it was never delivered
-	StatusDeploying Status = "deploying" // the target has an older revision
+	StatusDeploying Status = "deploying" // the target has an older revision, or something else
 	StatusFailed    Status = "failed"    // the target has an older revision, and the last delivery failed
 )

@@ -21,7 +21,7 @@ func (m *Manager) Status(secret Secret) (status Status, successful bool) {
 		return StatusFailed, false
 	case secret.Delivered == 0:
 		return StatusPending, false
-	case secret.Delivered < secret.Revision:
+	case secret.Delivered < secret.Revision || secret.Drifted:
 		return StatusDeploying, true
 	}
 	return StatusReady, true
@@ -44,11 +44,12 @@ func (m *Manager) resize(secret Secret, size int) Change {
 	return c
 }
 
-// attach adds a service to a secret. The first service has the bundle delivered.
+// attach adds a service to a secret. The first service has the bundle delivered, each further
+// one has the target looked at.
 func (m *Manager) attach(secret Secret) Change {
-	c := Change{Secret: secret, Services: +1, UsedBy: sameUse(secret, 0), Revise: secret.Services == 0}
+	c := Change{Secret: secret, Services: +1, UsedBy: sameUse(secret, 0), Revise: secret.Services == 0, Deliver: m.delivers()}
 	if c.Revise && m.delivers() {
-		c.Deliver, c.MaxSize = true, m.maxEntries()
+		c.MaxSize = m.maxEntries()
 	}
 	return c
 }

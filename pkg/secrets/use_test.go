@@ -175,7 +175,7 @@ func deliver(t *testing.T, w world) {
 	switch {
 	case err != nil:
 	case secret.Services > 0:
-		err = store.MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, secret.Revision)
+		err = store.MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, secret.Revision, secrets.Bundle{Name: "bundle"})
 	default:
 		err = store.MarkUndelivered(t.Context(), w.caller.AccountID, w.secret.ID)
 	}

@@ -214,7 +214,7 @@ func usedWrites() (found []operation) {
 				err = w.table.Store(t).Acknowledge(t.Context(), waiting)
 			}
 			if err == nil {
-				err = w.table.Store(t).MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, 3)
+				err = w.table.Store(t).MarkDelivered(t.Context(), w.caller.AccountID, w.secret.ID, 3, secrets.Bundle{Name: "bundle"})
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -69,7 +69,7 @@ func Contradictions(rows []Row) (found []string) {
 
 // bySystem are events without a user: only IAM knows the operator who creates an account,
 // and the system makes deliveries.
-var bySystem = map[string]bool{"account.created": true, "account.requeued": true, "secret.deployed": true, "secret.undeployed": true}
+var bySystem = map[string]bool{"account.created": true, "account.requeued": true, "secret.deployed": true, "secret.undeployed": true, "secret.drifted": true}
 
 type checker struct {
 	rows     map[string]Row   // by PK|SK
@@ -116,7 +116,7 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "ACCOUNTS":
 		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
-		if row.number("format") != 1 {
+		if row.number("format") != 2 {
 			c.report(row, "has format %d", row.number("format"))
 		}
 	case "ACCOUNTNAME":
@@ -143,10 +143,14 @@ func (c *checker) check(pk, sk string, row Row) {
 			}
 		}
 	case "OUTBOX":
-		if sk != row.text("account_id")+"#"+row.text("secret_id") {
-			c.report(row, "has other ids than its key")
+		account, _, _ := strings.Cut(sk, "#")
+		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+	case "USED":
+		account, secret, _ := strings.Cut(sk, "#")
+		if c.must(row, "ACCOUNT#"+account, "SECRET#"+secret).number("services") == 0 {
+			c.report(row, "no service uses its secret")
 		}
-		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
+	case "ROUND":
 	case "USER":
 		account, _, _ := strings.Cut(rest, "#")
 		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
@@ -249,7 +253,13 @@ func (c *checker) checkUse(account, secret string, row Row) {
 	if delivered > row.number("revision") {
 		c.report(row, "revision %d is delivered, and it is at %d", delivered, row.number("revision"))
 	}
+	if row.number("services") > 0 {
+		c.must(row, "USED", account+"#"+secret)
+	}
 	_, queued := c.rows["OUTBOX|"+account+"#"+secret]
+	if row["drifted"] == true && !queued {
+		c.report(row, "it has drifted, and is not in the outbox")
+	}
 	if used := row.number("services") > 0; !queued && (used && delivered != row.number("revision") || !used && delivered != 0) {
 		c.report(row, "it is not in the outbox, but of revision %d, used by %d services, %d is delivered", row.number("revision"), row.number("services"), delivered)
 	}

@@ -146,6 +146,16 @@ func (tb *Table) Deliverer(t testing.TB, options ...func(*aws.Config)) *delivery
 	return d
 }
 
+// Checker is the product's checker on the table, as check-bundles has it.
+func (tb *Table) Checker(t testing.TB, options ...func(*aws.Config)) *delivery.Checker {
+	t.Helper()
+	checker, err := app.NewChecker(tb.Environment(t, "CheckBundles"), awssm.Open, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return checker
+}
+
 // Sweeper is the product's sweeper on the table, as redeploy-secrets has it.
 func (tb *Table) Sweeper(t testing.TB, options ...func(*aws.Config)) *delivery.Sweeper {
 	t.Helper()
@@ -173,6 +183,7 @@ type Store interface {
 	secrets.Store
 	delivery.Store
 	delivery.SweepStore
+	delivery.CheckStore
 }
 
 // Store is the product's store on the table.

@@ -82,6 +82,9 @@ func function(folder string, getenv func(string) string) (any, error) {
 	case "deploy-secret":
 		deliverer, err := app.NewDeliverer(getenv, awssm.Open)
 		return gateway.DeploySecret(deliverer), err
+	case "check-bundles":
+		checker, err := app.NewChecker(getenv, awssm.Open)
+		return gateway.CheckBundles(checker), err
 	case "redeploy-secrets":
 		sweeper, err := app.NewSweeper(getenv)
 		return gateway.RedeploySecrets(sweeper), err

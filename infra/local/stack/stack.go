@@ -192,6 +192,10 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 			return err
 		}
 		s.deliver(source, *deploys, *functions.Named(table, "redeploy-secrets"), made)
+		checks := functions.Named(table, "check-bundles")
+		s.every(checks.Interval(), checks.Name, func(ctx context.Context) error {
+			return invoke(ctx, made, *checks, struct{}{}, nil)
+		})
 	}
 	if s.APIKey, err = firstKey(ctx, m, filepath.Join(c.Data, "key")); err != nil {
 		return err
@@ -515,11 +519,12 @@ func (e Endpoints) Manager(t *template.Template, function string, options ...fun
 func (e Endpoints) Environment(t *template.Template, function string) (func(string) string, error) {
 	variables, err := t.Environment(function, map[string]string{
 		"Table": e.Table, "MasterKey.Arn": e.MasterKey,
-		"AWS::StackName": "", // without metrics
+		"AWS::StackName": "local",
 	})
 	if err != nil {
 		return nil, err
 	}
+	variables["STACK_NAME"] = "" // without metrics
 	variables["AWS_REGION"] = "us-east-1"
 	variables["AWS_ACCESS_KEY_ID"] = "local"
 	variables["AWS_SECRET_ACCESS_KEY"] = "local"

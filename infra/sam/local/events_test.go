@@ -28,6 +28,7 @@ var outcomes = map[string]struct {
 	fails  bool
 }{
 	"authorizer.json":           {part: accountID},
+	"check-bundles.json":        {part: "looked"},
 	"console.json":              {status: 200, part: `<base href="/prod/console/">`},
 	"create-account.json":       {part: "my-team"},
 	"create-item.json":          {status: 201, part: `"key":"API_KEY","value":"********"`},

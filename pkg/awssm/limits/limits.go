@@ -22,6 +22,8 @@ func SecretsManager() delivery.Limits {
 			Burst:  20,
 			Every:  15 * time.Minute,
 			Most:   90,
+
+			Reserved: 10,
 		},
 	}
 }
