@@ -145,7 +145,7 @@ func (s *Store) StampReveal(ctx context.Context, account, secret, item uuid.UUID
 		return err
 	})
 	var newer *types.ConditionalCheckFailedException
-	stamped := attributes{}
+	var stamped attributes
 	switch {
 	case errors.As(err, &newer):
 		if stamped = newer.Item; stamped == nil {
