@@ -33,8 +33,8 @@ func newSecretBody(m *secrets.Manager) func(secrets.Secret) secretBody {
 			ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
 			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt),
 		}
-		if s.Bundle != (secrets.Bundle{}) {
-			body.Bundle = &bundleBody{s.Bundle.Name, s.Bundle.Region, s.Bundle.ARN}
+		if b, ok := m.BundleOf(s); ok {
+			body.Bundle = &bundleBody{b.Name, b.Region, b.ARN}
 		}
 		return body
 	}

@@ -27,6 +27,12 @@ func (m *Manager) Status(secret Secret) (status Status, successful bool) {
 	return StatusReady, true
 }
 
+// BundleOf returns where services read a secret. It reports false before the first delivery, without a
+// target, and if no service uses the secret.
+func (m *Manager) BundleOf(secret Secret) (b Bundle, ok bool) {
+	return secret.Bundle, m.delivers() && secret.Services > 0 && secret.Bundle != (Bundle{})
+}
+
 // change begins a change of a secret's bundle. It rests on whether services use the
 // secret, because that decides whether the bundle is delivered.
 func (m *Manager) change(secret Secret) Change {
