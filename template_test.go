@@ -409,6 +409,7 @@ func TestOutboxRowsStartDeliveries(t *testing.T) {
 	}
 
 	// Records that fail after all retries go to a queue.
+	check(t, changes, "2", "ParallelizationFactor")
 	check(t, changes, "true", "BisectBatchOnFunctionError")
 	check(t, changes, "3", "MaximumRetryAttempts")
 	check(t, changes, "!GetAtt DeployFailures.Arn", "DestinationConfig", "OnFailure", "Destination")

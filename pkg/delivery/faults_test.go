@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,14 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 		{
 			name: "return", check: (*bundled).checkDelivered,
 			begin: func(b *bundled) { b.detach(); b.deploy(); b.write("KEY"); b.attach() },
+		},
+		{
+			name: "equal content", check: (*bundled).checkDelivered,
+			begin: func(b *bundled) { b.set("KEY", b.want["KEY"]); b.renameSecret(b.name + "'") },
+		},
+		{
+			name: "drift", check: (*bundled).checkDelivered,
+			begin: func(b *bundled) { hands[rand.IntN(len(hands))].do(b); b.attach() },
 		},
 		{
 			name: "target ahead", from: "UpdateItem SECRET", check: (*bundled).checkDelivered,

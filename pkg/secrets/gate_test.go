@@ -61,7 +61,7 @@ var actions = map[string]string{
 }
 
 // withoutCaller are the operations of operators and of the system.
-var withoutCaller = []string{"Authenticate", "CreateAccount", "PurgeSecrets", "Status"}
+var withoutCaller = []string{"Authenticate", "BundleOf", "CreateAccount", "PurgeSecrets", "Status"}
 
 // Each operation asks the gate for its own action, and no method of the manager is
 // missing from the two lists.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,6 +143,7 @@ func (c *checker) check(pk, sk string, row Row) {
 				c.report(row, "has no %s", name)
 			}
 		}
+		c.checkFrom(row)
 	case "OUTBOX":
 		account, _, _ := strings.Cut(sk, "#")
 		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
@@ -287,6 +289,31 @@ func (c *checker) checkWritten(account, item string, row Row) {
 	for version := 1; version <= row.number("version"); version++ {
 		if !written[version] {
 			c.report(row, "version %d has no event", version)
+		}
+	}
+}
+
+// checkFrom checks what an event says was replaced: another name that an earlier event gave to the same
+// object.
+func (c *checker) checkFrom(row Row) {
+	replaced, _ := row["from"].(map[string]any)
+	for field, former := range replaced {
+		if field == "secret" {
+			if former == row.text("secret_id") {
+				c.report(row, "it moved from where it is")
+			}
+			continue
+		}
+		if former == row.text("name") {
+			c.report(row, "its %s was the same before", field)
+		}
+		given := slices.ContainsFunc(c.children[row.text("PK")], func(ev Row) bool {
+			same := ev.text("secret_id") == row.text("secret_id") || field == "name" && row.text("service_id") != ""
+			return same && ev.text("item_id") == row.text("item_id") && ev.text("service_id") == row.text("service_id") &&
+				ev.text("name") == former && ev.text("SK") != row.text("SK")
+		})
+		if !given && former != "Default" { // an account begins with a secret of that name
+			c.report(row, "no event gave the %s %v", field, former)
 		}
 	}
 }
