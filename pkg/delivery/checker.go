@@ -39,7 +39,8 @@ const (
 
 // Check looks at the share of the used secrets that the round has reached by now: calls are spread
 // evenly over it, and a call makes up for missed ones. It returns how many secrets it has looked at,
-// and how many of them differ.
+// and how many of them differ. An outage ends the call, and the next one goes on there. A bundle that
+// may not be looked at is an error, too, but does not block the others.
 func (c *Checker) Check(ctx context.Context) (looked, differ int, err error) {
 	now := c.Now().UTC().Truncate(time.Microsecond)
 	r, err := c.Store.Round(ctx, looking)
@@ -52,6 +53,7 @@ func (c *Checker) Check(ctx context.Context) (looked, differ int, err error) {
 			return 0, 0, fmt.Errorf("count used secrets: %w", err)
 		}
 	}
+	var failed error
 	for !r.Ended && c.Now().Sub(now) < checkTime {
 		limit := min(r.share(now)-r.Done, checkPage)
 		if limit <= 0 {
@@ -61,10 +63,14 @@ func (c *Checker) Check(ctx context.Context) (looked, differ int, err error) {
 		if err != nil {
 			return looked, differ, fmt.Errorf("list used secrets: %w", err)
 		}
-		different := make([]bool, len(found))
+		different, refused := make([]bool, len(found)), make([]error, len(found))
 		err = inParallel(ctx, len(found), func(ctx context.Context, i int) (err error) {
 			different[i], err = c.look(ctx, found[i])
-			return err
+			if isOutage(err) {
+				return err
+			}
+			refused[i] = err // it must not block the others
+			return nil
 		})
 		if err != nil {
 			return looked, differ, err
@@ -74,6 +80,7 @@ func (c *Checker) Check(ctx context.Context) (looked, differ int, err error) {
 				differ++
 			}
 		}
+		failed = errors.Join(append(refused, failed)...)
 		looked += len(found)
 		if r.Ended = len(found) < limit; len(found) > 0 {
 			r.After, r.Done = found[len(found)-1], r.Done+len(found)
@@ -82,7 +89,7 @@ func (c *Checker) Check(ctx context.Context) (looked, differ int, err error) {
 			return looked, differ, fmt.Errorf("mark the round: %w", err)
 		}
 	}
-	return looked, differ, nil
+	return looked, differ, failed
 }
 
 // share is how many secrets should be done at a time of the round: one more than its part of the
@@ -108,11 +115,10 @@ func (c *Checker) look(ctx context.Context, p Place) (differs bool, err error) {
 		return false, nil
 	}
 	held, err := c.Target.Look(ctx, placeOf(c.Target, secret))
-	if isOutage(err) {
+	if err != nil {
 		return false, fmt.Errorf("look at secret %s: %w", p.SecretID, err)
 	}
-	// A bundle that may not be looked at must not block the others: its delivery records the failure.
-	if err == nil && len(drift(secret, held)) == 0 && held.Tidy() {
+	if len(drift(secret, held)) == 0 && held.Tidy() {
 		return false, nil
 	}
 	e := Entry{

@@ -1,8 +1,11 @@
 package delivery_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -149,6 +152,47 @@ func (d *harness) check() (looked, differ int) {
 		looked, differ = looked+n, differ+m
 	}
 	return looked, differ
+}
+
+// A bundle that may not be looked at is an error, and the others are looked at. An outage ends the call:
+// the next one looks at the same bundles.
+func TestRefusedLooksBlockNoOthers(t *testing.T) {
+	t.Parallel()
+	d := newHarness(t)
+	defer d.finish()
+	refused, lost := d.drifted(hands[4]), d.drifted(hands[0])
+	for name, answers := range map[string]func(w http.ResponseWriter){
+		"refused": func(w http.ResponseWriter) { answer(w, http.StatusBadRequest, "AccessDeniedException", "No.") },
+		"away":    func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+	} {
+		d.intercept(func(_ string, w http.ResponseWriter, r *http.Request, serve http.Handler) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if strings.Contains(string(body), refused.id.String()) {
+				answers(w)
+				return
+			}
+			serve.ServeHTTP(w, r)
+		})
+		looked, failed := 0, error(nil)
+		for range 2 { // it begins a round, and ends it
+			d.clock.pass(day)
+			n, _, err := d.checker.Check(t.Context())
+			looked, failed = looked+n, errors.Join(failed, err)
+		}
+		if failed == nil || !strings.Contains(failed.Error(), refused.id.String()) {
+			t.Errorf("%s: Check = %v, want an error that names the secret", name, failed)
+		}
+		if want := map[string]int{"refused": 2, "away": 0}[name]; looked != want {
+			t.Errorf("%s: %d bundles were looked at, want %d", name, looked, want)
+		}
+	}
+	d.intercept(nil)
+	d.check()
+	lost.deploy()
+	lost.checkRepaired("lost", hands[0].drift)
+	refused.deploy()
+	refused.checkRepaired("refused, and allowed again", hands[4].drift)
 }
 
 // While a repair waits or fails, the status says so.
