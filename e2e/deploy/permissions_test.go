@@ -51,7 +51,7 @@ var without = map[string]map[string]string{
 	"DeleteSecret": {
 		"dynamodb:GetItem": deletedSecret, "dynamodb:UpdateItem": deletedSecret,
 		"dynamodb:DeleteItem": deletedSecret, "dynamodb:PutItem": deletedSecret,
-		"dynamodb:Query": "(deletion)", "dynamodb:BatchWriteItem": "(deletion)",
+		"dynamodb:Query": "(deletion)",
 	},
 	"CreateService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": gottenService, "dynamodb:PutItem": gottenService},
 	"DeleteService": {
@@ -80,7 +80,7 @@ var without = map[string]map[string]string{
 	"ListSecrets":  {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders"},
 	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices},
 	"PurgeSecrets": {
-		"dynamodb:Query": "(purge)", "dynamodb:BatchWriteItem": "(purge)", "dynamodb:DeleteItem": "(purge)",
+		"dynamodb:Query": "(purge)", "dynamodb:DeleteItem": "(purge)",
 	},
 	"RedeploySecrets": {
 		"dynamodb:Query": "(redelivery)", "dynamodb:GetItem": "(redelivery)",

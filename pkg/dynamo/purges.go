@@ -2,18 +2,13 @@ package dynamo
 
 import (
 	"context"
-	"math/rand/v2"
-	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"goblins-secrets/pkg/secrets"
 )
-
-const batchSize = 25 // of BatchWriteItem
 
 // Purges implements secrets.Purges.
 func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
@@ -24,6 +19,10 @@ func (s *Store) Purges(ctx context.Context) ([]secrets.Purge, error) {
 	})
 }
 
+// purgeAtOnce is how many rows a purge deletes in parallel. BatchWriteItem would take fewer calls and
+// the same units, but permission for it is also permission to put.
+const purgeAtOnce = 16
+
 // Purge implements secrets.Purges. Every write of a child checks that the secret's row
 // exists, so a consistent query that finds no children is final.
 func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
@@ -33,18 +32,27 @@ func (s *Store) Purge(ctx context.Context, p secrets.Purge) error {
 		if err != nil {
 			return translate("Query", err)
 		}
-		for batch := range slices.Chunk(out.Items, batchSize) {
-			if err := s.deleteBatch(ctx, batch); err != nil {
-				return err
-			}
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(purgeAtOnce)
+		for _, k := range out.Items {
+			g.Go(func() error { return s.delete(ctx, k) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
 		}
 	}
 	for _, k := range []key{leaseKey(p.AccountID, p.SecretID), purgeKey(p)} {
-		if _, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: marshal(k)}); err != nil {
-			return translate("DeleteItem", err)
+		if err := s.delete(ctx, marshal(k)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// delete deletes a row, if there is one.
+func (s *Store) delete(ctx context.Context, k attributes) error {
+	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: k})
+	return translate("DeleteItem", err)
 }
 
 // keysOf queries the keys of all rows of a partition.
@@ -52,29 +60,4 @@ func (s *Store) keysOf(pk string) *dynamodb.QueryInput {
 	in := s.allOf(pk)
 	in.ProjectionExpression = aws.String("PK, SK")
 	return in
-}
-
-// deleteBatch deletes up to batchSize rows. It retries the rows that DynamoDB did not
-// process because of load.
-func (s *Store) deleteBatch(ctx context.Context, keys []attributes) error {
-	left := make([]types.WriteRequest, len(keys))
-	for i, k := range keys {
-		left[i].DeleteRequest = &types.DeleteRequest{Key: k}
-	}
-	for backoff := 16 * time.Millisecond; ; backoff = min(2*backoff, time.Second) {
-		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{s.table: left},
-		})
-		if err != nil {
-			return translate("BatchWriteItem", err)
-		}
-		if left = out.UnprocessedItems[s.table]; len(left) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return translate("BatchWriteItem", ctx.Err())
-		case <-time.After(rand.N(backoff)):
-		}
-	}
 }

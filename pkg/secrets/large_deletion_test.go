@@ -1,10 +1,12 @@
 package secrets_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -16,13 +18,12 @@ import (
 	"goblins-secrets/pkg/secretstest"
 )
 
-// A secret with 1,000 items is gone for every caller at the moment of its deletion. The
-// removal of its rows is killed again and again, before or after each of its steps: no other
+// A secret with 10,000 items is gone for every caller at the moment of its deletion, and its rows go
+// within the functions' time. The removal of its rows is killed again and again, before or after each of its steps: no other
 // row goes, and in the end purge-secrets has removed all of them.
 func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 	t.Parallel()
-	const items = 1000
-	prepare := func(t *testing.T) (w, bystander world) {
+	prepare := func(t *testing.T, items int) (w, bystander world) {
 		table := secretstest.NewTable(t)
 		w, bystander = newWorld(t, table), newWorld(t, table)
 		attach(t, &bystander)
@@ -48,20 +49,37 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 	}
 	t.Run("left alone", func(t *testing.T) {
 		t.Parallel()
-		w, bystander := prepare(t)
-		if err := w.table.Manager(t).DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); err != nil {
+		w, bystander := prepare(t, 10_000)
+		request, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of delete-secret
+		defer cancel()
+		if err := w.table.Manager(t).DeleteSecret(request, w.caller, w.secret.ID.String()); err != nil {
 			t.Errorf("delete: %v", err)
 		}
 		w.table.Check(t)
+		sweep, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // of purge-secrets
+		defer cancel()
+		if _, err := w.table.Manager(t).PurgeSecrets(sweep); err != nil {
+			t.Errorf("purge-secrets: %v", err)
+		}
 		finish(t, w, bystander)
 	})
 	for name, fault := range map[string]secretstest.Fault{"killed before": secretstest.Before, "killed after": secretstest.After} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, bystander := prepare(t)
+			const items = 1000
+			w, bystander := prepare(t, items)
 			// killed is a manager whose process is killed at the nth call of a kind.
+			const child = "DeleteItem of a child"
 			killed := func(what string, nth int) *secrets.Manager {
-				return w.table.Manager(t, secretstest.Inject(secretstest.At(secretstest.Call{What: what, Nth: nth}, fault, true)))
+				plan, children := secretstest.At(secretstest.Call{What: what, Nth: nth}, fault, true), 0
+				return w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+					switch c.What {
+					case "DeleteItem ITEM", "DeleteItem KEY", "DeleteItem VALUE":
+						c = secretstest.Call{What: child, Nth: children}
+						children++
+					}
+					return plan(c)
+				}))
 			}
 			delete := func(m *secrets.Manager) error {
 				return m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
@@ -72,8 +90,8 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 				t.Errorf("delete, %s the transaction: %v, gone = %v, %d rows are left, want all", name, err, gone, rows)
 			}
 			if !gone {
-				if err := delete(killed("BatchWriteItem", 1)); err != nil {
-					t.Errorf("delete, %s the second batch: %v, want it done", name, err)
+				if err := delete(killed(child, 30)); err != nil {
+					t.Errorf("delete, %s the 31st row: %v, want it done", name, err)
 				}
 			}
 			w.table.Check(t)
@@ -81,14 +99,14 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 			rows := w.rows(t)
 			for step := 0; rows > few; step++ {
 				// The steps of a purge: two queries, of what there is to purge and of what is
-				// left of it, and batches.
-				what, nth := [...]string{"Query PURGE", "Query SECRET", "BatchWriteItem", "BatchWriteItem"}[step%4], 0
-				if what == "BatchWriteItem" {
-					nth = step % 7
+				// left of it, and deletions.
+				what, nth := [...]string{"Query PURGE", "Query SECRET", child, child}[step%4], 0
+				if what == child {
+					nth = 25 * (step % 7)
 				}
 				finished, err := killed(what, nth).PurgeSecrets(t.Context())
 				now := w.rows(t)
-				if finished != 0 || err == nil || now > rows || what == "BatchWriteItem" && nth > 0 && now == rows || step > 400 {
+				if finished != 0 || err == nil || now > rows || what == child && nth > 0 && now == rows || step > 400 {
 					t.Fatalf("purge-secrets, %s %s/%d: finished %d, %v, and of %d rows %d are left", name, what, nth, finished, err, rows, now)
 				}
 				if step%10 == 0 {

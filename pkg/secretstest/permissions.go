@@ -3,6 +3,9 @@ package secretstest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,8 +18,16 @@ import (
 // Permissions are what IAM must allow a function: actions and, for actions on the table,
 // the prefix of the partition key, as in "dynamodb:PutItem EVENTS".
 type Permissions struct {
-	mu     sync.Mutex
-	needed map[string]bool
+	mu      sync.Mutex
+	needed  map[string]bool
+	updated map[string][]string
+}
+
+// Updated returns the attributes that IAM saw in the updates of rows under partition keys with a
+// prefix, sorted.
+func (p *Permissions) Updated(prefix string) []string {
+	slices.Sort(p.updated[prefix])
+	return slices.Compact(p.updated[prefix])
 }
 
 // Needed returns the permissions that the recorded calls needed.
@@ -26,7 +37,7 @@ func (p *Permissions) Needed() map[string]bool { return p.needed }
 // those of all its actions.
 func (p *Permissions) Record(cfg *aws.Config) {
 	if p.needed == nil {
-		p.needed = make(map[string]bool)
+		p.needed, p.updated = make(map[string]bool), make(map[string][]string)
 	}
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Record", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -34,10 +45,33 @@ func (p *Permissions) Record(cfg *aws.Config) {
 			for _, permission := range permissions(in.Parameters) {
 				p.needed[permission] = true
 			}
+			if in, ok := in.Parameters.(*dynamodb.UpdateItemInput); ok {
+				kind := prefix(in.Key["PK"].(*types.AttributeValueMemberS).Value)
+				p.updated[kind] = append(p.updated[kind], updated(in)...)
+			}
 			p.mu.Unlock()
 			return next.HandleInitialize(ctx, in)
 		}), middleware.Before)
 	})
+}
+
+// name is a word of an expression: a placeholder :x, or an attribute, an operator or a function.
+var name = regexp.MustCompile(`:?[A-Za-z_]+`)
+
+// words are what names of attributes stand among in the product's update expressions.
+var words = []string{"SET", "ADD", "REMOVE", "AND", "OR", "attribute_exists", "attribute_not_exists", "list_append", "if_not_exists", "size"}
+
+// updated returns the attributes that IAM sees in an update: those of its key and of its expressions.
+func updated(in *dynamodb.UpdateItemInput) (attributes []string) {
+	attributes = slices.Collect(maps.Keys(in.Key))
+	for _, expression := range []*string{in.UpdateExpression, in.ConditionExpression} {
+		for _, found := range name.FindAllString(aws.ToString(expression), -1) {
+			if !strings.HasPrefix(found, ":") && !slices.Contains(words, found) {
+				attributes = append(attributes, found)
+			}
+		}
+	}
+	return attributes
 }
 
 func permissions(in any) (needed []string) {
@@ -55,12 +89,6 @@ func permissions(in any) (needed []string) {
 		on("PutItem", in.Item)
 	case *dynamodb.QueryInput:
 		on("Query", map[string]types.AttributeValue{"PK": in.ExpressionAttributeValues[":pk"]})
-	case *dynamodb.BatchWriteItemInput:
-		for _, requests := range in.RequestItems {
-			for _, r := range requests {
-				on("BatchWriteItem", r.DeleteRequest.Key)
-			}
-		}
 	case *dynamodb.TransactWriteItemsInput:
 		for _, item := range in.TransactItems {
 			switch {
