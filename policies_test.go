@@ -28,6 +28,7 @@ var byAWS = map[string]bool{
 // its operation makes on any path, and no other.
 func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	allowed := map[string]map[string]bool{}
+	stamped := map[string]map[string][]string{} // attributes, by function and prefix
 	for _, s := range statements(t) {
 		if byAWS[s.actions[0]] || s.resource == "!Ref BundleKeyArn" {
 			continue
@@ -41,6 +42,13 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			}
 			for _, key := range s.keys {
 				allowed[s.function][action+" "+strings.TrimSuffix(key, "#*")] = true
+				for _, name := range list(at(s.value, "Condition", "ForAllValues:StringEquals", "dynamodb:Attributes")) {
+					if stamped[s.function] == nil {
+						stamped[s.function] = map[string][]string{}
+					}
+					prefix := strings.TrimSuffix(key, "#*")
+					stamped[s.function][prefix] = append(stamped[s.function][prefix], name.(string))
+				}
 			}
 		}
 	}
@@ -223,7 +231,15 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		if diff := cmp.Diff(allowed[function], p.Needed()); diff != "" {
 			t.Errorf("%s (-allowed +needed):\n%s", function, diff)
 		}
+		for prefix, attributes := range stamped[function] {
+			if diff := cmp.Diff(attributes, p.Updated(prefix)); diff != "" {
+				t.Errorf("attributes that %s may change in %s (-allowed +needed):\n%s", function, prefix, diff)
+			}
+		}
 		delete(allowed, function)
+	}
+	if len(stamped["GetItem"]["SECRET"]) == 0 {
+		t.Error("get-item may change any attribute of an item")
 	}
 	if rest := slices.Collect(maps.Keys(allowed)); len(rest) > 0 {
 		t.Errorf("policies of %v are not tested", rest)

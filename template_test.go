@@ -657,7 +657,6 @@ var ownOrRetainedKey = value([]value{"HasRetainedKey", "!Ref RetainedKey", "!Get
 func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 	// ForAllValues is true for a request without keys. These actions always send one.
 	keyed := map[string]bool{
-		"dynamodb:BatchWriteItem":     true,
 		"dynamodb:ConditionCheckItem": true,
 		"dynamodb:DeleteItem":         true,
 		"dynamodb:GetItem":            true,
@@ -680,7 +679,7 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 			t.Errorf("%s: no action in %v", s.function, s.value)
 		}
 		for _, action := range s.actions {
-			if name := fmt.Sprint(s.function, " ", action, " on ", s.resource); seen[name] {
+			if name := fmt.Sprint(s.function, " ", action, " on ", s.resource, at(s.value, "Condition", "ForAllValues:StringEquals")); seen[name] {
 				t.Errorf("%s in more than one statement", name)
 			} else {
 				seen[name] = true
@@ -799,14 +798,68 @@ func TestTableIsRetainedAndBackedUp(t *testing.T) {
 }
 
 func TestMasterKeyIsRetainedAndRotated(t *testing.T) {
-	key := at(document(t), "Resources", "MasterKey")
+	checkMasterKey(t, at(document(t), "Resources", "MasterKey"), "AWS::StackName")
+}
+
+// The key that is made by hand is the same as the stack's own.
+func TestKeyMadeByHandIsTheSame(t *testing.T) {
+	checkMasterKey(t, at(read(t, "infra/key.yaml"), "Resources", "MasterKey"), "StackName")
+}
+
+func checkMasterKey(t *testing.T, key value, stack string) {
+	t.Helper()
 	check(t, key, "AWS::KMS::Key", "Type")
 	check(t, key, "Retain", "DeletionPolicy")
 	check(t, key, "Retain", "UpdateReplacePolicy")
 	check(t, key, "true", "Properties", "EnableKeyRotation")
 	check(t, key, "30", "Properties", "PendingWindowInDays")
-	for _, s := range list(at(key, "Properties", "KeyPolicy", "Statement")) {
-		check(t, s, "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:root", "Principal", "AWS")
+	check(t, key, "true", "Properties", "MultiRegion")
+	functions := "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${" + stack + "}/*"
+	want := []value{
+		map[string]value{
+			"Sid": "Account", "Effect": "Allow", "Principal": map[string]value{"AWS": "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
+			"Action": "kms:*", "Resource": "*",
+		},
+		map[string]value{
+			"Sid": "OnlyFunctionsOpen", "Effect": "Deny", "Principal": "*",
+			"Action": []value{"kms:Decrypt", "kms:ReEncryptFrom"}, "Resource": "*",
+			"Condition": map[string]value{"ArnNotLike": map[string]value{"aws:PrincipalArn": functions}},
+		},
+		map[string]value{
+			"Sid": "NoReplica", "Effect": "Deny", "Principal": "*",
+			"Action": []value{"kms:ReplicateKey", "kms:UpdatePrimaryRegion"}, "Resource": "*",
+		},
+	}
+	if diff := cmp.Diff(want, list(at(key, "Properties", "KeyPolicy", "Statement"))); diff != "" {
+		t.Errorf("policy of the key (-want +got):\n%s", diff)
+	}
+}
+
+// The audit trail is append-only for every principal: the stack's own roles have no action on events but
+// PutItem, and the table denies others any change. Only the stack may write keys.
+func TestTableDeniesOthersEventsAndKeys(t *testing.T) {
+	others := map[string]value{"aws:PrincipalArn": "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}/*"}
+	denied := func(sid string, actions []value, keys ...value) value {
+		return map[string]value{
+			"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*",
+			"Condition": map[string]value{
+				"ArnNotLike": others, "ForAnyValue:StringLike": map[string]value{"dynamodb:LeadingKeys": keys},
+			},
+		}
+	}
+	got := list(at(document(t), "Resources", "Table", "Properties", "ResourcePolicy", "PolicyDocument", "Statement"))
+	for _, want := range []value{
+		denied("OthersWriteNoEventsAndKeys", []value{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"}, "EVENTS#*", "APIKEY#*"),
+		denied("OthersDeleteNoEvents", []value{"dynamodb:DeleteItem"}, "EVENTS#*"),
+		map[string]value{
+			"Sid": "OthersWriteNothingByPartiQL", "Effect": "Deny", "Principal": "*",
+			"Action": []value{"dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"}, "Resource": "*",
+			"Condition": map[string]value{"ArnNotLike": others},
+		},
+	} {
+		if !slices.ContainsFunc(got, func(s value) bool { return cmp.Equal(s, want) }) {
+			t.Errorf("the table's policy lacks %v", want)
+		}
 	}
 }
 

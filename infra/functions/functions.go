@@ -22,17 +22,20 @@ import (
 
 // Function is one row of the table.
 type Function struct {
-	Name    string   `yaml:"name"`
-	Does    string   `yaml:"does"`
-	Why     string   `yaml:"why"`
-	Route   string   `yaml:"route"`
-	Open    bool     `yaml:"open"`
-	Every   string   `yaml:"every"`
-	Stream  string   `yaml:"stream"`
-	By      string   `yaml:"by"`
-	Timeout int      `yaml:"timeout"` // in seconds; 0: Globals' timeout
-	If      string   `yaml:"if"`
-	Rows    rows     `yaml:"rows"`
+	Name    string `yaml:"name"`
+	Does    string `yaml:"does"`
+	Why     string `yaml:"why"`
+	Route   string `yaml:"route"`
+	Open    bool   `yaml:"open"`
+	Every   string `yaml:"every"`
+	Stream  string `yaml:"stream"`
+	By      string `yaml:"by"`
+	Timeout int    `yaml:"timeout"` // in seconds; 0: Globals' timeout
+	If      string `yaml:"if"`
+	Rows    rows   `yaml:"rows"`
+
+	Stamps map[string][]string `yaml:"stamps"`
+
 	KMS     []string `yaml:"kms"`
 	Bundles []string `yaml:"bundles"`
 }
