@@ -480,9 +480,134 @@ func TestGitHubTrustsOneEnvironment(t *testing.T) {
 func statementsOf(doc value, role string) []value {
 	var all []value
 	for _, p := range list(at(doc, "Resources", role, "Properties", "Policies")) {
-		all = append(all, list(at(p, "PolicyDocument", "Statement"))...)
+		for _, s := range list(at(p, "PolicyDocument", "Statement")) {
+			if branches, ok := s.([]value); ok { // an !If that omits the statement otherwise
+				s = branches[1]
+			}
+			all = append(all, s)
+		}
 	}
 	return all
+}
+
+// What the pipeline's role could grant itself: whatever the roles have that it may make, change or pass. All
+// of these have the boundary, which the role can neither change nor take off, and the boundary has no right
+// on permissions, keys' policies or other stacks.
+func TestPipelineGrantsItselfNoMoreThanTheBoundary(t *testing.T) {
+	const account = "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:"
+	doc := read(t, "infra/github.yaml")
+	makes := map[string]bool{"iam:CreateRole": true, "iam:PutRolePolicy": true, "iam:AttachRolePolicy": true, "iam:PutRolePermissionsBoundary": true}
+	// These change a role so that another principal has its rights, or take the boundary off.
+	never := []string{
+		"iam:UpdateAssumeRolePolicy", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion", "iam:CreateUser", "iam:CreateAccessKey",
+		"iam:AddUserToGroup", "iam:PutUserPolicy", "iam:AttachUserPolicy", "sts:AssumeRole", "kms:PutKeyPolicy", "kms:CreateGrant",
+		"kms:CreateKey", "kms:CreateAlias", "kms:UpdateAlias", "kms:Decrypt", "kms:ReplicateKey", "organizations:CreateAccount",
+	}
+	made := map[string]bool{}
+	for _, s := range statementsOf(doc, "ExecutionRole") {
+		for _, action := range list(at(s, "Action")) {
+			for _, n := range never {
+				if ok, err := filepath.Match(text(action), n); err != nil || ok {
+					t.Errorf("ExecutionRole may %s by %s", n, action)
+				}
+			}
+			service, _, _ := strings.Cut(text(action), ":")
+			switch {
+			case makes[text(action)]:
+				made[text(action)] = true
+				check(t, s, "!Ref Boundary", "Condition", "StringEquals", "iam:PermissionsBoundary")
+				check(t, s, account+"role/${StackName}/*", "Resource")
+				if action == value("iam:AttachRolePolicy") {
+					check(t, s, account+"policy/${StackName}/*", "Condition", "ArnLike", "iam:PolicyARN")
+				}
+			case action == value("iam:PassRole"):
+				check(t, s, account+"role/${StackName}/*", "Resource")
+			case service == "iam":
+				for _, r := range list(at(s, "Resource")) {
+					if !strings.HasPrefix(text(r), account+"role/${StackName}/") && !strings.HasPrefix(text(r), account+"policy/${StackName}/") &&
+						!strings.HasPrefix(text(r), account+"role/aws-service-role/") {
+						t.Errorf("ExecutionRole may %s on %s", action, r)
+					}
+				}
+			case service == "kms":
+				check(t, s, "kms:DescribeKey", "Action")
+				check(t, s, "!Ref KeyArn", "Resource")
+			case action == value("route53:ChangeResourceRecordSets"):
+				check(t, s, "!Sub arn:${AWS::Partition}:route53:::hostedzone/${HostedZoneId}", "Resource")
+			}
+		}
+	}
+	if diff := cmp.Diff(makes, made); diff != "" {
+		t.Errorf("actions that give rights (-known +held):\n%s", diff)
+	}
+	boundary := at(doc, "Resources", "Boundary", "Properties")
+	check(t, boundary, "!Sub /${AWS::StackName}/", "Path") // of the pipeline's stack, not of the deployed one
+	for _, s := range list(at(boundary, "PolicyDocument", "Statement")) {
+		for _, action := range list(at(s, "Action")) {
+			service, operation, _ := strings.Cut(text(action), ":")
+			if slices.Contains([]string{"iam", "sts", "*"}, service) || strings.Contains(operation, "*") ||
+				service == "kms" && !slices.Contains([]string{"Decrypt", "GenerateDataKey"}, operation) {
+				t.Errorf("the boundary has %s", action)
+			}
+			for _, r := range list(at(s, "Resource")) {
+				own := strings.Contains(text(r), "${StackName}") || r == value("!Ref KeyArn") ||
+					text(at(s, "Condition", "StringEquals", "kms:ViaService")) != "" || service == "xray" || service == "cloudwatch"
+				if !own {
+					t.Errorf("the boundary has %s on %s", action, r)
+				}
+			}
+		}
+	}
+}
+
+// The boundary leaves the stack's roles all that their policies allow.
+func TestBoundaryCoversTheStacksRoles(t *testing.T) {
+	within := map[string]bool{}
+	for _, s := range list(at(read(t, "infra/github.yaml"), "Resources", "Boundary", "Properties", "PolicyDocument", "Statement")) {
+		for _, action := range list(at(s, "Action")) {
+			within[text(action)] = true
+		}
+	}
+	needed := map[string]bool{}
+	for _, s := range statements(t) {
+		for _, action := range s.actions {
+			needed[action] = true
+		}
+	}
+	doc := document(t)
+	others := statementsOf(doc, "TrafficRole")
+	others = append(others, list(at(doc, "Resources", "TracePolicy", "Properties", "PolicyDocument", "Statement"))...)
+	for _, s := range others {
+		for _, action := range list(at(s, "Action")) {
+			needed[text(action)] = true
+		}
+	}
+	if diff := cmp.Diff(needed, within); diff != "" {
+		t.Errorf("actions of the stack's roles (-) and of their boundary (+):\n%s", diff)
+	}
+}
+
+// The pipeline's rights are on names that begin with its stack's name.
+func TestNoStackNameBeginsAnother(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(root(t), "samconfig.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, match := range regexp.MustCompile(`(?m)^stack_name = "([^"]+)"`).FindAllStringSubmatch(string(content), -1) {
+		names = append(names, match[1])
+	}
+	for _, one := range names {
+		for _, other := range names {
+			if one != other && strings.HasPrefix(other, one) {
+				t.Errorf("%s begins with %s", other, one)
+			}
+		}
+	}
+	if len(names) < 2 {
+		t.Errorf("stack names are %v", names)
+	}
+	check(t, read(t, "infra/github.yaml"), names[len(names)-1], "Parameters", "StackName", "Default")
 }
 
 // ExecutionRole deploys the root template and those nested in it, so it needs all their services.

@@ -607,8 +607,13 @@ func statements(t *testing.T) []statement {
 	doc := document(t)
 	functions := resources(doc, "AWS::Serverless::Function")
 	for id := range resources(doc, "AWS::IAM::Role") {
-		if name, ok := strings.CutSuffix(id, "Role"); !ok || functions[name] == nil {
-			t.Errorf("%s is not the role of a function", id)
+		if name, ok := strings.CutSuffix(id, "Role"); !ok || functions[name] == nil && name != "Traffic" {
+			t.Errorf("%s is not the role of a function, and not CodeDeploy's", id)
+		}
+		check(t, at(doc, "Resources", id, "Properties"), "!Sub /${AWS::StackName}/", "Path")
+		boundary := value([]value{"HasBoundary", "!Ref PermissionsBoundary", "!Ref AWS::NoValue"})
+		if !cmp.Equal(boundary, at(doc, "Resources", id, "Properties", "PermissionsBoundary")) {
+			t.Errorf("%s has no boundary", id)
 		}
 	}
 	var all []statement
@@ -623,8 +628,6 @@ func statements(t *testing.T) []statement {
 		if diff := cmp.Diff(value([]value{"IsTraced", []value{"!Ref TracePolicy"}, "!Ref AWS::NoValue"}), at(role, "ManagedPolicyArns")); diff != "" {
 			t.Errorf("managed policies of %sRole (-want +got):\n%s", name, diff)
 		}
-		// The table's resource policy identifies the functions by this path.
-		check(t, role, "!Sub /${AWS::StackName}/", "Path")
 		trust := list(at(role, "AssumeRolePolicyDocument", "Statement"))
 		if want := (map[string]value{"Effect": "Allow", "Principal": map[string]value{"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}); !cmp.Equal([]value{want}, trust) {
 			t.Errorf("%sRole trusts %v", name, trust)

@@ -79,6 +79,10 @@ func TestTrafficShiftsAsDeploymentTypeSays(t *testing.T) {
 		aliases := 0
 		for name, r := range transformed(t, "DeploymentType="+tt.deploymentType) {
 			switch r.Type {
+			case "AWS::IAM::Role": // SAM's own have neither the path nor the boundary
+				if path := fmt.Sprint(r.Properties["Path"]); !strings.Contains(path, "StackName") && path != "/stack/" {
+					t.Errorf("%s: %s is SAM's own role", tt.deploymentType, name)
+				}
 			case "AWS::Lambda::Alias":
 				aliases++
 				if _, has := r.UpdatePolicy["CodeDeployLambdaAliasUpdate"]; has != tt.gradual {
