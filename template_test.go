@@ -446,6 +446,7 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		"MAX_ITEMS":                 "10000",
 		"MAX_SERVICES":              "10000",
 		"STACK_NAME":                "stack",
+		"RELEASE":                   "",
 		"DEPLOY_TARGET":             "secrets-manager",
 		"AWS_ENDPOINT_URL_DYNAMODB": "", // empty in AWS
 		"AWS_ENDPOINT_URL_KMS":      "",
@@ -546,8 +547,8 @@ func TestVersionDescriptionsFit(t *testing.T) {
 		id  = "mrk-0123456789abcdef0123456789abcdef"
 		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
 	)
-	longest := strings.NewReplacer("!Sub ", "", "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${Tracing}", "Disabled",
-		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 100), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
+	longest := strings.NewReplacer("!Sub ", "", "${Release}", strings.Repeat("r", 25), "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${Tracing}", "Disabled",
+		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 72), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))
 		if len(description) > 256 || strings.Contains(description, "${") {

@@ -61,6 +61,7 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 	part("end-to-end suite", func(t *testing.T) { tests.mustPass(t, c.stack(t), ".", skipped()) })
 	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
 	sam = sam.packed(t, c)
+	part("a release", func(t *testing.T) { release(t, c, sam) })
 	part("permissions", func(t *testing.T) { permissions(t, c, tests) })
 	var u *used
 	part("delivery", func(t *testing.T) { u = delivery(t, c, sam, kept) })
@@ -90,6 +91,29 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 		kept.mustBeThere(t, c)
 	})
 	fmt.Fprintf(os.Stderr, "deploy, %3.0f s: done\n", time.Since(began).Seconds())
+}
+
+// release deploys the same code as another release, which makes a version of each function, and again, which
+// changes nothing. Nothing is deployed that was built for another architecture.
+func release(t *testing.T, c cloud, sam samCLI) {
+	t.Helper()
+	before := c.live(t)
+	parameters := []string{"Release=0123456789ab-dirty-0a1b2c", "BuiltFor=" + architecture}
+	sam.deploy(t, parameters)
+	c.completeAPI(t)
+	after := c.live(t)
+	for function, version := range after {
+		if version == before[function] {
+			t.Errorf("alias live of %s still points to version %s after a release", function, version)
+		}
+	}
+	if out := sam.deploy(t, parameters); !strings.Contains(out, "No changes to deploy") {
+		t.Errorf("the same release again: %s", out)
+	}
+	other := map[string]string{"arm64": "x86_64", "x86_64": "arm64"}[architecture]
+	if out, err := sam.try(t, sam.deployment([]string{"BuiltFor=" + other})...); err == nil || !strings.Contains(out, "built for another Architecture") {
+		t.Errorf("functions for %s deployed as %s = %v, want a refusal\n%s", other, architecture, err, out)
+	}
 }
 
 // keptData is written first, and must exist until the end.

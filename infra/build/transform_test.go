@@ -17,11 +17,15 @@ import (
 // transform runs SAM's own translator, the one that CloudFormation runs, on the template with
 // the given parameters, and prints the resulting resources.
 const transform = `
-import json, sys
+import json, os, sys
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 class NoManagedPolicies:
     def load(self): return {}
+if os.environ.get("SALT"):  # as in a SAM that hashes versions in another way
+    from samtranslator.translator.logical_id_generator import LogicalIdGenerator
+    present = LogicalIdGenerator.get_hash
+    LogicalIdGenerator.get_hash = lambda self, *args, **kwargs: present(self, *args, **kwargs)[::-1]
 template = yaml_parse(open(sys.argv[1]).read())
 values = {name: p.get("Default") for name, p in template["Parameters"].items()}
 values.update(p.split("=", 1) for p in sys.argv[2:])
@@ -110,6 +114,43 @@ func TestTrafficShiftsAsDeploymentTypeSays(t *testing.T) {
 		if aliases < 10 {
 			t.Errorf("%s: %d aliases, want one of each function", tt.deploymentType, aliases)
 		}
+	}
+}
+
+// SAM names a version after a hash of its function. When a new SAM hashes in another way, CloudFormation
+// publishes new versions of unchanged functions, which Lambda refuses: the update rolls back. A release
+// changes each function's environment together with its version, so that there is always something new.
+func TestReleaseSurvivesANewHash(t *testing.T) {
+	before := transformed(t)
+	t.Setenv("SALT", "1")
+	after := transformed(t)
+	functions, versions, renamed := 0, 0, 0
+	for name, r := range before {
+		properties, err := json.Marshal(r.Properties)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch r.Type {
+		case "AWS::Lambda::Function":
+			functions++
+			if !reflect.DeepEqual(r.Properties, after[name].Properties) {
+				t.Errorf("%s changes with SAM's hash: the simulation is wrong", name)
+			}
+			if !strings.Contains(string(properties), `"RELEASE":{"Ref":"Release"}`) && !strings.Contains(string(properties), `"RELEASE":""`) {
+				t.Errorf("the environment of %s has no release: %s", name, properties)
+			}
+		case "AWS::Lambda::Version":
+			versions++
+			if _, same := after[name]; !same {
+				renamed++
+			}
+			if !strings.Contains(string(properties), "${Release}") {
+				t.Errorf("the description of %s has no release: %s", name, properties)
+			}
+		}
+	}
+	if functions < 20 || versions != functions || renamed != versions {
+		t.Errorf("%d functions, %d versions, %d of them renamed by another hash, want all", functions, versions, renamed)
 	}
 }
 

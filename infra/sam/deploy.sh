@@ -2,50 +2,101 @@
 #
 # deploy.sh - build and deploy the stack of an environment of samconfig.toml, then print the first steps.
 #
-# usage: infra/sam/deploy.sh [ENVIRONMENT [OPTIONS OF sam deploy...]]
+# usage: infra/sam/deploy.sh [--only build|--only deploy] [ENVIRONMENT [OPTIONS OF sam deploy...]]
 #
 # If the stack does not exist yet, `sam deploy --guided` asks for the parameters and writes the answers
 # to samconfig.toml. For an existing stack it would offer the defaults and not the deployed values, so
 # the script then asks nothing. SAM shows the changes before it makes them.
+#
+# Three parameters are the script's. Architecture is asked for before the build, or read. BuiltFor names
+# what was built: a rule of the template refuses another Architecture. Release names the commit and the
+# parameters, so that each release makes new versions of all functions.
+#
+# --only build needs no credentials; --only deploy deploys what was built. A pipeline runs them in two jobs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+only=
+if [ "${1:-}" = --only ]; then only=$2; shift 2; fi
 environment=${1:-default}
 shift || true
-sam=.tools/sam/bin/sam
+
+fail() { echo "deploy: $*" >&2; exit 1; }
 
 # saved NAME prints the setting of `sam deploy` in the environment, or that of all commands.
 saved() {
   sed -n "/^\[$environment\.\(deploy\|global\)\.parameters\]/,/^\[[a-z]*\.[a-z]/s/^$1 *= *\"\(.*\)\"/\1/p" samconfig.toml | tail -1
 }
-grep -q "^\[$environment\.deploy\.parameters\]" samconfig.toml ||
-  { echo "deploy: samconfig.toml has no environment $environment" >&2; exit 1; }
+grep -q "^\[$environment\.deploy\.parameters\]" samconfig.toml || fail "samconfig.toml has no environment $environment"
 
-# The SAM CLI does not read AWS_REGION. Without a region it would fail after all its questions.
-region=$(saved region)
-region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(.tools/sam/bin/python -c 'import boto3; print(boto3.Session().region_name or "")')}}}
-[ -n "$region" ] || { echo "deploy: set the region first: export AWS_DEFAULT_REGION=..., or in your AWS profile" >&2; exit 1; }
-export AWS_REGION=$region AWS_DEFAULT_REGION=$region
+# Before anything is installed or built. The SAM CLI does not read AWS_REGION, and would fail after all
+# its questions.
+if [ "$only" != build ]; then
+  config=${AWS_CONFIG_FILE:-$HOME/.aws/config} profile=${AWS_PROFILE:-default}
+  region=$(saved region)
+  region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-}}}
+  [ -n "$region" ] || [ ! -f "$config" ] ||
+    region=$(sed -n "/^\[\(profile \)\?$profile\]/,/^\[/s/^region *= *//p" "$config" | head -1)
+  [ -n "$region" ] || fail "set the region first: export AWS_DEFAULT_REGION=..., or in your AWS profile"
+  export AWS_REGION=$region AWS_DEFAULT_REGION=$region
+  [ -n "${AWS_ACCESS_KEY_ID:-}${AWS_PROFILE:-}${AWS_WEB_IDENTITY_TOKEN_FILE:-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-}${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ] ||
+    [ -f "${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}" ] || [ -f "$config" ] ||
+    fail "set AWS credentials first: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+fi
 
-exists() {
-  .tools/sam/bin/python - "$(saved stack_name)" <<'EOF'
+make --no-print-directory .tools/sam/.installed
+sam=.tools/sam/bin/sam
+
+# stack prints `exists` and, if the stack has been deployed, its Architecture. It fails without valid
+# credentials.
+stack() {
+  .tools/sam/bin/python - "$(saved stack_name)" <<'PYTHON'
 import sys, boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 try:
+    boto3.client("sts").get_caller_identity()
     stack = boto3.client("cloudformation").describe_stacks(StackName=sys.argv[1])["Stacks"][0]
-    sys.exit(stack["StackStatus"] == "REVIEW_IN_PROGRESS")  # reviewed, never deployed
-except ClientError as e:
+    if stack["StackStatus"] != "REVIEW_IN_PROGRESS":  # reviewed, never deployed
+        print("exists", *(p["ParameterValue"] for p in stack["Parameters"] if p["ParameterKey"] == "Architecture"))
+except (BotoCoreError, ClientError) as e:
     if "does not exist" not in str(e):
         sys.exit(f"deploy: {e}")
-    sys.exit(1)
-EOF
+PYTHON
 }
 
+# overrides prints the environment's parameters, without those of the script, as `sam deploy` takes them.
+overrides() {
+  .tools/sam/bin/python - "$environment" <<'PYTHON'
+import shlex, sys, tomllib
+with open("samconfig.toml", "rb") as f:
+    saved = tomllib.load(f)[sys.argv[1]]["deploy"]["parameters"].get("parameter_overrides", "")
+pairs = shlex.split(saved if isinstance(saved, str) else " ".join(saved))
+print(" ".join('%s="%s"' % tuple(p.split("=", 1)) for p in pairs if p.split("=")[0] not in ("Architecture", "BuiltFor", "Release")))
+PYTHON
+}
+
+guided= known=
+if [ "$only" != build ]; then
+  known=$(stack)
+  if [ $# -eq 0 ] && [ -z "$known" ]; then guided=--guided; fi
+fi
 architecture=$(sed -n "/^\[$environment\.deploy\.parameters\]/,/^\[[a-z]*\.[a-z]/s/.*Architecture=\\\\*\"*\([a-z0-9_]*\).*/\1/p" samconfig.toml | tail -1)
-"$sam" build --config-env "$environment" ${architecture:+--parameter-overrides "Architecture=$architecture"}
-guided=
-if [ $# -eq 0 ] && ! exists; then guided=--guided; fi
-"$sam" deploy --config-env "$environment" ${guided:+"$guided"} "$@"
+architecture=${architecture:-${known#exists}}
+architecture=${architecture# }
+if [ -z "$architecture" ] && [ -n "$guided" ]; then
+  read -r -p "Architecture of the functions, arm64 (cheaper) or x86_64 [arm64]: " architecture
+fi
+architecture=${architecture:-arm64}
+
+if [ "$only" != deploy ]; then
+  "$sam" build --config-env "$environment" --parameter-overrides "Architecture=$architecture"
+fi
+[ "$only" != build ] || exit 0
+
+parameters=$(overrides)
+release=$(git rev-parse --short=12 HEAD 2>/dev/null || echo untracked)$([ -z "$(git status --porcelain)" ] || echo -dirty)-$(printf '%s %s' "$parameters" "$architecture" | sha256sum | cut -c1-6)
+"$sam" deploy --config-env "$environment" ${guided:+"$guided"} "$@" \
+  --parameter-overrides "$parameters Architecture=$architecture BuiltFor=$architecture Release=$release"
 
 "$sam" list stack-outputs --stack-name "$(saved stack_name)" --output json |
   .tools/sam/bin/python -c '
@@ -57,4 +108,5 @@ print()
 print("The API:            ", outputs["ApiUrl"])
 print("The first account:  ", outputs["FirstAccount"])
 print("Then, with its key: ", outputs["FirstCall"])
-print("Or in a browser:    ", outputs["ConsoleUrl"])'
+print("Or in a browser:    ", outputs["ConsoleUrl"])
+print("To try all of it:    make smoke URL=%s KEY=<the key>" % outputs["ApiUrl"])'

@@ -11,11 +11,11 @@ import (
 	"goblins-secrets/infra/local/tool"
 )
 
-// The pins: an npm package with its lock file, and a Maven project.
+// The pins: an npm package with its lock file, and a Maven project with the hashes of its files.
 var (
 	//go:embed package.json package-lock.json
 	dynoxidePins embed.FS
-	//go:embed pom.xml
+	//go:embed pom.xml lib.sha256
 	dynamoDBLocalPins embed.FS
 )
 
@@ -28,7 +28,7 @@ func installDynoxide(ctx context.Context, progress io.Writer) (string, error) {
 		Name: "dynoxide", Title: "the DynamoDB emulator (dynoxide, 8 MB)",
 		Needs: "npm", Hint: "install Node.js",
 		Pins:     dynoxidePins,
-		Commands: [][]string{{"npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"}},
+		Commands: [][]string{{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"}},
 	}, progress)
 	return filepath.Join(dir, "node_modules", "@dynoxide", "linux-x64", "dynoxide"), err
 }
@@ -38,8 +38,12 @@ func installDynamoDBLocal(ctx context.Context, progress io.Writer) (string, erro
 	dir, err := tool.Install(ctx, tool.Tool{
 		Name: "dynamodb-local", Title: "Amazon's DynamoDB Local (51 MB)",
 		Needs: "mvn", Hint: "install Maven and Java 17",
-		Pins:     dynamoDBLocalPins,
-		Commands: [][]string{{"mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"}},
+		Pins: dynamoDBLocalPins,
+		Commands: [][]string{
+			{"mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"},
+			// After a change of pom.xml: (cd lib && sha256sum *) >lib.sha256, and look at what has changed.
+			{"sh", "-c", `cd lib && sha256sum --quiet --strict --check ../lib.sha256 && [ "$(ls | wc -l)" = "$(wc -l <../lib.sha256)" ]`},
+		},
 	}, progress)
 	return filepath.Join(dir, "lib"), err
 }
