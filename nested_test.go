@@ -399,6 +399,39 @@ func TestFirewallBlocksNoBody(t *testing.T) {
 }
 
 // WAF shows requests in samples and logs, which must not have a key or a piece of a value.
+// One key has one rate, however a client writes the header, and no name grows with the stack's.
+func TestFirewallLimitsEachKey(t *testing.T) {
+	doc := read(t, "infra/firewall.yaml")
+	found := false
+	for _, rule := range list(at(doc, "Resources", "Firewall", "Properties", "Rules")) {
+		check(t, rule, text(at(rule, "Name")), "VisibilityConfig", "MetricName")
+		rate := at(rule, "Statement", "RateBasedStatement")
+		if at(rule, "Name") != value("key-rate") {
+			continue
+		}
+		found = true
+		check(t, rate, "CUSTOM_KEYS", "AggregateKeyType")
+		want := []value{map[string]value{"Header": map[string]value{
+			"Name": "authorization",
+			"TextTransformations": []value{
+				map[string]value{"Priority": "0", "Type": "COMPRESS_WHITE_SPACE"}, map[string]value{"Priority": "1", "Type": "LOWERCASE"},
+			},
+		}}}
+		if diff := cmp.Diff(want, list(at(rate, "CustomKeys"))); diff != "" {
+			t.Errorf("keys of the rate (-want +got):\n%s", diff)
+		}
+	}
+	if !found {
+		t.Error("the firewall has no rate for a key")
+	}
+	// WAF's log names the keys of rates: the protection must not leave them out.
+	every(at(doc, "Resources", "Firewall", "Properties", "DataProtectionConfig"), func(v value) {
+		if excluded := at(v, "ExcludeRateBasedDetails"); excluded != nil {
+			t.Errorf("%v leaves the keys of rates readable", v)
+		}
+	})
+}
+
 func TestFirewallDisclosesNoKeyAndNoValue(t *testing.T) {
 	doc := read(t, "infra/firewall.yaml")
 	firewall := at(doc, "Resources", "Firewall", "Properties")

@@ -87,9 +87,32 @@ func TestDataTraceIsOff(t *testing.T) {
 	}
 }
 
+// Routes that write, and those without a key, have rates of their own. All others share the stage's.
+func TestWritesAndTheConsoleHaveTheirOwnRates(t *testing.T) {
+	got := map[string]string{}
+	for _, s := range list(at(document(t), "Resources", "Api", "Properties", "MethodSettings")) {
+		path := strings.ReplaceAll(strings.TrimPrefix(text(at(s, "ResourcePath")), "/~1"), "~1", "/")
+		got[text(at(s, "HttpMethod"))+" /"+strings.TrimPrefix(path, "/")] = text(at(s, "ThrottlingRateLimit"))
+	}
+	want := map[string]string{"* /*": "!Ref ThrottleRate"}
+	for _, r := range functions.Routes(table(t)) {
+		switch {
+		case r.Open:
+			want[r.Method+" "+r.Path] = "!Ref ConsoleRate"
+		case r.Method != "GET" && r.Method != "ANY":
+			want[r.Method+" "+r.Path] = "!Ref WriteRate"
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(want) < 10 {
+		t.Errorf("rates (-want +got):\n%s", diff)
+	}
+}
+
 func TestGatewayResponsesHaveTheShapeOfTheAPI(t *testing.T) {
 	response := func(status int, detail string, headers ...string) template.GatewayResponse {
-		all := map[string]string{"Cache-Control": "no-store"}
+		all := map[string]string{
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Strict-Transport-Security": "max-age=31536000",
+		}
 		for i := 0; i < len(headers); i += 2 {
 			all[headers[i]] = headers[i+1]
 		}
@@ -813,7 +836,7 @@ func TestKeyMadeByHandIsTheSame(t *testing.T) {
 func checkMasterKey(t *testing.T, key value, stack string) {
 	t.Helper()
 	check(t, key, "AWS::KMS::Key", "Type")
-	check(t, key, "Retain", "DeletionPolicy")
+	check(t, key, "RetainExceptOnCreate", "DeletionPolicy")
 	check(t, key, "Retain", "UpdateReplacePolicy")
 	check(t, key, "true", "Properties", "EnableKeyRotation")
 	check(t, key, "30", "Properties", "PendingWindowInDays")

@@ -295,6 +295,9 @@ func (r response) check(t *testing.T, from *target) {
 		if bodiless {
 			want = nil
 		}
+		if got := r.header.Get("X-Content-Type-Options"); !bodiless && got != "nosniff" {
+			t.Errorf("%v = %d with X-Content-Type-Options %q, want nosniff", r, r.status, got)
+		}
 		if got := r.header.Values("Content-Type"); !slices.Equal(got, want) {
 			t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
 		}

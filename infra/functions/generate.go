@@ -14,7 +14,7 @@ import (
 var Files = map[string]func(table []Function, content []byte) ([]byte, error){
 	"template.yaml": func(table []Function, content []byte) ([]byte, error) {
 		var text bytes.Buffer
-		err := samTemplate.Execute(&text, map[string]any{"Functions": table, "Paths": paths(table), "BatchSize": BatchSize})
+		err := samTemplate.Execute(&text, map[string]any{"Functions": table, "Paths": paths(table), "Routes": limited(table), "BatchSize": BatchSize})
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +56,18 @@ func between(content []byte, first, last, text string) ([]byte, error) {
 	return []byte(before + "\n" + first + mark + "\n" + text + last + after), nil
 }
 
+// limited returns the routes with rates of their own: those that write, and those that need no key.
+func limited(table []Function) (routes []Route) {
+	for _, f := range table {
+		for _, route := range f.Routes() {
+			if !f.IsFallback() && (route.Method != "GET" || route.Open) {
+				routes = append(routes, route)
+			}
+		}
+	}
+	return routes
+}
+
 // triggers describes what invokes a function.
 func (f Function) triggers() []string {
 	var all []string
@@ -92,6 +104,12 @@ var samTemplate = template.Must(template.New("template.yaml").Funcs(template.Fun
 			return all
 		}
 		return "[" + all + "]"
+	},
+	"encoded": func(path string) string { // as a stage's settings name a path
+		if path == "/" {
+			return path
+		}
+		return "/" + strings.ReplaceAll(path, "/", "~1")
 	},
 	"quoted": func(texts []string) string { return `"` + strings.Join(texts, `", "`) + `"` },
 }).Parse(samText))

@@ -28,7 +28,11 @@ func Start(h http.Handler) { lambda.Start(Proxy(h)) }
 func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		adapter := httpadapter.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, complete(r, event))
+			r = complete(r, event)
+			if r.Header.Get("X-Forwarded-Proto") == "https" {
+				w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+			}
+			h.ServeHTTP(w, r)
 		}))
 		// Links need the context's path, which includes the stage or a custom domain's base
 		// path. The SAM CLI's gateway puts the route there instead. The path arrives

@@ -159,6 +159,19 @@ func TestHandlersSeeTheWholeEvent(t *testing.T) {
 }
 
 // An answer without a body has no content type, and keeps its status.
+// Browsers must not use plain HTTP again where the API has answered by HTTPS. A local gateway has no TLS.
+func TestHTTPSAnswersForbidHTTP(t *testing.T) {
+	serve := gateway.Proxy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	for proto, want := range map[string]string{"https": "max-age=31536000", "http": ""} {
+		answer, err := serve(t.Context(), events.APIGatewayProxyRequest{
+			HTTPMethod: "GET", Path: "/", MultiValueHeaders: map[string][]string{"X-Forwarded-Proto": {proto}},
+		})
+		if got := http.Header(answer.MultiValueHeaders).Get("Strict-Transport-Security"); err != nil || got != want {
+			t.Errorf("by %s: Strict-Transport-Security = %q, %v, want %q", proto, got, err, want)
+		}
+	}
+}
+
 func TestAnswersMayHaveNoBody(t *testing.T) {
 	handler := gateway.Proxy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	answer, err := handler(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "DELETE", Path: "/"})

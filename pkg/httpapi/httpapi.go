@@ -77,6 +77,7 @@ func write(w http.ResponseWriter, status int, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w) // which ends the body with a newline, so that pasted commands do not run together
 	enc.SetEscapeHTML(false)

@@ -210,7 +210,9 @@ func (g *Gateway) respond(w http.ResponseWriter, kind string, status int) {
 		response = g.template.GatewayResponses["DEFAULT_5XX"]
 	}
 	for name, value := range response.Headers {
-		w.Header().Set(name, value)
+		if name != "Strict-Transport-Security" { // this gateway has no TLS
+			w.Header().Set(name, value)
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(cmp.Or(response.Status, status))
