@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"goblins-secrets/infra/sam/ministack"
+	"goblins-secrets/infra/smoke/checks"
 	"goblins-secrets/pkg/gateway"
 )
 
@@ -59,6 +60,14 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 	part("first account", func(t *testing.T) { kept = firstAccount(t, c, sam) })
 	tests := newSuite(t, c)
 	part("end-to-end suite", func(t *testing.T) { tests.mustPass(t, c.stack(t), ".", skipped()) })
+	part("smoke", func(t *testing.T) {
+		var out strings.Builder
+		err := checks.Run(t.Context(), c.url(c.stack(t)), kept.account.APIKey, &out)
+		if err != nil || strings.Contains(out.String(), kept.account.APIKey) {
+			t.Errorf("make smoke = %v\n%s", err, &out)
+		}
+		t.Log(out.String())
+	})
 	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
 	sam = sam.packed(t, c)
 	part("a release", func(t *testing.T) { release(t, c, sam) })

@@ -74,6 +74,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		return // the client is gone
 	}
+	if g.template.CompressFrom >= 0 && r.Header.Get("Content-Encoding") == "gzip" {
+		if body, err = decompressed(body); err != nil {
+			g.respond(w, "BAD_REQUEST_BODY", http.StatusBadRequest)
+			return
+		}
+		r.Header.Del("Content-Encoding")
+	}
 	match, ok := g.routes.match(r.Method, r.URL.EscapedPath())
 	if !ok {
 		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)

@@ -3,6 +3,8 @@ package apigw
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +16,20 @@ func acceptsGzip(h http.Header) bool {
 		name, parameter, _ := strings.Cut(coding, ";")
 		return strings.EqualFold(strings.TrimSpace(name), "gzip") && strings.ReplaceAll(parameter, " ", "") != "q=0"
 	})
+}
+
+// decompressed returns a request's body that was sent as gzip. API Gateway decompresses requests when it
+// compresses answers.
+func decompressed(body []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(z, maxPayload+1))
+	if err == nil && len(plain) > maxPayload {
+		err = errors.New("the body is too large")
+	}
+	return plain, err
 }
 
 // compressor buffers a whole answer, then compresses it if it is large enough, as API
