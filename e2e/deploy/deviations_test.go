@@ -55,6 +55,7 @@ var deviations = []struct{ what, instead, skip string }{
 		instead: "redeploy-secrets requeues failures; template_test.go reads the mapping, and infra/local/stream implements it",
 	},
 	{what: "its CreateSecret draws the id of the first version itself", instead: "package ministack fixes that"},
+	{what: "IAM: aws:PrincipalArn of a role's session is the session's ARN", instead: "package ministack makes it the role's, as AWS documents"},
 	{
 		what:    "its Secrets Manager has no quota of versions, no limit of size, no delay, and uses no key",
 		instead: "pkg/awssm is tested on a strict one; BundleKeyArn is read as text",

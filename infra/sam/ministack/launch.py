@@ -1,9 +1,14 @@
-# Runs ministack with one fix: the version that CreateSecret creates has the caller's idempotency token
-# as its id, as in AWS. A caller that lost the answer then still knows the id.
+# Runs ministack with two fixes:
+#
+# - The version that CreateSecret creates has the caller's idempotency token as its id, as in AWS. A caller
+#   that lost the answer then still knows the id.
+# - The condition key aws:PrincipalArn of a role's session is the role's ARN with its path, as in AWS, and
+#   not the session's.
 import sys
 
 from ministack.app import main
-from ministack.services import secretsmanager
+from ministack.core import iam_evaluator
+from ministack.services import iam, secretsmanager
 
 create = secretsmanager._create_secret
 
@@ -20,4 +25,18 @@ def create_secret(data):
 
 
 secretsmanager._create_secret = create_secret
+
+resolve = iam_evaluator._resolve_condition_key
+
+
+def resolve_condition_key(key, context):
+    value = resolve(key, context)
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in value:
+        name = iam_evaluator._role_name_from_assumed_arn(value)
+        role = iam._roles.get_scoped(context.principal_account, None, name)
+        return role["Arn"]
+    return value
+
+
+iam_evaluator._resolve_condition_key = resolve_condition_key
 sys.exit(main())
