@@ -165,12 +165,21 @@ func (r *run) redacted(body string) string {
 	return strings.TrimSpace(body[:min(len(body), 200)])
 }
 
+// link is a link of an answer as this run can follow it. Behind an emulator without TLS the product takes
+// the scheme for that of API Gateway.
+func (r *run) link(address string) string {
+	if plain, ok := strings.CutPrefix(address, "https://"); ok && r.emulated && strings.HasPrefix(r.url, "http://") {
+		return "http://" + plain
+	}
+	return address
+}
+
 func (r *run) createSecret() error {
 	made, err := r.want(201, "POST", r.url+"/api/secrets/", fmt.Sprintf(`{"name": %q}`, r.name))
 	if err != nil {
 		return err
 	}
-	r.secret, r.id = made.header.Get("Location"), fmt.Sprint(made.object["id"])
+	r.secret, r.id = r.link(made.header.Get("Location")), fmt.Sprint(made.object["id"])
 	if !strings.HasPrefix(r.secret, r.url+"/api/secrets/") {
 		r.secret = r.url + "/api/secrets/" + r.id + "/"
 		return fmt.Errorf("its Location is not below the API's address: %s", made.header.Get("Location"))
@@ -195,6 +204,7 @@ func (r *run) list() error {
 			}
 		}
 		next, _ := read.object["next"].(string)
+		next = r.link(next)
 		if next != "" && !strings.HasPrefix(next, r.url+"/") {
 			return fmt.Errorf("the link to the next page is not below the API's address: %s", next)
 		}
