@@ -165,11 +165,11 @@ func (r *run) redacted(body string) string {
 	return strings.TrimSpace(body[:min(len(body), 200)])
 }
 
-// link is a link of an answer as this run can follow it. Behind an emulator without TLS the product takes
-// the scheme for that of API Gateway.
+// link is a link of an answer as this run can follow it. An emulator's address is not the one that the
+// product builds links from: API Gateway's, by HTTPS.
 func (r *run) link(address string) string {
-	if plain, ok := strings.CutPrefix(address, "https://"); ok && r.emulated && strings.HasPrefix(r.url, "http://") {
-		return "http://" + plain
+	if _, path, ok := strings.Cut(address, "/api/"); ok && r.emulated {
+		return r.url + "/api/" + path
 	}
 	return address
 }
