@@ -94,7 +94,7 @@ fi
 [ "$only" != build ] || exit 0
 
 parameters=$(overrides)
-release=$(git rev-parse --short=12 HEAD 2>/dev/null || echo untracked)$([ -z "$(git status --porcelain)" ] || echo -dirty)-$(printf '%s %s' "$parameters" "$architecture" | sha256sum | cut -c1-6)
+release=$(git rev-parse --short=12 HEAD 2>/dev/null || echo untracked)$([ -z "$(git status --porcelain -- . ":!samconfig.toml")" ] || echo -dirty)-$(printf '%s %s' "$parameters" "$architecture" | sha256sum | cut -c1-6)
 "$sam" deploy --config-env "$environment" ${guided:+"$guided"} "$@" \
   --parameter-overrides "$parameters Architecture=$architecture BuiltFor=$architecture Release=$release"
 
