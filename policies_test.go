@@ -124,8 +124,8 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		"Authorizer":    checked(managed(func(m *secrets.Manager) error { _, err := m.Authenticate(ctx, "Bearer "+made.Key); return err })),
 		"CreateAccount": checked(managed(func(m *secrets.Manager) error { _, err := m.CreateAccount(ctx, secrets.Text("second")); return err })),
 		"CreateItem": managed(func(m *secrets.Manager) error {
-			if _, err := m.CreateItem(ctx, c, def, item("", "")); err == nil { // reads the secret
-				t.Error("a blank key was accepted")
+			if _, err := m.CreateItem(ctx, c, def, item("NEWER", "")); err == nil { // looks for the key
+				t.Error("a blank value was accepted")
 			}
 			_, err := m.CreateItem(ctx, c, def, item("NEW", "value"))
 			return err
@@ -156,10 +156,10 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		"DeleteService": managed(func(m *secrets.Manager) error { return m.DeleteService(ctx, c, leaving.ID.String()) }),
 		"GetService":    managed(func(m *secrets.Manager) error { _, err := m.Service(ctx, c, moving.ID.String()); return err }),
 		"ListServices": managed(func(m *secrets.Manager) error {
-			if _, err := m.ListServices(ctx, c, "", secrets.Cursor{}, 10); err != nil {
+			if _, err := m.ListServices(ctx, c, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 10); err != nil {
 				return err
 			}
-			_, err := m.ListServices(ctx, c, def, secrets.Cursor{}, 10)
+			_, err := m.ListServices(ctx, c, secrets.Field{}, secrets.Text(def), secrets.Cursor{}, 10)
 			return err
 		}),
 		"UpdateService": managed(func(m *secrets.Manager) error {
@@ -215,10 +215,17 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			}
 			return nil
 		}),
-		"GetBudget":    managed(func(m *secrets.Manager) error { _, err := m.Budget(ctx, c); return err }),
-		"GetSecret":    managed(func(m *secrets.Manager) error { _, err := m.Secret(ctx, c, def); return err }),
-		"ListItems":    managed(func(m *secrets.Manager) error { _, err := m.ListItems(ctx, c, def, secrets.Cursor{}, 10); return err }),
-		"ListSecrets":  managed(func(m *secrets.Manager) error { _, err := m.ListSecrets(ctx, c, secrets.Cursor{}, 10); return err }),
+		"GetBudget": managed(func(m *secrets.Manager) error { _, err := m.Budget(ctx, c); return err }),
+		"GetSecret": managed(func(m *secrets.Manager) error { _, err := m.Secret(ctx, c, def); return err }),
+		"ListItems": managed(func(m *secrets.Manager) error {
+			_, err := m.ListItems(ctx, c, def, secrets.Field{}, secrets.Cursor{}, 10)
+			_, oneErr := m.ListItems(ctx, c, def, secrets.Text("KEY"), secrets.Cursor{}, 10)
+			return errors.Join(err, oneErr)
+		}),
+		"ListSecrets": managed(func(m *secrets.Manager) error {
+			_, err := m.ListSecrets(ctx, c, secrets.Field{}, secrets.Cursor{}, 10)
+			return err
+		}),
 		"PurgeSecrets": checked(managed(func(m *secrets.Manager) error { _, err := m.PurgeSecrets(ctx); return err })),
 		"UpdateItem": managed(func(m *secrets.Manager) error {
 			_, err := m.UpdateItem(ctx, c, def, it.ID.String(), item("RENAMED", "rotated"))
@@ -262,7 +269,7 @@ func deliverAllWays(
 	attach := func() error { _, err := m.CreateService(ctx, c, using("user", id)); return err }
 	var used secrets.Page[secrets.Service]
 	detach := func() error {
-		if used, err = m.ListServices(ctx, c, id, secrets.Cursor{}, 10); err != nil {
+		if used, err = m.ListServices(ctx, c, secrets.Field{}, secrets.Text(id), secrets.Cursor{}, 10); err != nil {
 			return err
 		}
 		return m.DeleteService(ctx, c, used.Results[0].ID.String())

@@ -20,6 +20,10 @@ const (
 	null     = "This field may not be null."
 	noString = "Not a valid string."
 	tooLong  = "Ensure this field has no more than 255 characters."
+	longKey  = "Ensure this field has no more than 253 characters."
+	control  = "Control characters are not allowed."
+	unseen   = "Enter a name with visible characters."
+	dots     = "Enter a valid key: a dot alone, and two dots at the beginning, are not allowed."
 	hasNUL   = "Null characters are not allowed."
 	badKey   = "Enter a valid key: letters, digits, dots, underscores and hyphens only."
 )
@@ -48,14 +52,14 @@ var texts = []field{
 	{name: "float by exponent", in: `25e-1`, out: `"2.5"`},
 	{name: "large float below the exponent", in: `1e15`, out: `"1000000000000000.0"`},
 	{name: "small float", in: `0.00001`, out: `"1e-05"`},
-	{name: "255", in: `"<repeat:n:255>"`, out: `"<repeat:n:255>"`},
-	{name: "256", in: `"<repeat:n:256>"`, faults: []string{tooLong}},
-	{name: "255 after trimming", in: `" <repeat:m:255> "`, out: `"<repeat:m:255>"`},
-	{name: "integer of 256 digits", in: `<repeat:7:256>`, faults: []string{tooLong}},
 }
 
 // names are the rules for names only.
 var names = []field{
+	{name: "255", in: `"<repeat:n:255>"`, out: `"<repeat:n:255>"`},
+	{name: "256", in: `"<repeat:n:256>"`, faults: []string{tooLong}},
+	{name: "255 after trimming", in: `" <repeat:m:255> "`, out: `"<repeat:m:255>"`},
+	{name: "integer of 256 digits", in: `<repeat:7:256>`, faults: []string{tooLong}},
 	{name: "large float", in: `1e16`, out: `"1e+16"`},
 	{name: "huge float", in: `1.5e300`, out: `"1.5e+300"`},
 	{name: "NUL only", in: `"\u0000"`, faults: []string{hasNUL}},
@@ -64,11 +68,17 @@ var names = []field{
 	{name: "255 emoji", in: `"<repeat:😀:255>"`, out: `"<repeat:😀:255>"`},
 	{name: "255 emoji, escaped", in: `"<repeat:\ud83d\ude01:255>"`, out: `"<repeat:😁:255>"`},
 	{name: "256 emoji", in: `"<repeat:😀:256>"`, faults: []string{tooLong}},
-	{name: "zero-width space only", in: `"\u200b"`, out: "\"\u200b\""},
-	{name: "inner white space", in: `"a  b\tc"`, out: `"a  b\tc"`},
-	{name: "inner newline", in: `"a\nb"`, out: `"a\nb"`},
+	{name: "zero-width space only", in: `"\u200b"`, faults: []string{unseen}},
+	{name: "nothing visible", in: `"\u200b \u2800\u3164\u034f\ufe0f\u00ad\ufeff\u202e"`, faults: []string{unseen}},
+	{name: "visible between invisible", in: `"\u200bx\ufe0f"`, out: "\"\u200bx\ufe0f\""},
+	{name: "inner white space", in: `"a  b\u00a0\u3000c"`, out: "\"a  b\u00a0\u3000c\""},
+	{name: "inner newline", in: `"a\nb"`, faults: []string{control}},
+	{name: "inner tab", in: `"a\tb"`, faults: []string{control}},
+	{name: "C1 control", in: `"a\u0085b"`, faults: []string{control}},
+	{name: "control characters only", in: `"\u0001\u007f"`, faults: []string{control}},
+	{name: "256, control and NUL", in: `"<repeat:n:256>\u0001\u0000"`, faults: []string{tooLong, control, hasNUL}},
 	{name: "HTML", in: `"<a href=\"x\">&'</a>"`, out: `"<a href=\"x\">&'</a>"`},
-	{name: "control characters", in: `"a\u0001\u001bb\u007f"`, out: "\"a\\u0001\\u001bb\x7f\""},
+	{name: "control characters", in: `"a\u0001\u001bb\u007f"`, faults: []string{control}},
 	{name: "line separators", in: `"a\u2028b\u2029c"`, out: `"a\u2028b\u2029c"`},
 	{name: "slash", in: `"a\/b"`, out: `"a/b"`},
 	{name: "backslash", in: `"a\\b"`, out: `"a\\b"`},
@@ -85,7 +95,15 @@ var names = []field{
 // keys are the rules for keys only.
 var keys = []field{
 	{name: "all that is allowed", in: `"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"`, out: `"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"`},
-	{name: "one character", in: `"."`, out: `"."`},
+	{name: "one character", in: `"-"`, out: `"-"`},
+	{name: "one dot", in: `"."`, faults: []string{dots}},
+	{name: "two dots", in: `".."`, faults: []string{dots}},
+	{name: "two dots first", in: `" ..x"`, faults: []string{dots}},
+	{name: "one dot first, two later", in: `".x..y.."`, out: `".x..y.."`},
+	{name: "253", in: `"<repeat:n:253>"`, out: `"<repeat:n:253>"`},
+	{name: "254", in: `"<repeat:n:254>"`, faults: []string{longKey}},
+	{name: "253 after trimming", in: `" <repeat:m:253> "`, out: `"<repeat:m:253>"`},
+	{name: "integer of 254 digits", in: `<repeat:7:254>`, faults: []string{longKey}},
 	{name: "large float has a plus", in: `1e16`, faults: []string{badKey}},
 	{name: "inner space", in: `"a b"`, faults: []string{badKey}},
 	{name: "inner newline", in: `"a\nb"`, faults: []string{badKey}},
@@ -98,7 +116,7 @@ var keys = []field{
 	{name: "zero-width space", in: `"\u200b"`, faults: []string{badKey}},
 	{name: "emoji", in: `"🔑"`, faults: []string{badKey}},
 	{name: "dollar", in: `"$A"`, faults: []string{badKey}},
-	{name: "256 of something else", in: `"<repeat:é:256>"`, faults: []string{tooLong, badKey}},
+	{name: "254 of something else", in: `"<repeat:é:254>"`, faults: []string{longKey, badKey}},
 }
 
 // check tests one field on the routes that accept it: create and update send requests with

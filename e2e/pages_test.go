@@ -146,7 +146,7 @@ func TestPagesCoverTheListInBothDirections(t *testing.T) {
 			t.Errorf("%v = %s, then %s", a, a.body, b.body)
 		}
 		// Links keep the requested page size.
-		p := c.get(t, items+"?page_size=2&x=%26%20%E2%82%AC").page(t)
+		p := c.get(t, items+"?page_size=2").page(t)
 		u, err := url.Parse(*p.Next)
 		if err != nil {
 			t.Fatal(err)

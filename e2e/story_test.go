@@ -174,7 +174,7 @@ func TestSecretsAndItemsFromCreationToDeletion(t *testing.T) {
 			{name: "items/create with key of another secret's", request: "POST /api/secrets/{S3}/items/", body: `{"key":"API_KEY","value":"other"}`,
 				status: 201, want: itemObject("{J1}", "{S3}", "API_KEY")},
 			{name: "items/create with key of 256", request: "POST /api/secrets/{S1}/items/", body: `{"key":"<repeat:k:256>","value":"x"}`,
-				status: 400, want: `{"key":["Ensure this field has no more than 255 characters."]}`},
+				status: 400, want: `{"key":["Ensure this field has no more than 253 characters."]}`},
 			{name: "items/create with number as key", request: "POST /api/secrets/{S1}/items/", body: `{"key":7,"value":"8.5"}`,
 				status: 201, want: itemObject("{I7}", "{S1}", "7")},
 			{name: "items/get with number as key", request: "GET /api/secrets/{S1}/items/{I7}/",

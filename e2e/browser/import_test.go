@@ -68,7 +68,7 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 		Problem    string `json:",omitempty"`
 	}
 	const (
-		badKey   = "A key has 1 to 255 letters, digits, dots, underscores and hyphens."
+		badKey   = `A key has 1 to 253 letters, digits, dots, underscores and hyphens. It is not ".", and does not begin with "..".`
 		noValue  = "The value is empty."
 		noneSuch = "This line is not KEY=value."
 	)
@@ -102,6 +102,9 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 		"=b":                                   {{1, "", "", noneSuch}},
 		"A B=c":                                {{1, "", "", noneSuch}},
 		"A\u00e9=b":                            {{1, "A\u00e9", "b", badKey}},
+		".=b":                                  {{1, ".", "b", badKey}},
+		"..A=b":                                {{1, "..A", "b", badKey}},
+		".A..=b":                               good(".A..", "b"),
 		"<b>=c":                                {{1, "<b>", "c", badKey}},
 		"A='b":                                 {{1, "A", "", "The quote ' is not closed."}},
 		"A='b\nC=d":                            {{1, "A", "", "The quote ' is not closed."}, {2, "C", "d", ""}},

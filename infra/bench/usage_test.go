@@ -126,6 +126,7 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 		return err
 	})
 	c.record("`list-secrets`, 3 secrets", c.serve(httpapi.ListSecrets, request{want: 200}))
+	named := c.record("`list-secrets`, by name", c.serve(httpapi.ListSecrets, request{query: "name=listed", want: 200}))
 	c.record("`create-secret`", c.serve(httpapi.CreateSecret, request{body: `{"name":"new"}`, want: 201}))
 	c.record("`get-secret`", c.serve(httpapi.GetSecret, request{secret: secret, want: 200}))
 	c.record("`update-secret`", c.serve(httpapi.UpdateSecret, request{secret: secret, body: `{"name":"renamed"}`, want: 200}))
@@ -133,6 +134,7 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	c.record("`delete-secret`, empty", c.serve(httpapi.DeleteSecret, request{secret: empty, want: 204}))
 	c.record("`delete-secret`, with 10 items", c.serve(httpapi.DeleteSecret, request{secret: doomed, want: 204}))
 	list := c.record("`list-items`, 100 items", c.serve(httpapi.ListItems, request{secret: secret, want: 200}))
+	c.record("`list-items`, by key", c.serve(httpapi.ListItems, request{secret: secret, query: "key=KEY_001", want: 200}))
 	newItem := `{"key":"KEY_NEW",` + newValue[1:]
 	c.record("`create-item`", c.serve(httpapi.CreateItem, request{secret: secret, body: newItem, want: 201}))
 	stored := request{secret: secret, item: item, want: 200}
@@ -154,6 +156,7 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	goal(t, "read units of a reveal", reveal.Reads, 2)
 	goal(t, "KMS calls of a reveal", reveal.Of("KMS"), 1)
 	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")
+	goal(t, "calls of a list by name", named.String(), "2 GetItem")
 	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
 }
 
@@ -286,12 +289,13 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 	checker := c.table.Checker(t, c.usage.Count)
 	c.record("`check-bundles`, 1 bundle, a new round", func() error { _, _, err := checker.Check(t.Context()); return err })
 	c.record("`check-bundles`, none to look at", func() error { _, _, err := checker.Check(t.Context()); return err })
-	services, err := c.setup.ListServices(t.Context(), c.caller, "", secrets.Cursor{}, 10)
+	services, err := c.setup.ListServices(t.Context(), c.caller, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	one, other := services.Results[0].ID.String(), services.Results[1].ID.String()
 	c.record("`list-services`, 2 services", c.serve(httpapi.ListServices, request{want: 200}))
+	c.record("`list-services`, by name", c.serve(httpapi.ListServices, request{query: "name=one", want: 200}))
 	c.record("`get-service`", c.serve(httpapi.GetService, request{service: one, want: 200}))
 	c.record("`update-service`, a new image", c.serve(httpapi.UpdateService, request{service: one, body: `{"image":"app:2"}`, want: 200}))
 	c.record("`delete-service`", c.serve(httpapi.DeleteService, request{service: other, want: 204}))

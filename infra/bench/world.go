@@ -118,6 +118,7 @@ type request struct {
 	method       string
 	secret, item string
 	service      string
+	query        string
 	body         string
 	want         int
 }
@@ -125,7 +126,7 @@ type request struct {
 // ready prepares the request and returns the call.
 func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (call func() error) {
 	r := httptest.NewRequestWithContext(httpapi.WithCaller(ctx, c), q.method,
-		"https://api.example.com/prod/api/secrets/", strings.NewReader(q.body))
+		"https://api.example.com/prod/api/secrets/?"+q.query, strings.NewReader(q.body))
 	r.Header.Set("Content-Type", "application/json")
 	r.SetPathValue("secret_id", q.secret)
 	r.SetPathValue("item_id", q.item)

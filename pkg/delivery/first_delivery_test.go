@@ -102,7 +102,7 @@ func TestUsedSecretsAreDelivered(t *testing.T) {
 	b.checkDelivered("attached again")
 
 	// None of this was a reveal.
-	page, err := d.manager.ListItems(t.Context(), d.caller, b.id.String(), secrets.Cursor{}, 100)
+	page, err := d.manager.ListItems(t.Context(), d.caller, b.id.String(), secrets.Field{}, secrets.Cursor{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -332,7 +332,7 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 	watching.Wait()
 
 	for _, b := range bundles {
-		page, err := d.manager.ListItems(t.Context(), d.caller, b.id.String(), secrets.Cursor{}, 1000)
+		page, err := d.manager.ListItems(t.Context(), d.caller, b.id.String(), secrets.Field{}, secrets.Cursor{}, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,6 +39,20 @@ func (s *Store) Items(ctx context.Context, account, secret uuid.UUID, from secre
 		itemRow.item)
 }
 
+// ItemsWithKey implements secrets.Items.
+func (s *Store) ItemsWithKey(ctx context.Context, account, secret uuid.UUID, text string) (found []secrets.Item, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { _, err := get[secretRow](ctx, s, secretKey(account, secret)); return err })
+	g.Go(func() (err error) {
+		found, err = owned(ctx, s, itemKeyKey(account, secret, text),
+			func(id uuid.UUID) key { return itemKey(account, secret, id) },
+			itemRow.item, func(x secrets.Item) bool { return x.Key == text })
+		return err
+	})
+	err = g.Wait()
+	return found, err
+}
+
 // CreateItem implements secrets.Items.
 func (s *Store) CreateItem(ctx context.Context, c secrets.Change, it secrets.Item, sealed []byte, ev secrets.Event) error {
 	return s.transact(ctx, ev, append(s.change(c, ev),

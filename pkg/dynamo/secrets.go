@@ -2,6 +2,8 @@ package dynamo
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -31,6 +33,41 @@ func (s *Store) Secrets(ctx context.Context, account uuid.UUID, from secrets.Cur
 			return page[secretRow](ctx, s, accountPK(account), secretPrefix, from, limit)
 		},
 		secretRow.secret)
+}
+
+// SecretsNamed implements secrets.Secrets.
+func (s *Store) SecretsNamed(ctx context.Context, account uuid.UUID, name string) ([]secrets.Secret, error) {
+	return owned(ctx, s, secretNameKey(account, name),
+		func(id uuid.UUID) key { return secretKey(account, id) },
+		secretRow.secret, func(x secrets.Secret) bool { return x.Name == name })
+}
+
+// owned reads the row whose id a marker of a name or key has, if both exist: two reads. Between them the row
+// can get another name, and then has is false.
+func owned[R, T any](ctx context.Context, s *Store, marker key, at func(id uuid.UUID) key, convert func(R) (T, error), has func(T) bool) ([]T, error) {
+	taken, err := get[markerRow](ctx, s, marker)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.Parse(taken.Owner)
+	if err != nil {
+		return nil, fmt.Errorf("owner of a marker: %w", err)
+	}
+	row, err := get[R](ctx, s, at(id))
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	x, err := convert(row)
+	if err != nil || !has(x) {
+		return nil, err
+	}
+	return []T{x}, nil
 }
 
 // list counts and reads in parallel, and converts the rows.

@@ -1,6 +1,8 @@
 package dynamo_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"testing"
 
@@ -61,4 +63,38 @@ func TestSecretNamesAreUnique(t *testing.T) {
 		t.Errorf("DeleteSecret = %v", err)
 	}
 	f.Check(t)
+}
+
+// A name leads to its secret by two reads. Between them the secret may get another name or be deleted; then
+// nothing is found.
+func TestNamesLeadToTheirObjects(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := t.Context()
+	it := f.newItem(t, "API_KEY")
+	w := f.newService(t, "app", f.secret.ID)
+	secret := f.read(t, f.secret.ID)
+	found, err := f.store.SecretsNamed(ctx, f.account, f.secret.Name)
+	if diff := cmp.Diff([]secrets.Secret{secret}, found); err != nil || diff != "" {
+		t.Errorf("SecretsNamed: %v (-want +got):\n%s", err, diff)
+	}
+	items, err := f.store.ItemsWithKey(ctx, f.account, f.secret.ID, "API_KEY")
+	if diff := cmp.Diff([]secrets.Item{it}, items); err != nil || diff != "" {
+		t.Errorf("ItemsWithKey: %v (-want +got):\n%s", err, diff)
+	}
+	services, err := f.store.ServicesNamed(ctx, f.account, "app")
+	if diff := cmp.Diff([]secrets.Service{w}, services); err != nil || diff != "" {
+		t.Errorf("ServicesNamed: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := f.store.ItemsWithKey(ctx, f.account, newID(), "API_KEY"); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("ItemsWithKey(no secret) = %v, want ErrNotFound", err)
+	}
+	// What a reader sees that comes between a marker and its row.
+	for name, owner := range map[string]string{"renamed": f.secret.ID.String(), "deleted": newID().String()} {
+		sum := sha256.Sum256([]byte(name))
+		put(t, f.Table, map[string]any{"PK": "ACCOUNT#" + f.account.String(), "SK": "NAME#" + hex.EncodeToString(sum[:]), "owner": owner})
+		if found, err := f.store.SecretsNamed(ctx, f.account, name); err != nil || len(found) > 0 {
+			t.Errorf("SecretsNamed(%s) = %v, %v, want none", name, found, err)
+		}
+	}
 }

@@ -30,6 +30,13 @@ func (s *Store) Services(ctx context.Context, account uuid.UUID, from secrets.Cu
 		serviceRow.service)
 }
 
+// ServicesNamed implements secrets.Services.
+func (s *Store) ServicesNamed(ctx context.Context, account uuid.UUID, name string) ([]secrets.Service, error) {
+	return owned(ctx, s, serviceNameKey(account, name),
+		func(id uuid.UUID) key { return serviceKey(account, id) },
+		serviceRow.service, func(x secrets.Service) bool { return x.Name == name })
+}
+
 // ServicesUsing implements secrets.Services.
 func (s *Store) ServicesUsing(ctx context.Context, account, secret uuid.UUID, from secrets.Cursor, limit int) ([]secrets.Service, int, error) {
 	return list(ctx,

@@ -18,8 +18,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,9 +45,9 @@ type answer struct {
 	body   any // nil: none
 }
 
-// handle adapts an operation to a handler. It is the only place that finds the caller
-// and encodes responses and errors.
-func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller) (answer, error)) http.Handler {
+// handle adapts an operation to a handler. It is the only place that finds the caller, checks the query,
+// and encodes responses and errors. parameters are the query's that the operation reads, sorted.
+func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller) (answer, error), parameters ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -55,6 +58,10 @@ func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller
 		c, ok := r.Context().Value(callerKey{}).(secrets.Caller)
 		if !ok {
 			fail(m, w, r, secrets.ErrUnauthenticated)
+			return
+		}
+		if err := checkQuery(r.URL.Query(), parameters); err != nil {
+			fail(m, w, r, err)
 			return
 		}
 		a, err := operation(r, c)
@@ -95,6 +102,28 @@ func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
 
 func noContent() answer { return answer{status: http.StatusNoContent} }
 
+// checkQuery refuses parameters that are unknown or repeated. With a filter that is ignored, a script would
+// take the first object of a list for the one that it asked for.
+func checkQuery(query url.Values, known []string) error {
+	unknown := "Unknown parameter. This route has none."
+	if len(known) > 0 {
+		unknown = "Unknown parameter. Known: " + strings.Join(known, ", ") + "."
+	}
+	var faults secrets.Invalid
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		switch {
+		case !slices.Contains(known, name):
+			faults = append(faults, secrets.Fault{Field: name, Messages: []string{unknown}})
+		case len(query[name]) > 1:
+			faults = append(faults, secrets.Fault{Field: name, Messages: []string{"This parameter may be given only once."}})
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return faults
+}
+
 const (
 	defaultPageSize = 100
 	maxPageSize     = 1000
@@ -108,27 +137,45 @@ type pageBody[T any] struct {
 	Results  []T     `json:"results"`
 }
 
-// listPage answers with the page that the request asks for.
-func listPage[T, B any](r *http.Request, list func(from secrets.Cursor, size int) (secrets.Page[T], error), body func(T) B) (answer, error) {
-	var from secrets.Cursor
-	query := r.URL.Query()
-	if text := query.Get("cursor"); text != "" {
-		var err error
-		if from, err = secrets.ParseCursor(text); err != nil {
+// listing is a GET of a list, a page at a time. The parameter one selects at most one object, by its name or
+// key; filters are further parameters.
+func listing[T, B any](
+	m *secrets.Manager, list func(r *http.Request, c secrets.Caller, one secrets.Field, from secrets.Cursor, size int) (secrets.Page[T], error),
+	body func(T) B, one string, filters ...string,
+) http.Handler {
+	parameters := slices.Sorted(slices.Values(append([]string{"cursor", one, "page_size"}, filters...)))
+	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+		query := r.URL.Query()
+		if query.Has(one) && query.Has("cursor") {
+			return answer{}, secrets.Invalid{{Field: "cursor", Messages: []string{"A cursor does not go with " + one + "."}}}
+		}
+		var from secrets.Cursor
+		if text := query.Get("cursor"); text != "" {
+			var err error
+			if from, err = secrets.ParseCursor(text); err != nil {
+				return answer{}, err
+			}
+		}
+		page, err := list(r, c, parameter(query, one), from, pageSize(query.Get("page_size")))
+		if err != nil {
 			return answer{}, err
 		}
+		b := pageBody[B]{
+			Count: page.Count, Next: link(r, page.Next), Previous: link(r, page.Previous), Results: make([]B, len(page.Results)),
+		}
+		for i, x := range page.Results {
+			b.Results[i] = body(x)
+		}
+		return ok(b), nil
+	}, parameters...)
+}
+
+// parameter is a query parameter as a field.
+func parameter(query url.Values, name string) secrets.Field {
+	if !query.Has(name) {
+		return secrets.Field{}
 	}
-	page, err := list(from, pageSize(query.Get("page_size")))
-	if err != nil {
-		return answer{}, err
-	}
-	b := pageBody[B]{
-		Count: page.Count, Next: link(r, page.Next), Previous: link(r, page.Previous), Results: make([]B, len(page.Results)),
-	}
-	for i, x := range page.Results {
-		b.Results[i] = body(x)
-	}
-	return ok(b), nil
+	return secrets.Text(query.Get(name))
 }
 
 // pageSize reads ?page_size=. A value that is not a positive number falls back to the

@@ -38,13 +38,12 @@ func itemInput(r *http.Request) secrets.ItemInput {
 	return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value"), Err: err}
 }
 
-// ListItems is GET /api/secrets/{secret_id}/items/. Values are masked.
+// ListItems is GET /api/secrets/{secret_id}/items/; with ?key=, only the one with that key. Values are
+// masked.
 func ListItems(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
-		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
-			return m.ListItems(r.Context(), c, r.PathValue("secret_id"), from, size)
-		}, newItemBody)
-	})
+	return listing(m, func(r *http.Request, c secrets.Caller, key secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
+		return m.ListItems(r.Context(), c, r.PathValue("secret_id"), key, from, size)
+	}, newItemBody, "key")
 }
 
 // CreateItem is POST /api/secrets/{secret_id}/items/.

@@ -46,13 +46,11 @@ func secretInput(r *http.Request) secrets.SecretInput {
 	return secrets.SecretInput{Name: b.text("name"), Err: err}
 }
 
-// ListSecrets is GET /api/secrets/.
+// ListSecrets is GET /api/secrets/; with ?name=, only the one with that name.
 func ListSecrets(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
-		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
-			return m.ListSecrets(r.Context(), c, from, size)
-		}, newSecretBody(m))
-	})
+	return listing(m, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
+		return m.ListSecrets(r.Context(), c, name, from, size)
+	}, newSecretBody(m), "name")
 }
 
 // CreateSecret is POST /api/secrets/.

@@ -38,14 +38,12 @@ func serviceInput(r *http.Request) secrets.ServiceInput {
 	}
 }
 
-// ListServices is GET /api/services/; with ?secret=, only those that use that secret.
+// ListServices is GET /api/services/; with ?name=, only the one with that name; with ?secret=, only those that
+// use that secret.
 func ListServices(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
-		secret := r.URL.Query().Get("secret")
-		return listPage(r, func(from secrets.Cursor, size int) (secrets.Page[secrets.Service], error) {
-			return m.ListServices(r.Context(), c, secret, from, size)
-		}, newServiceBody)
-	})
+	return listing(m, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Service], error) {
+		return m.ListServices(r.Context(), c, name, parameter(r.URL.Query(), "secret"), from, size)
+	}, newServiceBody, "name", "secret")
 }
 
 // CreateService is POST /api/services/.

@@ -23,7 +23,7 @@ func TestAccountBeginsWithDefaultSecret(t *testing.T) {
 	if made.Account.Name != "first" {
 		t.Errorf("account is named %q, want it trimmed", made.Account.Name)
 	}
-	page, err := m.ListSecrets(t.Context(), c, secrets.Cursor{}, 10)
+	page, err := m.ListSecrets(t.Context(), c, secrets.Field{}, secrets.Cursor{}, 10)
 	if err != nil || page.Count != 1 || len(page.Results) != 1 || page.Results[0].Name != "Default" || !page.Results[0].IsDefault {
 		t.Errorf("a new account has %+v, %v, want its default secret", page, err)
 	}

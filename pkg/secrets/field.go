@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,7 +14,8 @@ import (
 )
 
 const (
-	maxNameLength  = 255       // code points, of names and keys
+	maxNameLength  = 255       // code points
+	maxKeyLength   = 253       // of a key of a Kubernetes secret
 	maxLabelLength = 63        // of a DNS label
 	maxImageLength = 512       // code points
 	maxValueSize   = 64 * 1024 // bytes of UTF-8
@@ -25,7 +27,10 @@ const (
 	msgRequired = "This field is required."
 	msgBlank    = "This field may not be blank."
 	msgNUL      = "Null characters are not allowed."
+	msgControl  = "Control characters are not allowed."
+	msgUnseen   = "Enter a name with visible characters."
 	msgBadKey   = "Enter a valid key: letters, digits, dots, underscores and hyphens only."
+	msgDots     = "Enter a valid key: a dot alone, and two dots at the beginning, are not allowed."
 	msgMask     = "This is the mask, not a value."
 	msgBadLabel = "Enter a valid name: lowercase letters, digits and hyphens only, with a letter or digit at both ends."
 	msgBadImage = "Enter a valid image reference."
@@ -94,7 +99,23 @@ func (f Field) check(rules func(text string) []string) []string {
 // name checks the name of a secret or account and returns it trimmed.
 func (f Field) name() (string, []string) {
 	f.text = trim(f.text)
-	return f.text, f.check(maxLength(maxNameLength))
+	return f.text, f.check(func(text string) []string {
+		messages := maxLength(maxNameLength)(text)
+		switch {
+		case strings.ContainsFunc(text, func(r rune) bool { return r != 0 && unicode.IsControl(r) }):
+			messages = append(messages, msgControl)
+		case strings.ContainsRune(text, 0): // check tells it
+		case !strings.ContainsFunc(text, visible):
+			messages = append(messages, msgUnseen)
+		}
+		return messages
+	})
+}
+
+// visible reports whether a character shows anything. Characters that are newer than Go's tables do.
+func visible(r rune) bool {
+	const blankBraille = '\u2800'
+	return r != blankBraille && !unicode.In(r, unicode.Z, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // optional checks a string that may be missing or null, and returns it trimmed.
@@ -147,12 +168,15 @@ func (f Field) port() (int, []string) {
 	return n, nil
 }
 
-// key checks the key of an item and returns it trimmed.
+// key checks the key of an item and returns it trimmed. All items of a secret can become keys of one
+// Kubernetes secret, so a key is one there.
 func (f Field) key() (string, []string) {
 	f.text = trim(f.text)
-	messages := f.check(maxLength(maxNameLength))
+	messages := f.check(maxLength(maxKeyLength))
 	if !keyPattern.MatchString(f.text) {
 		messages = append(messages, msgBadKey)
+	} else if f.text == "." || strings.HasPrefix(f.text, "..") {
+		messages = append(messages, msgDots)
 	}
 	return f.text, messages
 }
@@ -201,6 +225,22 @@ func (f *faults) err() error {
 		return nil
 	}
 	return f.invalid
+}
+
+// addTaken adds to the faults of other fields that the name or key in the first field is taken, if it is
+// found. Without other faults the write itself tells.
+func addTaken[T any](f *faults, field, message string, find func() ([]T, error)) error {
+	if len(f.invalid) == 0 || f.invalid[0].Field == field {
+		return nil
+	}
+	found, err := find()
+	if err != nil {
+		return fmt.Errorf("find by %s: %w", field, err)
+	}
+	if len(found) > 0 {
+		f.invalid = slices.Insert(f.invalid, 0, Fault{field, []string{message}})
+	}
+	return nil
 }
 
 func fault(field, message string) Invalid { return Invalid{{field, []string{message}}} }

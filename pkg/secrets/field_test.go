@@ -45,6 +45,14 @@ func (s *acceptingStore) CreateItem(_ context.Context, _ secrets.Change, _ secre
 	return nil
 }
 
+func (*acceptingStore) ItemsWithKey(context.Context, uuid.UUID, uuid.UUID, string) ([]secrets.Item, error) {
+	return nil, nil
+}
+
+func (*acceptingStore) ServicesNamed(context.Context, uuid.UUID, string) ([]secrets.Service, error) {
+	return nil, nil
+}
+
 func (*acceptingStore) CreateService(context.Context, secrets.Change, secrets.Service, int, secrets.Event) error {
 	return nil
 }
@@ -116,7 +124,12 @@ func (in inputs) service(field string, change func(*secrets.ServiceInput)) (secr
 }
 
 func TestNamesAndKeysAreChecked(t *testing.T) {
-	const tooLong = "Ensure this field has no more than 255 characters."
+	const (
+		tooLong = "Ensure this field has no more than 255 characters."
+		longKey = "Ensure this field has no more than 253 characters."
+		control = "Control characters are not allowed."
+		unseen  = "Enter a name with visible characters."
+	)
 	in := newInputs(t)
 	for _, tt := range []struct {
 		field     secrets.Field
@@ -128,17 +141,17 @@ func TestNamesAndKeysAreChecked(t *testing.T) {
 		{secrets.Malformed("Not a valid string."), "", []string{"Not a valid string."}, []string{"Not a valid string."}},
 		{secrets.Text(""), "", []string{msgBlank}, []string{msgBlank}},
 		{secrets.Text(" \t\r\n\v\f\u00a0\u2003\u001c\u001d\u001e\u001f\u0085"), "", []string{msgBlank}, []string{msgBlank}},
-		{secrets.Text("\u200b"), "\u200b", nil, []string{msgBadKey}},
+		{secrets.Text("\u200b"), "\u200b", []string{unseen}, []string{msgBadKey}},
 		{secrets.Text(" \x1cAPI_KEY\n"), "API_KEY", nil, nil},
 		{secrets.Text("a b"), "a b", nil, []string{msgBadKey}},
-		{secrets.Text("a\nb"), "a\nb", nil, []string{msgBadKey}},
+		{secrets.Text("a\nb"), "a\nb", []string{control}, []string{msgBadKey}},
 		{secrets.Text("A.b-c_9"), "A.b-c_9", nil, nil},
 		{secrets.Text("ключ"), "ключ", nil, []string{msgBadKey}},
-		{secrets.Text(strings.Repeat("k", 255)), strings.Repeat("k", 255), nil, nil},
-		{secrets.Text("\n" + strings.Repeat("k", 255) + " "), strings.Repeat("k", 255), nil, nil},
-		{secrets.Text(strings.Repeat("k", 256)), strings.Repeat("k", 256), []string{tooLong}, []string{tooLong}},
-		{secrets.Text(strings.Repeat("😀", 255)), strings.Repeat("😀", 255), nil, []string{msgBadKey}},
-		{secrets.Text(strings.Repeat("k", 256) + "\x00"), "", []string{tooLong, msgNUL}, []string{tooLong, msgNUL, msgBadKey}},
+		{secrets.Text(strings.Repeat("k", 255)), strings.Repeat("k", 255), nil, []string{longKey}},
+		{secrets.Text("\n" + strings.Repeat("k", 253) + " "), strings.Repeat("k", 253), nil, nil},
+		{secrets.Text(strings.Repeat("k", 256)), strings.Repeat("k", 256), []string{tooLong}, []string{longKey}},
+		{secrets.Text(strings.Repeat("😀", 255)), strings.Repeat("😀", 255), nil, []string{longKey, msgBadKey}},
+		{secrets.Text(strings.Repeat("k", 256) + "\x00"), "", []string{tooLong, msgNUL}, []string{longKey, msgNUL, msgBadKey}},
 	} {
 		text, messages := in.secretName(tt.field)
 		if diff := cmp.Diff(tt.name, messages); diff != "" || tt.name == nil && text != tt.text {

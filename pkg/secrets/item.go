@@ -51,6 +51,9 @@ type Items interface {
 	Item(ctx context.Context, account, secret, item uuid.UUID) (Secret, Item, error)
 	// Items reads a page like Secrets. ErrNotFound: the secret does not exist.
 	Items(ctx context.Context, account, secret uuid.UUID, from Cursor, limit int) (found []Item, count int, err error)
+	// ItemsWithKey reads the item of a secret with this key, if there is one. ErrNotFound: the secret does
+	// not exist.
+	ItemsWithKey(ctx context.Context, account, secret uuid.UUID, key string) (found []Item, err error)
 	// CreateItem: ErrExists when the key is taken.
 	CreateItem(ctx context.Context, c Change, it Item, sealed []byte, ev Event) error
 	// UpdateItem replaces old by updated, and the value's blob when the version differs.

@@ -10,12 +10,19 @@ import (
 
 const msgItemExists = "secret item with this key already exists."
 
-// ListItems returns a page of a secret's items, oldest first. It reads no values,
-// neither sealed nor open.
-func (m *Manager) ListItems(ctx context.Context, c Caller, secretID string, from Cursor, size int) (Page[Item], error) {
+// ListItems returns a page of a secret's items, oldest first. If a key is given, the page holds only the
+// item with that key. It reads no values, neither sealed nor open.
+func (m *Manager) ListItems(ctx context.Context, c Caller, secretID string, key Field, from Cursor, size int) (Page[Item], error) {
 	on, err := m.gate(ctx, c, List, ofSecret(secretID))
 	if err != nil {
 		return Page[Item]{}, err
+	}
+	if key.given {
+		text, messages := key.key()
+		if len(messages) > 0 {
+			return Page[Item]{}, Invalid{{"key", messages}}
+		}
+		return only(m.Store.ItemsWithKey(ctx, c.AccountID, on.secret, text))
 	}
 	found, count, err := m.Store.Items(ctx, c.AccountID, on.secret, from, size+1)
 	if err != nil {
@@ -36,7 +43,7 @@ func (m *Manager) CreateItem(ctx context.Context, c Caller, secretID string, in 
 		if err != nil {
 			return err
 		}
-		key, value, err := in.checkNew()
+		key, value, err := m.checkItem(ctx, in, Item{AccountID: c.AccountID, SecretID: secret.ID})
 		if err != nil {
 			return err
 		}
@@ -83,7 +90,7 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 		if err != nil {
 			return fmt.Errorf("read item: %w", err)
 		}
-		key, value, err := in.checkChange(old.Key)
+		key, value, err := m.checkItem(ctx, in, old)
 		if err != nil {
 			return err
 		}
@@ -144,36 +151,31 @@ func (m *Manager) DeleteItem(ctx context.Context, c Caller, secretID, itemID str
 	})
 }
 
-// checkNew checks the input for a new item: both fields are required.
-func (in ItemInput) checkNew() (string, Value, error) {
+// checkItem checks the input for an item. A new one has no id yet, and needs both fields; an old one keeps
+// what is not given.
+func (m *Manager) checkItem(ctx context.Context, in ItemInput, old Item) (key string, value Value, err error) {
 	if in.Err != nil {
 		return "", Value{}, in.Err
 	}
+	isNew := old.ID == uuid.Nil
 	var f faults
-	key, messages := in.Key.key()
-	f.add("key", messages)
-	value, messages := in.Value.value()
-	f.add("value", messages)
-	return key, value, f.err()
-}
-
-// checkChange checks the input for an existing item with oldKey.
-func (in ItemInput) checkChange(oldKey string) (string, Value, error) {
-	if in.Err != nil {
-		return "", Value{}, in.Err
-	}
-	var f faults
-	key := oldKey
-	if in.Key.given {
-		var messages []string
+	var messages []string
+	key = old.Key
+	if in.Key.given || isNew {
 		key, messages = in.Key.key()
 		f.add("key", messages)
 	}
-	var value Value
-	if in.Value.given {
-		var messages []string
+	if in.Value.given || isNew {
 		value, messages = in.Value.value()
 		f.add("value", messages)
+	}
+	if key != old.Key {
+		err = addTaken(&f, "key", msgItemExists, func() ([]Item, error) {
+			return m.Store.ItemsWithKey(ctx, old.AccountID, old.SecretID, key)
+		})
+		if err != nil {
+			return "", Value{}, err
+		}
 	}
 	return key, value, f.err()
 }

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -69,6 +70,14 @@ func newPage[T any](found []T, count int, from Cursor, size int, id func(T) uuid
 		p.Previous = &Cursor{Backward: true, ID: first}
 	}
 	return p
+}
+
+// only is a page of the objects that a name or key found.
+func only[T any](found []T, err error) (Page[T], error) {
+	if err != nil {
+		return Page[T]{}, fmt.Errorf("find by name: %w", err)
+	}
+	return Page[T]{Count: len(found), Results: found}, nil
 }
 
 func successor(id uuid.UUID) uuid.UUID {

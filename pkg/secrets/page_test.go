@@ -35,7 +35,7 @@ func pageOf(t *testing.T, list []uuid.UUID, from secrets.Cursor, size int) (secr
 	t.Helper()
 	m := &secrets.Manager{Store: listStore{ids: list}}
 	c := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
-	page, err := m.ListSecrets(t.Context(), c, from, size)
+	page, err := m.ListSecrets(t.Context(), c, secrets.Field{}, from, size)
 	if err != nil {
 		t.Fatal(err)
 	}

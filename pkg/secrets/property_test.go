@@ -331,7 +331,7 @@ func (p *player) compare() {
 	ctx := p.t.Context()
 	found := 0
 	for from := (&secrets.Cursor{}); from != nil; {
-		page, err := p.m.ListSecrets(ctx, p.c, *from, 2)
+		page, err := p.m.ListSecrets(ctx, p.c, secrets.Field{}, *from, 2)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -362,7 +362,11 @@ func (p *player) compareServices(sid string, want []string) {
 	p.t.Helper()
 	var got []string
 	for from := (&secrets.Cursor{}); from != nil; {
-		page, err := p.m.ListServices(p.t.Context(), p.c, sid, *from, 2)
+		var of secrets.Field
+		if sid != "" {
+			of = secrets.Text(sid)
+		}
+		page, err := p.m.ListServices(p.t.Context(), p.c, secrets.Field{}, of, *from, 2)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -393,7 +397,7 @@ func (p *player) compareItems(sid string) {
 	if size := p.model[sid].size("", nil); len(want) > 0 && secret.Size+1 != size { // of n commas n-1 are there, and two braces
 		p.t.Errorf("secret %s has the size %d, want what makes a bundle of %d", sid, secret.Size, size)
 	}
-	page, err := p.m.ListItems(ctx, p.c, sid, secrets.Cursor{}, 1000)
+	page, err := p.m.ListItems(ctx, p.c, sid, secrets.Field{}, secrets.Cursor{}, 1000)
 	if err != nil {
 		p.t.Fatal(err)
 	}

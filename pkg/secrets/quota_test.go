@@ -66,15 +66,15 @@ func TestQuotasHoldUnderRivals(t *testing.T) {
 	}
 	for name, count := range map[string]func() (int, error){
 		"secrets": func() (int, error) {
-			p, err := m.ListSecrets(t.Context(), w.caller, secrets.Cursor{}, 10)
+			p, err := m.ListSecrets(t.Context(), w.caller, secrets.Field{}, secrets.Cursor{}, 10)
 			return p.Count, err
 		},
 		"items": func() (int, error) {
-			p, err := m.ListItems(t.Context(), w.caller, secret, secrets.Cursor{}, 10)
+			p, err := m.ListItems(t.Context(), w.caller, secret, secrets.Field{}, secrets.Cursor{}, 10)
 			return p.Count, err
 		},
 		"services": func() (int, error) {
-			p, err := m.ListServices(t.Context(), w.caller, "", secrets.Cursor{}, 10)
+			p, err := m.ListServices(t.Context(), w.caller, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 10)
 			return p.Count, err
 		},
 	} {

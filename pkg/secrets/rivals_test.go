@@ -139,7 +139,7 @@ func TestNewestOfConcurrentRevealsIsTheLastAccess(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Cursor{}, 10)
+		page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Field{}, secrets.Cursor{}, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

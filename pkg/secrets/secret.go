@@ -80,6 +80,8 @@ type Secrets interface {
 	// Secrets reads up to limit secrets of the account on one side of from, nearest
 	// first, and the number of all secrets.
 	Secrets(ctx context.Context, account uuid.UUID, from Cursor, limit int) (found []Secret, count int, err error)
+	// SecretsNamed reads the secret of the account with this name, if there is one.
+	SecretsNamed(ctx context.Context, account uuid.UUID, name string) (found []Secret, err error)
 	// CreateSecret: ErrExists when the name is taken. ErrFull when the account has most
 	// secrets; 0: no limit.
 	CreateSecret(ctx context.Context, s Secret, most int, ev Event) error

@@ -83,10 +83,18 @@ func sameUse(secret Secret, leaving int) Range {
 	return Range{leaving + 1, Unlimited}
 }
 
-// ListSecrets returns a page of the caller's secrets, oldest first.
-func (m *Manager) ListSecrets(ctx context.Context, c Caller, from Cursor, size int) (Page[Secret], error) {
+// ListSecrets returns a page of the caller's secrets, oldest first. If a name is given, the page holds only
+// the secret with that name.
+func (m *Manager) ListSecrets(ctx context.Context, c Caller, name Field, from Cursor, size int) (Page[Secret], error) {
 	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
 		return Page[Secret]{}, err
+	}
+	if name.given {
+		text, messages := name.name()
+		if len(messages) > 0 {
+			return Page[Secret]{}, Invalid{{"name", messages}}
+		}
+		return only(m.Store.SecretsNamed(ctx, c.AccountID, text))
 	}
 	found, count, err := m.Store.Secrets(ctx, c.AccountID, from, size+1)
 	if err != nil {

@@ -36,6 +36,8 @@ type Services interface {
 	// ServicesUsing reads a page of the services that use a secret. ErrNotFound: the
 	// secret does not exist.
 	ServicesUsing(ctx context.Context, account, secret uuid.UUID, from Cursor, limit int) (found []Service, count int, err error)
+	// ServicesNamed reads the service of the account with this name, if there is one.
+	ServicesNamed(ctx context.Context, account uuid.UUID, name string) (found []Service, err error)
 	// CreateService: ErrExists when the name is taken.
 	// ErrFull when the account has most services; 0: no limit.
 	CreateService(ctx context.Context, attach Change, s Service, most int, ev Event) error

@@ -4,31 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 )
 
 const msgServiceExists = "service with this name already exists."
 
-// ListServices returns a page of the caller's services, oldest first. If a secret is
-// named, the page holds only the services that use it.
-func (m *Manager) ListServices(ctx context.Context, c Caller, secretID string, from Cursor, size int) (Page[Service], error) {
+// ListServices returns a page of the caller's services, oldest first. If a name is given, the page holds
+// only the service with that name. If a secret is given, the page holds only services that use it.
+func (m *Manager) ListServices(ctx context.Context, c Caller, name, secret Field, from Cursor, size int) (Page[Service], error) {
 	about := ofAccount()
-	if secretID != "" {
-		about = ofSecret(secretID)
+	if secret.given {
+		about = ofSecret(secret.text)
 	}
 	on, err := m.gate(ctx, c, List, about)
 	var found []Service
 	var count int
 	switch {
 	case err != nil:
-	case secretID != "":
+	case name.given:
+		text, messages := name.label()
+		if len(messages) > 0 {
+			return Page[Service]{}, Invalid{{"name", messages}}
+		}
+		if secret.given {
+			_, err = m.Store.Secret(ctx, c.AccountID, on.secret)
+		}
+		if err == nil {
+			found, err = m.Store.ServicesNamed(ctx, c.AccountID, text)
+			found = slices.DeleteFunc(found, func(s Service) bool { return secret.given && s.SecretID != on.secret })
+			count = len(found)
+		}
+	case secret.given:
 		found, count, err = m.Store.ServicesUsing(ctx, c.AccountID, on.secret, from, size+1)
 	default:
 		found, count, err = m.Store.Services(ctx, c.AccountID, from, size+1)
 	}
-	if errors.Is(err, ErrNotFound) && secretID != "" {
-		return Page[Service]{}, fault("secret", msgNoSecret(secretID))
+	if errors.Is(err, ErrNotFound) && secret.given {
+		return Page[Service]{}, fault("secret", msgNoSecret(secret.text))
 	}
 	if err != nil {
 		return Page[Service]{}, fmt.Errorf("list services: %w", err)
@@ -215,6 +229,7 @@ func (in ServiceInput) or(s Service) ServiceInput {
 // apply checks a complete input and sets its fields in s. If the input names another
 // secret than the one that s uses, apply returns the change that attaches s to it.
 func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attach Change, err error) {
+	old := *s
 	var f faults
 	var messages []string
 	s.Name, messages = in.Name.label()
@@ -225,27 +240,45 @@ func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attac
 	f.add("port", messages)
 	s.Config, messages = in.Config.optional()
 	f.add("config", messages)
-
-	had := s.SecretID
 	if in.Secret.fault != "" {
 		f.add("secret", []string{in.Secret.fault})
-		return Change{}, f.err()
+	} else if attach, messages, err = m.attachTo(ctx, in.Secret.text, s); err != nil {
+		return Change{}, err
+	} else {
+		f.add("secret", messages)
 	}
-	if s.SecretID, err = parseID(in.Secret.text); err == nil && s.SecretID != had {
-		var secret Secret
-		if secret, err = m.Store.Secret(ctx, s.AccountID, s.SecretID); err == nil {
-			if attach = m.attach(secret); !attach.fits() {
-				f.add("secret", []string{m.bundleTooLarge()})
-			}
+	if s.Name != old.Name {
+		err = addTaken(&f, "name", msgServiceExists, func() ([]Service, error) {
+			return m.Store.ServicesNamed(ctx, s.AccountID, s.Name)
+		})
+		if err != nil {
+			return Change{}, err
 		}
+	}
+	return attach, f.err()
+}
+
+// attachTo sets the secret of s. It returns the change that attaches s to it, if s did not use it before, or
+// why it cannot.
+func (m *Manager) attachTo(ctx context.Context, secretID string, s *Service) (attach Change, messages []string, err error) {
+	id, err := parseID(secretID)
+	var secret Secret
+	if err == nil && id != s.SecretID {
+		secret, err = m.Store.Secret(ctx, s.AccountID, id)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		f.add("secret", []string{msgNoSecret(in.Secret.text)})
+		return Change{}, []string{msgNoSecret(secretID)}, nil
 	case err != nil:
-		return Change{}, fmt.Errorf("read secret: %w", err)
+		return Change{}, nil, fmt.Errorf("read secret: %w", err)
+	case id == s.SecretID:
+		return Change{}, nil, nil
 	}
-	return attach, f.err()
+	s.SecretID = id
+	if attach = m.attach(secret); !attach.fits() {
+		messages = []string{m.bundleTooLarge()}
+	}
+	return attach, messages, nil
 }
 
 func msgNoSecret(id string) string { return `Invalid pk "` + id + `" - object does not exist.` }

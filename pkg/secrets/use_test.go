@@ -97,7 +97,7 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 	for _, id := range bundles {
 		count += len(users(t, m, w, id))
 	}
-	page, err := m.ListServices(t.Context(), w.caller, "", secrets.Cursor{}, 1000)
+	page, err := m.ListServices(t.Context(), w.caller, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 1000)
 	if want := int(1 + made.Load() - gone.Load()); err != nil || page.Count != want || count != want {
 		t.Errorf("%d services, %v, and %d uses, want %d of each", page.Count, err, count, want)
 	}

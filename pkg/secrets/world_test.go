@@ -72,7 +72,7 @@ func serviceInput(name string, secret uuid.UUID) secrets.ServiceInput {
 // users are the names of the services that use a secret, oldest first.
 func users(t *testing.T, m *secrets.Manager, w world, secret uuid.UUID) []string {
 	t.Helper()
-	page, err := m.ListServices(t.Context(), w.caller, secret.String(), secrets.Cursor{}, 1000)
+	page, err := m.ListServices(t.Context(), w.caller, secrets.Field{}, secrets.Text(secret.String()), secrets.Cursor{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

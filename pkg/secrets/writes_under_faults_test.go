@@ -22,7 +22,7 @@ type operation struct {
 
 func itemKeys(t *testing.T, m *secrets.Manager, w world) []string {
 	t.Helper()
-	page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Cursor{}, 1000)
+	page, err := m.ListItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Field{}, secrets.Cursor{}, 1000)
 	if errors.Is(err, secrets.ErrNotFound) {
 		return nil
 	}
@@ -41,7 +41,7 @@ func itemKeys(t *testing.T, m *secrets.Manager, w world) []string {
 
 func secretNames(t *testing.T, m *secrets.Manager, w world) []string {
 	t.Helper()
-	page, err := m.ListSecrets(t.Context(), w.caller, secrets.Cursor{}, 1000)
+	page, err := m.ListSecrets(t.Context(), w.caller, secrets.Field{}, secrets.Cursor{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

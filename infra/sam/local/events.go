@@ -72,14 +72,14 @@ func seed(ctx context.Context, manager *secrets.Manager) error {
 // empty deletes the account's services, secrets and items.
 func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
 	const all = 1000
-	services, err := manager.ListServices(ctx, c, "", secrets.Cursor{}, all)
+	services, err := manager.ListServices(ctx, c, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, all)
 	if err != nil {
 		return err
 	}
 	for _, service := range services.Results {
 		err = errors.Join(err, manager.DeleteService(ctx, c, service.ID.String()))
 	}
-	found, listErr := manager.ListSecrets(ctx, c, secrets.Cursor{}, all)
+	found, listErr := manager.ListSecrets(ctx, c, secrets.Field{}, secrets.Cursor{}, all)
 	if err := errors.Join(err, listErr); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) erro
 			err = errors.Join(err, manager.DeleteSecret(ctx, c, secret.ID.String()))
 		}
 	}
-	items, listErr := manager.ListItems(ctx, c, defaultID, secrets.Cursor{}, all)
+	items, listErr := manager.ListItems(ctx, c, defaultID, secrets.Field{}, secrets.Cursor{}, all)
 	for _, item := range items.Results {
 		err = errors.Join(err, manager.DeleteItem(ctx, c, defaultID, item.ID.String()))
 	}
