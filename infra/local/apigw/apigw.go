@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,13 +75,6 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		return // the client is gone
 	}
-	if g.template.CompressFrom >= 0 && r.Header.Get("Content-Encoding") == "gzip" {
-		if body, err = decompressed(body); err != nil {
-			g.respond(w, "BAD_REQUEST_BODY", http.StatusBadRequest)
-			return
-		}
-		r.Header.Del("Content-Encoding")
-	}
 	match, ok := g.routes.match(r.Method, r.URL.EscapedPath())
 	if !ok {
 		g.respond(w, "MISSING_AUTHENTICATION_TOKEN", http.StatusForbidden)
@@ -95,8 +89,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		g.respond(w, "BAD_REQUEST_PARAMETERS", http.StatusBadRequest)
+		return
+	}
+	// API Gateway decodes requests where it compresses answers.
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && g.template.CompressFrom >= 0 {
+		var refusal string
+		var status int
+		if body, refusal, status = decoded(body, coding); refusal != "" {
+			g.respond(w, refusal, status)
+			return
+		}
+		r.Header.Del("Content-Encoding")
+	}
 	var answer events.APIGatewayProxyResponse
-	err = g.invoke(r.Context(), match.route.Function, proxyEvent(r, match, identity, body), &answer)
+	err = g.invoke(r.Context(), match.route.Function, proxyEvent(r, match, query, identity, body), &answer)
 	switch {
 	case errors.Is(err, errEventTooLarge):
 		g.respond(w, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge)
@@ -129,7 +138,7 @@ func (g *Gateway) invoke(ctx context.Context, function string, event, answer any
 
 // proxyEvent is the event of a proxy integration. A body reaches the function as base64, because the
 // template makes every media type binary.
-func proxyEvent(r *http.Request, m match, identity map[string]any, body []byte) events.APIGatewayProxyRequest {
+func proxyEvent(r *http.Request, m match, query url.Values, identity map[string]any, body []byte) events.APIGatewayProxyRequest {
 	header := r.Header.Clone()
 	header.Set("Host", r.Host)
 	header.Set("X-Forwarded-Proto", "http")
@@ -137,7 +146,7 @@ func proxyEvent(r *http.Request, m match, identity map[string]any, body []byte) 
 	return events.APIGatewayProxyRequest{
 		Resource: m.route.Path, Path: r.URL.Path, HTTPMethod: r.Method,
 		Headers: last(header), MultiValueHeaders: header,
-		QueryStringParameters: last(r.URL.Query()), MultiValueQueryStringParameters: r.URL.Query(),
+		QueryStringParameters: last(query), MultiValueQueryStringParameters: query,
 		PathParameters: m.params,
 		Body:           base64.StdEncoding.EncodeToString(body), IsBase64Encoded: len(body) > 0,
 		RequestContext: events.APIGatewayProxyRequestContext{

@@ -1,14 +1,21 @@
 package apigw_test
 
 import (
+	"bufio"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -216,5 +223,100 @@ func TestEventsAndAnswersAreThoseOfAProxyIntegration(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
+	}
+}
+
+// A coding that API Gateway knows is undone, where it compresses answers; another one is a 415.
+func TestCodedRequests(t *testing.T) {
+	var got string
+	tmpl := configured()
+	tmpl.GatewayResponses["UNSUPPORTED_MEDIA_TYPE"] = template.GatewayResponse{Body: "media type", Status: 415}
+	g := apigw.New(tmpl, table, map[string]apigw.Function{
+		"Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
+		"F": function(func(event []byte) (any, error) {
+			var in events.APIGatewayProxyRequest
+			if err := json.Unmarshal(event, &in); err != nil {
+				return nil, err
+			}
+			body, err := base64.StdEncoding.DecodeString(in.Body)
+			got = in.Headers["Content-Encoding"] + ":" + string(body)
+			return events.APIGatewayProxyResponse{StatusCode: 200}, err
+		}),
+	}, slog.New(slog.DiscardHandler))
+	const text = `{"name": "coded"}`
+	var zipped, deflated, bomb strings.Builder
+	for w, content := range map[io.WriteCloser]string{
+		gzip.NewWriter(&zipped): text, zlib.NewWriter(&deflated): text, gzip.NewWriter(&bomb): strings.Repeat("x", 10<<20+1),
+	} {
+		if _, err := io.WriteString(w, content); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		from              int
+		coding, body, got string
+		want              int
+	}{
+		{0, "gzip", zipped.String(), ":" + text, 200},
+		{0, "GZIP ", zipped.String(), ":" + text, 200},
+		{0, "deflate", deflated.String(), ":" + text, 200},
+		{0, "identity", text, ":" + text, 200},
+		{0, "gzip", text, "", 400},
+		{0, "gzip", zipped.String()[:20], "", 400},
+		{0, "gzip", bomb.String(), "", 413},
+		{0, "br", text, "", 415},
+		{0, "gzip, gzip", text, "", 415},
+		{-1, "br", text, "br:" + text, 200},
+	} {
+		got, tmpl.CompressFrom = "", tt.from
+		r := serve(g, "POST", "/x/1", tt.body, "Authorization: k-1", "Content-Encoding: "+tt.coding)
+		if r.Code != tt.want || got != tt.got {
+			t.Errorf("%s of %.20q, compressing from %d = %d, the function got %.40q; want %d and %q", tt.coding, tt.body, tt.from, r.Code, got, tt.want, tt.got)
+		}
+		if r := serve(g, "POST", "/x/1", tt.body, "Content-Encoding: "+tt.coding); r.Code != 401 {
+			t.Errorf("%s without a key = %d, want 401", tt.coding, r.Code)
+		}
+	}
+}
+
+// A malformed path or query is a 400 in the gateway's shape. A semicolon is text.
+func TestMalformedAddresses(t *testing.T) {
+	var query map[string][]string
+	g := apigw.New(configured(), table, map[string]apigw.Function{
+		"Auth": function(func([]byte) (any, error) { return allow(everything), nil }),
+		"F": function(func(event []byte) (any, error) {
+			var in events.APIGatewayProxyRequest
+			err := json.Unmarshal(event, &in)
+			query = in.MultiValueQueryStringParameters
+			return events.APIGatewayProxyResponse{StatusCode: 200}, err
+		}),
+	}, slog.New(slog.DiscardHandler))
+	server := httptest.NewUnstartedServer(g)
+	server.Listener = g.Listener(server.Listener)
+	server.Start()
+	defer server.Close()
+	for target, want := range map[string]string{
+		"/x/1": "200 ", "/x/1?a=b;c&a=%3B": "200 ", "/x/%zz": "400 4xx", "/x/%": "400 4xx", "/x/1?a=%zz": "400 4xx", "/x/1?a=%": "400 4xx", "x y": "400 4xx",
+	} {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: k-1\r\nConnection: close\r\n\r\n", target)
+		r, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+		body, err := io.ReadAll(r.Body)
+		if got := fmt.Sprint(r.StatusCode, " ", string(body)); err != nil || got != want {
+			t.Errorf("GET %s = %q, %v, want %q", target, got, err, want)
+		}
+		if want := []string{"b;c", ";"}; strings.Contains(target, ";") && !slices.Equal(query["a"], want) {
+			t.Errorf("GET %s: the function got %q, want %q", target, query, want)
+		}
+		c.Close()
 	}
 }

@@ -3,7 +3,7 @@ package apigw
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
+	"compress/zlib"
 	"io"
 	"net/http"
 	"slices"
@@ -18,18 +18,30 @@ func acceptsGzip(h http.Header) bool {
 	})
 }
 
-// decompressed returns a request's body that was sent as gzip. API Gateway decompresses requests when it
-// compresses answers.
-func decompressed(body []byte) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+// decoded returns a request's body without its coding, or a gateway response and its status.
+func decoded(body []byte, coding string) (plain []byte, refusal string, status int) {
+	var r io.ReadCloser
+	var err error
+	switch strings.ToLower(strings.TrimSpace(coding)) {
+	case "identity":
+		return body, "", 0
+	case "gzip":
+		r, err = gzip.NewReader(bytes.NewReader(body))
+	case "deflate":
+		r, err = zlib.NewReader(bytes.NewReader(body))
+	default:
+		return nil, "UNSUPPORTED_MEDIA_TYPE", http.StatusUnsupportedMediaType
 	}
-	plain, err := io.ReadAll(io.LimitReader(z, maxPayload+1))
-	if err == nil && len(plain) > maxPayload {
-		err = errors.New("the body is too large")
+	if err == nil {
+		plain, err = io.ReadAll(io.LimitReader(r, maxPayload+1))
 	}
-	return plain, err
+	switch {
+	case err != nil:
+		return nil, "BAD_REQUEST_BODY", http.StatusBadRequest
+	case len(plain) > maxPayload:
+		return nil, "REQUEST_TOO_LARGE", http.StatusRequestEntityTooLarge
+	}
+	return plain, "", 0
 }
 
 // compressor buffers a whole answer, then compresses it if it is large enough, as API
