@@ -2,10 +2,12 @@ package secretsmanager
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -24,6 +26,10 @@ const (
 	minWindow      = 7 // days
 	maxWindow      = 30
 	maxPage        = 100
+	maxBatch       = 20 // secrets of BatchGetSecretValue
+
+	maxFilters      = 10
+	maxFilterValues = 10
 
 	noVersion = "Secrets Manager can't find the specified secret value for VersionId: %s"
 )
@@ -177,21 +183,101 @@ func (sec secret) describe(versionsMember string) answer {
 func (s *Server) listSecrets(in struct {
 	pageRequest
 	IncludePlannedDeletion bool
-	Filters                []struct{}
+	Filters                filters
 	SortBy, SortOrder      string
 }) (answer, error) {
-	if len(in.Filters) > 0 || in.SortBy != "" || in.SortOrder != "" {
-		return nil, fail("InvalidParameterException", "Filters, SortBy and SortOrder are not supported here.")
+	if in.SortBy != "" || in.SortOrder != "" {
+		return nil, fail("InvalidParameterException", "SortBy and SortOrder are not supported here.")
+	}
+	if err := in.Filters.check(); err != nil {
+		return nil, err
 	}
 	kept := s.kept()
-	names := slices.SortedFunc(maps.Keys(kept), func(a, b string) int {
-		return cmp.Or(kept[a].CreatedAt.Compare(kept[b].CreatedAt), cmp.Compare(a, b))
-	})
-	names = slices.DeleteFunc(names, func(name string) bool {
-		return kept[name].DeletesAt != nil && !in.IncludePlannedDeletion
-	})
-	return in.page("SecretList", names, func(name string) answer {
+	return in.page("SecretList", kept.names(in.Filters, in.IncludePlannedDeletion), func(name string) answer {
 		return kept[name].describe("SecretVersionsToStages")
+	})
+}
+
+// names lists secrets that match all filters, in the order of their creation.
+func (v vault) names(f filters, deletedToo bool) []string {
+	names := slices.SortedFunc(maps.Keys(v), func(a, b string) int {
+		return cmp.Or(v[a].CreatedAt.Compare(v[b].CreatedAt), cmp.Compare(a, b))
+	})
+	return slices.DeleteFunc(names, func(name string) bool {
+		return v[name].DeletesAt != nil && !deletedToo || !f.match(v[name])
+	})
+}
+
+// filters select secrets that match each of them. A filter matches if one of its values does.
+type filters []struct {
+	Key    string
+	Values []string
+}
+
+// filtered returns what a filter looks at. All keys but all match beginnings.
+var filtered = map[string]func(sec secret) []string{
+	"name":           func(sec secret) []string { return []string{sec.name} },
+	"description":    func(sec secret) []string { return []string{sec.Description} },
+	"tag-key":        func(sec secret) []string { return sec.tags(func(t tag) string { return t.Key }) },
+	"tag-value":      func(sec secret) []string { return sec.tags(func(t tag) string { return t.Value }) },
+	"primary-region": func(secret) []string { return []string{"us-east-1"} },
+	"owning-service": func(secret) []string { return nil },
+}
+
+func (sec secret) tags(of func(tag) string) (texts []string) {
+	for _, t := range sec.Tags {
+		texts = append(texts, of(t))
+	}
+	return texts
+}
+
+func (f filters) check() error {
+	if err := awsjson.Between("filters", len(f), 0, maxFilters); err != nil {
+		return err
+	}
+	for _, one := range f {
+		if filtered[one.Key] == nil && one.Key != "all" {
+			return fail("ValidationException", "1 validation error detected: Value '%s' at 'filters.key' failed to satisfy constraint: unknown key", one.Key)
+		}
+		if err := awsjson.Between("filters.values", len(one.Values), 1, maxFilterValues); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f filters) match(sec secret) bool {
+	for _, one := range f {
+		if !slices.ContainsFunc(one.Values, func(value string) bool {
+			value, negated := strings.CutPrefix(value, "!")
+			return sec.has(one.Key, value) != negated
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether a secret has the value of a filter. Only all and description ignore case. All looks for
+// each word anywhere in the secret's attributes.
+func (sec secret) has(key, value string) bool {
+	if key == "all" {
+		var text strings.Builder
+		for _, of := range filtered {
+			text.WriteString(strings.ToLower(strings.Join(of(sec), " ")) + " ")
+		}
+		for word := range strings.FieldsSeq(strings.ToLower(value)) {
+			if !strings.Contains(text.String(), word) {
+				return false
+			}
+		}
+		return true
+	}
+	return slices.ContainsFunc(filtered[key](sec), func(text string) bool {
+		if key == "description" {
+			text, value = strings.ToLower(text), strings.ToLower(value)
+		}
+		return strings.HasPrefix(text, value)
 	})
 }
 
@@ -338,7 +424,10 @@ func (s *Server) putSecretValue(in struct {
 	return out, nil
 }
 
-func (s *Server) getSecretValue(in struct{ SecretId, VersionId, VersionStage string }) (answer, error) {
+// valueOf names a version of a secret, by default the current one.
+type valueOf struct{ SecretId, VersionId, VersionStage string }
+
+func (s *Server) getSecretValue(in valueOf) (answer, error) {
 	sec, err := s.kept().findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -368,6 +457,56 @@ func (s *Server) getSecretValue(in struct{ SecretId, VersionId, VersionStage str
 	} else {
 		out["SecretString"] = string(plaintext)
 	}
+	return out, nil
+}
+
+// batchGetSecretValue returns the current values of secrets that are named or match filters. What cannot be
+// read is listed with its error, and fails nothing else.
+func (s *Server) batchGetSecretValue(in struct {
+	pageRequest
+	SecretIdList []string
+	Filters      filters
+}) (answer, error) {
+	if (len(in.SecretIdList) == 0) == (len(in.Filters) == 0) {
+		return nil, fail("InvalidParameterException", "Either 'SecretIdList' or 'Filters' must be provided, but not both.")
+	}
+	if len(in.SecretIdList) > 0 && in.MaxResults != nil {
+		return nil, fail("InvalidParameterException", "'MaxResults' can't be used with 'SecretIdList'.")
+	}
+	limit := maxBatch
+	if in.MaxResults != nil {
+		limit = *in.MaxResults
+	}
+	if err := cmp.Or(
+		awsjson.Between("secretIdList", len(in.SecretIdList), 0, maxBatch),
+		awsjson.Between("maxResults", limit, 1, maxBatch),
+		in.Filters.check(),
+	); err != nil {
+		return nil, err
+	}
+	ids := in.SecretIdList
+	if len(ids) == 0 {
+		ids = s.kept().names(in.Filters, false)
+	}
+	in.MaxResults = &limit
+	errs := []answer{}
+	var internal error
+	out, err := in.page("SecretValues", ids, func(id string) answer {
+		value, err := s.getSecretValue(valueOf{SecretId: id})
+		var known *awsjson.Error
+		if errors.As(err, &known) {
+			errs = append(errs, answer{"SecretId": id, "ErrorCode": known.Type, "Message": known.Message})
+		} else if err != nil {
+			internal = err
+		}
+		return value
+	})
+	if err = cmp.Or(err, internal); err != nil {
+		return nil, err
+	}
+	values := out["SecretValues"].([]answer)
+	out["SecretValues"] = slices.DeleteFunc(values, func(value answer) bool { return value == nil })
+	out["Errors"] = errs
 	return out, nil
 }
 

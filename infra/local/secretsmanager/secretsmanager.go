@@ -19,8 +19,8 @@
 // Differences from AWS:
 //
 //   - Rotation, replication, resource policies and the operations that are not in
-//     [Open] are missing. Filters and orders of ListSecrets, and replicas of
-//     CreateSecret, are refused with InvalidParameterException.
+//     [Open] are missing. Orders of ListSecrets and replicas of CreateSecret are
+//     refused with InvalidParameterException.
 //   - KmsKeyId is stored and reported, but not used to seal. The key need not exist.
 //   - LastAccessedDate is not recorded.
 //   - There is one quota on versions and one on labels; rates are not limited.
@@ -91,6 +91,7 @@ func Open(path string, sealer Sealer) (*Server, error) {
 		Internal: awsjson.Error{Type: "InternalServiceError", Message: "An error occurred on the server side."},
 	}
 	s.Operations = map[string]awsjson.Operation{
+		"BatchGetSecretValue":      awsjson.Decode(s.batchGetSecretValue),
 		"CreateSecret":             awsjson.Decode(s.createSecret),
 		"DeleteSecret":             awsjson.Decode(s.deleteSecret),
 		"DescribeSecret":           awsjson.Decode(s.describeSecret),

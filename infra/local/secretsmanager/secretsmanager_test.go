@@ -507,6 +507,7 @@ func TestErrorsHaveTheirAWSNames(t *testing.T) {
 		return err
 	}
 	list := func(in sm.ListSecretsInput) error { _, err := s.ListSecrets(ctx, &in); return err }
+	batch := func(in sm.BatchGetSecretValueInput) error { _, err := s.BatchGetSecretValue(ctx, &in); return err }
 	var many []types.Tag
 	for n := range 51 {
 		many = append(many, types.Tag{Key: aws.String(fmt.Sprint("k", n)), Value: aws.String("v")})
@@ -556,7 +557,10 @@ func TestErrorsHaveTheirAWSNames(t *testing.T) {
 		{"TagResource with a value of AWS's prefix", tag("k", "Aws:v"), "InvalidParameterException"},
 		{"ListSecrets of 0", list(sm.ListSecretsInput{MaxResults: aws.Int32(0)}), "ValidationException"},
 		{"ListSecrets with an unknown token", list(sm.ListSecretsInput{NextToken: none}), "InvalidNextTokenException"},
-		{"ListSecrets with a filter", list(sm.ListSecretsInput{Filters: []types.Filter{{Key: "name", Values: []string{"t"}}}}), "InvalidParameterException"},
+		{"ListSecrets with an unknown filter", list(sm.ListSecretsInput{Filters: []types.Filter{{Key: "nam", Values: []string{"t"}}}}), "ValidationException"},
+		{"ListSecrets with an empty filter", list(sm.ListSecretsInput{Filters: []types.Filter{{Key: "name", Values: []string{}}}}), "ValidationException"},
+		{"BatchGetSecretValue of nothing", batch(sm.BatchGetSecretValueInput{}), "InvalidParameterException"},
+		{"BatchGetSecretValue of 21", batch(sm.BatchGetSecretValueInput{SecretIdList: make([]string, 21)}), "ValidationException"},
 	} {
 		checkKind(t, tt.call, tt.err, tt.want)
 	}
@@ -614,6 +618,91 @@ func TestListsPageInOrderOfCreation(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("ListSecretVersionIds(deprecated too: %t) (-want +got):\n%s", tt.deprecated, diff)
 		}
+	}
+}
+
+// Filters match beginnings; each filter must match, with one of its values. Programs that fetch many secrets at
+// once use them.
+func TestFiltersAndBatches(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	for n, sec := range []sm.CreateSecretInput{
+		{Name: aws.String("app/one"), Description: aws.String("Of the shop"), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}}},
+		{Name: aws.String("app/two"), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("data")}}},
+		{Name: aws.String("other")},
+	} {
+		s.ahead.Store(int64(n) * int64(time.Second))
+		sec.ClientRequestToken, sec.SecretString = aws.String(id(fmt.Sprint("v", n))), aws.String(fmt.Sprint("value ", n))
+		if n == 2 {
+			sec.ClientRequestToken, sec.SecretString = nil, nil
+		}
+		if _, err := s.CreateSecret(t.Context(), &sec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	filter := func(key types.FilterNameStringType, values ...string) types.Filter {
+		return types.Filter{Key: key, Values: values}
+	}
+	for _, tt := range []struct {
+		filters []types.Filter
+		want    []string
+	}{
+		{[]types.Filter{filter("name", "app/")}, []string{"app/one", "app/two"}},
+		{[]types.Filter{filter("name", "app/two", "oth")}, []string{"app/two", "other"}},
+		{[]types.Filter{filter("name", "App")}, nil},
+		{[]types.Filter{filter("name", "one")}, nil},
+		{[]types.Filter{filter("name", "!app/")}, []string{"other"}},
+		{[]types.Filter{filter("name", "app/"), filter("tag-value", "da")}, []string{"app/two"}},
+		{[]types.Filter{filter("tag-key", "team"), filter("tag-value", "web")}, []string{"app/one"}},
+		{[]types.Filter{filter("description", "of THE")}, []string{"app/one"}},
+		{[]types.Filter{filter("all", "SHOP web")}, []string{"app/one"}},
+		{[]types.Filter{filter("all", "shop data")}, nil},
+		{[]types.Filter{filter("owning-service", "rds")}, nil},
+	} {
+		out, err := s.ListSecrets(t.Context(), &sm.ListSecretsInput{Filters: tt.filters})
+		var got []string
+		for i := 0; err == nil && i < len(out.SecretList); i++ {
+			got = append(got, *out.SecretList[i].Name)
+		}
+		if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+			t.Errorf("ListSecrets(%v): %v (-want +got):\n%s", tt.filters, err, diff)
+		}
+	}
+	for _, tt := range []struct {
+		in           sm.BatchGetSecretValueInput
+		values, errs []string
+	}{
+		{sm.BatchGetSecretValueInput{SecretIdList: []string{"app/two", "missing", "other", "app/one"}}, []string{"value 1", "value 0"}, []string{"missing", "other"}},
+		{sm.BatchGetSecretValueInput{Filters: []types.Filter{filter("name", "app/")}}, []string{"value 0", "value 1"}, nil},
+	} {
+		out, err := s.BatchGetSecretValue(t.Context(), &tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var values, errs []string
+		for _, v := range out.SecretValues {
+			values = append(values, *v.SecretString)
+		}
+		for _, e := range out.Errors {
+			errs = append(errs, *e.SecretId)
+			if *e.ErrorCode != "ResourceNotFoundException" {
+				t.Errorf("the error of %s is %s", *e.SecretId, *e.ErrorCode)
+			}
+		}
+		if !slices.Equal(values, tt.values) || !slices.Equal(errs, tt.errs) {
+			t.Errorf("BatchGetSecretValue = %q, errors of %q; want %q and %q", values, errs, tt.values, tt.errs)
+		}
+	}
+	pages, got := sm.NewBatchGetSecretValuePaginator(s, &sm.BatchGetSecretValueInput{Filters: []types.Filter{filter("name", "app/")}, MaxResults: aws.Int32(1)}), 0
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil || len(page.SecretValues) != 1 {
+			t.Fatalf("a page of BatchGetSecretValue = %v, %v, want one value", page, err)
+		}
+		got++
+	}
+	if got != 2 {
+		t.Errorf("BatchGetSecretValue has %d pages, want 2", got)
 	}
 }
 
