@@ -65,7 +65,7 @@ func newWorld(ctx context.Context, dir string) (w *world, err error) {
 			err = errors.Join(err, w.close())
 		}
 	}()
-	w.endpoints.DynamoDB, w.endpoints.KMS = w.db.URL, w.kms.URL
+	w.endpoints.DynamoDB, w.endpoints.AccessKey, w.endpoints.KMS = w.db.URL, w.db.AccessKey, w.kms.URL
 	if err := w.db.CreateTable(ctx, w.endpoints.Table, tmpl.Table); err != nil {
 		return nil, err
 	}

@@ -267,7 +267,7 @@ func (r *running) table() (*dynamodb.Client, string) {
 	if err := json.Unmarshal(state, &endpoints); err != nil {
 		r.t.Fatal(err)
 	}
-	return (&emulator.Emulator{URL: endpoints.DynamoDB}).Client(), endpoints.Table
+	return emulator.At(endpoints.DynamoDB, endpoints.AccessKey).Client(), endpoints.Table
 }
 
 func (r *running) leavePurge() {

@@ -85,7 +85,7 @@ func consume(settings string) error {
 	}
 	sweeper.Now = c.Clock.now
 	deliverer.Now, deliverer.Monitor = c.Clock.now, metrics.New(deliverer.Log, "test")
-	source := stream.Source{Endpoint: c.Endpoints.DynamoDB, Table: c.Endpoints.Table, Filter: function.Filter(), Batch: functions.BatchSize, Window: 20 * time.Millisecond, Retries: 1}
+	source := stream.Source{Endpoint: c.Endpoints.DynamoDB, AccessKey: c.Endpoints.AccessKey, Table: c.Endpoints.Table, Filter: function.Filter(), Batch: functions.BatchSize, Window: 20 * time.Millisecond, Retries: 1}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if err := source.Open(ctx); err != nil {
@@ -207,7 +207,7 @@ func TestKilledDelivererLosesNothing(t *testing.T) {
 	// Both clocks run, and so fast that neither leases nor the pace last long. A day is 14 s.
 	d.clock.Speed = 6000
 	endpoints := d.table.Endpoints()
-	err := (&emulator.Emulator{URL: endpoints.DynamoDB}).SetStream(t.Context(), d.table.Name, d.table.Template().Table.StreamView)
+	err := emulator.At(endpoints.DynamoDB, endpoints.AccessKey).SetStream(t.Context(), d.table.Name, d.table.Template().Table.StreamView)
 	if err != nil {
 		t.Fatal(err)
 	}

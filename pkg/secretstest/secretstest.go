@@ -45,10 +45,10 @@ var shared = sync.OnceValues(func() (p parts, err error) {
 	if p.template, err = template.Read(path, nil); err != nil {
 		return p, err
 	}
-	if p.db, err = emulator.FromEnvironment(context.Background()); err != nil {
+	if p.db, err = emulator.FromEnvironment(context.Background(), "", os.Stderr); err != nil {
 		return p, err
 	}
-	p.endpoints.DynamoDB = p.db.URL
+	p.endpoints.DynamoDB, p.endpoints.AccessKey = p.db.URL, p.db.AccessKey
 	dir, err := os.MkdirTemp("", "goblins-secrets-kms")
 	if err != nil {
 		return p, err

@@ -1,19 +1,27 @@
-// Package emulator starts a DynamoDB emulator as a separate process. The local stack
-// and the tests use dynoxide; the store's tests also run against Amazon's DynamoDB
-// Local. Both are installed, pinned, into .tools/.
+// Package emulator starts a DynamoDB emulator as a separate process: dynoxide where it has a package, Amazon's
+// DynamoDB Local elsewhere. The store's tests run against both. Both are installed, pinned, into .tools/.
+//
+// Emulators check no signature, so what keeps web pages and other users' programs out is that they find
+// nothing. Dynoxide answers every origin: it listens on a random address, see tool.Loopback. DynamoDB Local
+// listens on every interface: its tables belong to a random access key, and it names no origin.
 package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -27,10 +35,14 @@ import (
 // Emulator is a running emulator. Each write is durable before it is answered, so Close
 // is safe at any time.
 type Emulator struct {
-	URL string
+	URL       string
+	AccessKey string // of the tables' owner
 
 	*tool.Process
 }
+
+// anyKey is the access key of clients of dynoxide, which ignores it.
+const anyKey = "local"
 
 // emptyDatabase is the empty database of dynoxide 1.2.1 with an additional index. With a
 // stream, dynoxide searches the records of all rows ever written for the highest sequence
@@ -54,8 +66,8 @@ func Dynoxide(ctx context.Context, path string, progress io.Writer) (*Emulator, 
 			return nil, fmt.Errorf("make the DynamoDB emulator's file: %w", err)
 		}
 	}
-	return start(ctx, func(port string) []string {
-		command := []string{binary, "serve", "--port", port}
+	return start(ctx, tool.Loopback(), anyKey, func(host, port string) []string {
+		command := []string{binary, "serve", "--host", host, "--port", port}
 		if path != "" {
 			command = append(command, "--db-path", path)
 		}
@@ -79,30 +91,55 @@ func makeDatabase(path string) error {
 	return durable.WriteFile(path, content)
 }
 
-// DynamoDBLocal starts Amazon's DynamoDB Local, in memory.
-func DynamoDBLocal(ctx context.Context, progress io.Writer) (*Emulator, error) {
+// DynamoDBLocal starts Amazon's DynamoDB Local with its data in a folder, or in memory if folder is empty. It
+// listens on every interface of this machine. A kill can lose its last writes.
+func DynamoDBLocal(ctx context.Context, folder string, progress io.Writer) (*Emulator, error) {
+	if _, err := exec.LookPath("java"); err != nil {
+		return nil, errors.New("java is needed to run Amazon's DynamoDB Local, and is not on the PATH: install Java 17")
+	}
 	lib, err := installDynamoDBLocal(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, func(port string) []string {
-		return []string{
+	accessKey, data := rand.Text(), []string{"-inMemory"}
+	if folder != "" {
+		if accessKey, err = ownerOf(folder, accessKey); err != nil {
+			return nil, fmt.Errorf("make the DynamoDB emulator's folder: %w", err)
+		}
+		data = []string{"-dbPath", folder}
+	}
+	return start(ctx, "127.0.0.1", accessKey, func(_, port string) []string {
+		return append([]string{
 			"java", "-XX:+UseSerialGC", "-Djava.library.path=" + lib, "-cp", lib + "/*",
 			"com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
-			"-disableTelemetry", "-sharedDb", "-inMemory", "-port", port,
-		}
+			"-disableTelemetry", "-cors", "https://none.invalid", "-port", port,
+		}, data...)
 	})
 }
 
-// start runs the command, which must listen on the given port of 127.0.0.1, and waits
-// until it answers.
-func start(ctx context.Context, command func(port string) []string) (*Emulator, error) {
-	port, err := tool.FreePort()
+// ownerOf returns the access key that owns the tables in a folder of DynamoDB Local, which is in the name of
+// the database. A new folder gets a new owner.
+func ownerOf(folder, newKey string) (accessKey string, err error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", err
+	}
+	found, err := filepath.Glob(filepath.Join(folder, "*_"+region+".db"))
+	if err != nil || len(found) == 0 {
+		return newKey, err
+	}
+	return strings.TrimSuffix(filepath.Base(found[0]), "_"+region+".db"), nil
+}
+
+const region = "us-east-1"
+
+// start runs the command, which must listen on the given host and port, and waits until it answers.
+func start(ctx context.Context, host, accessKey string, command func(host, port string) []string) (*Emulator, error) {
+	port, err := tool.FreePort(host)
 	if err != nil {
 		return nil, err
 	}
-	e := &Emulator{URL: "http://127.0.0.1:" + port}
-	args := command(port)
+	e := At("http://"+net.JoinHostPort(host, port), accessKey)
+	args := command(host, port)
 	client := e.Client()
 	e.Process, err = tool.Start(ctx, "the DynamoDB emulator", exec.Command(args[0], args[1:]...), func(ctx context.Context) bool {
 		_, err := client.ListTables(ctx, &dynamodb.ListTablesInput{})
@@ -114,12 +151,15 @@ func start(ctx context.Context, command func(port string) []string) (*Emulator, 
 	return e, nil
 }
 
+// At is an emulator that runs already.
+func At(url, accessKey string) *Emulator { return &Emulator{URL: url, AccessKey: accessKey} }
+
 // Client returns a client of the emulator, without retries unless an option sets them.
 func (e *Emulator) Client(options ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: &e.URL, Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+			return aws.Credentials{AccessKeyID: e.AccessKey, SecretAccessKey: "local"}, nil
 		}),
 	}, options...)
 }
@@ -165,15 +205,38 @@ func (e *Emulator) SetStream(ctx context.Context, name, view string) error {
 	return nil
 }
 
-// FromEnvironment starts the emulator for tests, in memory: the one that
-// DYNAMODB_EMULATOR names, by default dynoxide.
-func FromEnvironment(ctx context.Context) (*Emulator, error) {
-	switch name := os.Getenv("DYNAMODB_EMULATOR"); name {
-	case "", "dynoxide":
-		return Dynoxide(ctx, "", os.Stderr)
-	case "dynamodb-local":
-		return DynamoDBLocal(ctx, os.Stderr)
-	default:
-		return nil, fmt.Errorf("DYNAMODB_EMULATOR=%s: want dynoxide or dynamodb-local", name)
+// The emulators' names, in DYNAMODB_EMULATOR.
+const (
+	dynoxide      = "dynoxide"
+	dynamoDBLocal = "dynamodb-local"
+)
+
+// FromEnvironment starts the emulator that DYNAMODB_EMULATOR names, by default dynoxide where it has a
+// package. It keeps its data in a folder, or in memory if folder is empty. A folder of the other emulator is
+// an error.
+func FromEnvironment(ctx context.Context, folder string, progress io.Writer) (*Emulator, error) {
+	name := cmp.Or(os.Getenv("DYNAMODB_EMULATOR"), dynamoDBLocal)
+	if os.Getenv("DYNAMODB_EMULATOR") == "" && hasDynoxide() {
+		name = dynoxide
 	}
+	if name != dynoxide && name != dynamoDBLocal {
+		return nil, fmt.Errorf("DYNAMODB_EMULATOR=%s: want %s or %s", name, dynoxide, dynamoDBLocal)
+	}
+	places := map[string]string{dynoxide: "", dynamoDBLocal: ""}
+	if folder != "" {
+		places = map[string]string{dynoxide: filepath.Join(folder, "dynamodb.sqlite"), dynamoDBLocal: filepath.Join(folder, "dynamodb-local")}
+		for other, place := range places {
+			if _, err := os.Stat(place); err == nil && other != name {
+				return nil, fmt.Errorf("the data folder %s was made with %s, not %s: choose another with DATA=folder, or set DYNAMODB_EMULATOR=%s", folder, other, name, other)
+			}
+		}
+	}
+	if name == dynoxide {
+		return Dynoxide(ctx, places[name], progress)
+	}
+	e, err := DynamoDBLocal(ctx, places[name], progress)
+	if err == nil && folder != "" {
+		fmt.Fprintf(progress, "Amazon's DynamoDB Local listens on every interface of this machine, at port %s; its tables belong to a random access key.\n", e.URL[strings.LastIndex(e.URL, ":")+1:])
+	}
+	return e, err
 }

@@ -108,7 +108,15 @@ func TestMissingPackageManagerIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "npm is needed to install the DynamoDB emulator") {
 		t.Errorf("Dynoxide without npm = %v, want a hint", err)
 	}
-	_, err = emulator.DynamoDBLocal(t.Context(), io.Discard)
+	_, err = emulator.DynamoDBLocal(t.Context(), "", io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "java is needed to run Amazon's DynamoDB Local") {
+		t.Errorf("DynamoDBLocal without Java = %v, want a hint", err)
+	}
+	t.Setenv("PATH", checkout)
+	if err := os.WriteFile(filepath.Join(checkout, "java"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = emulator.DynamoDBLocal(t.Context(), "", io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "mvn is needed to install Amazon's DynamoDB Local") {
 		t.Errorf("DynamoDBLocal without Maven = %v, want a hint", err)
 	}

@@ -19,10 +19,13 @@ var (
 	dynamoDBLocalPins embed.FS
 )
 
+// hasDynoxide reports whether dynoxide is pinned for this machine.
+func hasDynoxide() bool { return runtime.GOOS == "linux" && runtime.GOARCH == "amd64" }
+
 // installDynoxide returns the path of the dynoxide binary.
 func installDynoxide(ctx context.Context, progress io.Writer) (string, error) {
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return "", fmt.Errorf("the DynamoDB emulator is pinned for linux/amd64 only, not for %s/%s", runtime.GOOS, runtime.GOARCH)
+	if !hasDynoxide() {
+		return "", fmt.Errorf("dynoxide is pinned for linux/amd64 only, not for %s/%s: unset DYNAMODB_EMULATOR", runtime.GOOS, runtime.GOARCH)
 	}
 	dir, err := tool.Install(ctx, tool.Tool{
 		Name: "dynoxide", Title: "the DynamoDB emulator (dynoxide, 8 MB)",
@@ -42,7 +45,7 @@ func installDynamoDBLocal(ctx context.Context, progress io.Writer) (string, erro
 		Commands: [][]string{
 			{"mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"},
 			// After a change of pom.xml: (cd lib && sha256sum *) >lib.sha256, and look at what has changed.
-			{"sh", "-c", `cd lib && sha256sum --quiet --strict --check ../lib.sha256 && [ "$(ls | wc -l)" = "$(wc -l <../lib.sha256)" ]`},
+			{"sh", "-c", `cd lib && check=sha256sum; command -v sha256sum >/dev/null || check="shasum -a 256"; $check --quiet --strict --check ../lib.sha256 && [ "$(ls | wc -l)" = "$(wc -l <../lib.sha256)" ]`},
 		},
 	}, progress)
 	return filepath.Join(dir, "lib"), err

@@ -4,9 +4,11 @@
 //
 // It keeps everything in one data folder:
 //
-//	dynamodb.sqlite   the table
+//	dynamodb.sqlite   the table, of dynoxide
+//	dynamodb-local    the folder of the table, of Amazon's DynamoDB Local
 //	kms.json          the master key, and the key that seals bundles
 //	secretsmanager.json  the bundles of services, sealed
+//	*.address         where KMS and Secrets Manager listen
 //	key               the API key of the first account, which is stored nowhere else
 //	stack.json        the endpoints of a running stack, for Running
 //	env               API_URL, API_KEY and SECRETS_MANAGER_URL, to be sourced; it exists
@@ -83,6 +85,7 @@ type Stack struct {
 type Endpoints struct {
 	APIURL         string `json:"api_url"`
 	DynamoDB       string `json:"dynamodb"`
+	AccessKey      string `json:"access_key"` // of the table's owner
 	KMS            string `json:"kms"`
 	SecretsManager string `json:"secrets_manager,omitempty"`
 	Table          string `json:"table"`
@@ -123,7 +126,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	})
 	s.URL = "http://" + dialable(listener.Addr().(*net.TCPAddr))
 
-	db, err := emulator.Dynoxide(ctx, filepath.Join(c.Data, "dynamodb.sqlite"), c.Progress)
+	db, err := emulator.FromEnvironment(ctx, c.Data, c.Progress)
 	if err != nil {
 		return err
 	}
@@ -135,7 +138,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := db.CreateTable(ctx, tableName, tmpl.Table); err != nil {
 		return err
 	}
-	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, Table: tableName}
+	endpoints := Endpoints{APIURL: s.URL, DynamoDB: db.URL, AccessKey: db.AccessKey, Table: tableName}
 	keys, url, masterKey, err := s.startKMS()
 	if err != nil {
 		return err
@@ -174,7 +177,8 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := app.CheckTable(ctx, getenv); err != nil {
 		return fmt.Errorf("%w, such as that of another data folder: DATA=folder", err)
 	}
-	s.serve(listener, apigw.New(tmpl, table, made, slog.Default()))
+	gateway := apigw.New(tmpl, table, made, slog.Default())
+	s.serve(gateway.Listener(listener), gateway)
 	purges := functions.Named(table, "purge-secrets")
 	s.every(purges.Interval(), "purge-secrets", func(ctx context.Context) error {
 		return invoke(ctx, made, *purges, struct{}{}, nil)
@@ -185,7 +189,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 			return err
 		}
 		source := stream.Source{
-			Endpoint: endpoints.DynamoDB, Table: endpoints.Table, Filter: deploys.Filter(), Batch: functions.BatchSize,
+			Endpoint: endpoints.DynamoDB, AccessKey: endpoints.AccessKey, Table: endpoints.Table, Filter: deploys.Filter(), Batch: functions.BatchSize,
 			Window: time.Duration(seconds) * time.Second, Retries: deployRetries,
 		}
 		if err := source.Open(ctx); err != nil {
@@ -312,7 +316,7 @@ func (s *Stack) startKMS() (keys *kms.Server, url, masterKey string, err error) 
 	if masterKey, err = keys.EnsureKey(keyAlias); err != nil {
 		return nil, "", "", err
 	}
-	url, err = s.serveLocally(keys)
+	url, err = s.serveLocally(keys, "kms.address")
 	return keys, url, masterKey, err
 }
 
@@ -325,12 +329,13 @@ func (s *Stack) startSecretsManager(keys *kms.Server) (url string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return s.serveLocally(server)
+	return s.serveLocally(server, "secretsmanager.address")
 }
 
-// serveLocally serves HTTP on a free port of this machine.
-func (s *Stack) serveLocally(h http.Handler) (url string, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// serveLocally serves HTTP on an address of this machine, the same after each start: programs that a user
+// has configured find it again.
+func (s *Stack) serveLocally(h http.Handler, file string) (url string, err error) {
+	listener, err := listen(filepath.Join(s.data, file))
 	if err != nil {
 		return "", err
 	}
@@ -366,7 +371,7 @@ func invoke(ctx context.Context, made map[string]apigw.Function, f functions.Fun
 
 // serve serves HTTP until the stack is closed.
 func (s *Stack) serve(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: local(h), ReadHeaderTimeout: 10 * time.Second}
 	s.closeLater(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
@@ -526,7 +531,7 @@ func (e Endpoints) Environment(t *template.Template, function string) (func(stri
 	}
 	variables["STACK_NAME"] = "" // without metrics
 	variables["AWS_REGION"] = "us-east-1"
-	variables["AWS_ACCESS_KEY_ID"] = "local"
+	variables["AWS_ACCESS_KEY_ID"] = e.AccessKey
 	variables["AWS_SECRET_ACCESS_KEY"] = "local"
 	variables["AWS_ENDPOINT_URL_DYNAMODB"] = e.DynamoDB
 	variables["AWS_ENDPOINT_URL_KMS"] = e.KMS

@@ -36,12 +36,13 @@ const (
 
 // Source is a table's stream with the mapping to a function.
 type Source struct {
-	Endpoint string        // URL of the DynamoDB emulator
-	Table    string        // name of a table with a stream
-	Filter   string        // a JSON pattern: records that do not match are dropped
-	Batch    int           // the most records of a batch
-	Window   time.Duration // how long records are gathered
-	Retries  int           // of a failed batch, before it is dropped
+	Endpoint  string        // URL of the DynamoDB emulator
+	AccessKey string        // of the table's owner
+	Table     string        // name of a table with a stream
+	Filter    string        // a JSON pattern: records that do not match are dropped
+	Batch     int           // the most records of a batch
+	Window    time.Duration // how long records are gathered
+	Retries   int           // of a failed batch, before it is dropped
 
 	pattern  map[string]any
 	position string // a shard iterator
@@ -232,7 +233,7 @@ func (s *Source) call(ctx context.Context, operation string, in, out any) error 
 	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	request.Header.Set("X-Amz-Target", "DynamoDBStreams_20120810."+operation)
 	hash := sha256.Sum256(body)
-	local := aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}
+	local := aws.Credentials{AccessKeyID: s.AccessKey, SecretAccessKey: "local"}
 	if err := v4.NewSigner().SignHTTP(ctx, local, request, hex.EncodeToString(hash[:]), "dynamodb", "us-east-1", time.Now()); err != nil {
 		return err
 	}

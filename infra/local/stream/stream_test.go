@@ -96,7 +96,7 @@ type streamed struct {
 func newStreamed(t *testing.T) streamed {
 	t.Helper()
 	table := secretstest.NewTable(t)
-	db := emulator.Emulator{URL: table.Endpoints().DynamoDB}
+	db := emulator.At(table.Endpoints().DynamoDB, table.Endpoints().AccessKey)
 	if err := db.SetStream(t.Context(), table.Name, "NEW_AND_OLD_IMAGES"); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (s streamed) source() stream.Source {
 		s.t.Fatal(err)
 	}
 	return stream.Source{
-		Endpoint: s.Endpoints().DynamoDB, Table: s.Name, Filter: functions.Named(table, "deploy-secret").Filter(),
+		Endpoint: s.Endpoints().DynamoDB, AccessKey: s.Endpoints().AccessKey, Table: s.Name, Filter: functions.Named(table, "deploy-secret").Filter(),
 		Batch: functions.BatchSize, Window: time.Second, Retries: 2,
 	}
 }

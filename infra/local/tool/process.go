@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -98,9 +99,19 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// FreePort returns a free TCP port of 127.0.0.1.
-func FreePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Loopback returns an address on which only programs of this machine reach a server. On Linux, where all of
+// 127.0.0.0/8 is one, it is random. A server that answers every origin or every Host is then out of reach
+// for web pages, which cannot guess it.
+func Loopback() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return net.IPv4(127, byte(1+rand.N(254)), byte(rand.N(256)), byte(1+rand.N(254))).String()
+}
+
+// FreePort returns a free TCP port of an address of this machine.
+func FreePort(host string) (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", err
 	}

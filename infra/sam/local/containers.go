@@ -29,6 +29,7 @@ import (
 type containers struct {
 	data      string
 	key       string // an API key
+	accessKey string // of the table's owner
 	root      string // of the checkout
 	overrides []string
 	folder    string // of generated files: functions, template, variables
@@ -108,6 +109,7 @@ func (c *containers) stack(ctx context.Context) (stack.Endpoints, error) {
 		return endpoints, err
 	}
 	key, err := os.ReadFile(filepath.Join(c.data, "key"))
+	c.accessKey = endpoints.AccessKey
 	c.key = strings.TrimSpace(string(key))
 	return endpoints, err
 }
@@ -168,7 +170,7 @@ func (c *containers) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(c.root, ".tools", "sam", "bin", "sam"), args...)
 	cmd.Dir = c.root
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "AWS_") })
-	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_DEFAULT_REGION=us-east-1", "SAM_CLI_TELEMETRY=0")
+	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+c.accessKey, "AWS_SECRET_ACCESS_KEY=local", "AWS_DEFAULT_REGION=us-east-1", "SAM_CLI_TELEMETRY=0")
 	return cmd
 }
 

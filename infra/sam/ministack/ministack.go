@@ -37,7 +37,7 @@ func Start(ctx context.Context, dir string, progress io.Writer) (*Ministack, err
 	if err != nil {
 		return nil, err
 	}
-	port, err := tool.FreePort()
+	port, err := tool.FreePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
