@@ -13,23 +13,25 @@ LOCAL = .tools/bin/local
 ENV ?= default
 
 export SAM_CLI_TELEMETRY = 0
+# Recipes read these from the environment: no value needs quotes then.
+export ADDR DATA NAME SAM_ADDR FUNCTION EVENT URL KEY
 
 SAM_LOCAL = .tools/bin/sam-local
 # The address of sam-local's server.
 SAM_ADDR ?= 127.0.0.1:3000
-# Tests that need Docker or an emulator of AWS: test-deploy and test-sam-local run them.
-SLOW = Test(TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
+# Tests that need Docker, Java or an emulator of AWS: test-deploy, test-sam-local and test-dynamodb-local run them.
+SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
 
-.PHONY: help generate run account sam-local invoke sam-program deploy test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
+.PHONY: help generate run account sam-local invoke sam-program deploy smoke test lint validate vulncheck test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: local ## run the whole product on this machine; Ctrl-C stops it
-	@exec $(LOCAL) -addr '$(ADDR)' -data '$(DATA)' $(ARGS)
+	@exec $(LOCAL) -addr "$$ADDR" -data "$$DATA" $(ARGS)
 
 account: local ## make another account on the running stack; NAME='my team'
-	@exec $(LOCAL) -data '$(DATA)' account $(if $(NAME),'$(NAME)')
+	@exec $(LOCAL) -data "$$DATA" account "$$NAME"
 
 # Go caches builds: only the first one is slow.
 local:
@@ -39,11 +41,11 @@ local:
 
 # The functions in Lambda's containers, on the data of `make run`, which may be running or not.
 sam-local: $(SAM) sam-program ## run the deployed binaries in containers, through the SAM CLI
-	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' -addr '$(SAM_ADDR)' start-api
+	@infra/sam/docker.sh $(SAM_LOCAL) -data "$$DATA" -addr "$$SAM_ADDR" start-api
 
 invoke: $(SAM) sam-program ## call one of them with its event; FUNCTION=GetItem
-	@[ -n '$(FUNCTION)' ] || { echo 'goblins-secrets: which function? make invoke FUNCTION=GetItem' >&2; exit 1; }
-	@infra/sam/docker.sh $(SAM_LOCAL) -data '$(DATA)' invoke '$(FUNCTION)' $(if $(EVENT),'$(EVENT)')
+	@[ -n "$$FUNCTION" ] || { echo 'goblins-secrets: which function? make invoke FUNCTION=GetItem' >&2; exit 1; }
+	@infra/sam/docker.sh $(SAM_LOCAL) -data "$$DATA" invoke "$$FUNCTION" $(if $(EVENT),"$$EVENT")
 
 sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
@@ -73,13 +75,18 @@ vulncheck: ## look for known vulnerabilities
 	elif [ -z "$$GITHUB_ACTIONS" ] && echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database cannot be reached from here: NOT checked' >&2; \
 	else echo "$$out" >&2; exit 1; fi
 
-# Runs the store and the proofs on it again on Amazon's own emulator, the strictest one. It skips the
-# two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.
+# Runs the store and the proofs on it again on Amazon's own emulator, the strictest one, and then the stack. It
+# skips the two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.
 test-dynamodb-local: ## run the store's tests on Amazon's own emulator
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing)$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
+	go test -count=1 -run '^TestStackRunsOnDynamoDBLocal$$' ./infra/local
 
 deploy: ## deploy into your AWS account
 	@infra/sam/deploy.sh '$(ENV)'
+
+# It creates objects in the key's account, and deletes them again.
+smoke: ## try a deployment, or make run, from outside; URL=https://… KEY=gob_…
+	@go run ./infra/smoke -url "$$URL"
 
 # The SAM CLI deploys the template to an emulator of AWS, where the end-to-end suite runs. The test
 # runs from its folder, because go test then shows progress.
