@@ -17,6 +17,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -105,11 +107,11 @@ Or paste this:
 
   curl -H "Authorization: Bearer %[3]s" %[1]s/api/secrets/
 
-or, for API_URL and API_KEY in your shell:
+or, for API_URL, API_KEY and the local Secrets Manager in your shell:
 
-  . %[2]s/env
+  . %[4]s
 
-`, s.URL, config.Data, s.APIKey)
+`, s.URL, config.Data, s.APIKey, shellPath(filepath.Join(config.Data, "env")))
 	select {
 	case <-ctx.Done():
 	case err = <-s.Failed():
@@ -118,6 +120,18 @@ or, for API_URL and API_KEY in your shell:
 		err = closeErr
 	}
 	return err
+}
+
+// shellPath is a path as it is pasted after a dot: with a slash, without which a shell looks in PATH, and
+// quoted where it needs that.
+func shellPath(path string) string {
+	if !strings.Contains(path, "/") {
+		path = "./" + path
+	}
+	if regexp.MustCompile(`^[A-Za-z0-9./_-]+$`).MatchString(path) {
+		return path
+	}
+	return tool.Quote(path)
 }
 
 // awaitOrphaned waits until the parent process ends, so that the stack also ends

@@ -111,7 +111,8 @@ func (r *running) begin(log *os.File) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		env, err := os.ReadFile(filepath.Join(r.data, "env"))
 		if err == nil {
-			r.url, r.key, r.target = parseEnv(r.t, string(env))
+			seen := parseEnv(r.t, string(env))
+			r.url, r.key, r.target = seen["API_URL"], seen["API_KEY"], seen["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
 			return
 		}
 		select {
@@ -208,14 +209,26 @@ func alive(pid int) bool {
 	return err == nil && !strings.HasPrefix(string(output), "Z")
 }
 
-// parseEnv reads an env file. The target is empty if nothing is delivered.
-func parseEnv(t *testing.T, env string) (url, key, target string) {
+// parseEnv reads an env file as a shell does, and returns what a program that the shell starts sees.
+func parseEnv(t *testing.T, env string) map[string]string {
 	t.Helper()
-	m := regexp.MustCompile(`^API_URL=(http://\S+[^/\s])\nAPI_KEY=(gob_[0-9A-Za-z]{49})\n(?:SECRETS_MANAGER_URL=(http://127\.0\.0\.1:[0-9]+)\n)?$`).FindStringSubmatch(env)
-	if m == nil {
-		t.Fatalf("env = %q, want lines with API_URL, API_KEY and SECRETS_MANAGER_URL", env)
+	cmd := exec.Command("sh", "-euc", env+`printf '%s\n' "$API_URL" "$API_KEY"; exec env -0`)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("env = %q: %v", env, err)
 	}
-	return m[1], m[2], m[3]
+	seen := map[string]string{}
+	_, after, _ := strings.Cut(string(output), "\n")
+	_, after, _ = strings.Cut(after, "\n")
+	for variable := range strings.SplitSeq(strings.TrimSuffix(after, "\x00"), "\x00") {
+		name, value, _ := strings.Cut(variable, "=")
+		seen[name] = value
+	}
+	if !regexp.MustCompile(`^http://\S+[^/\s]$`).MatchString(seen["API_URL"]) || !regexp.MustCompile(`^gob_[0-9A-Za-z]{49}$`).MatchString(seen["API_KEY"]) {
+		t.Fatalf("env = %q, want API_URL and API_KEY", env)
+	}
+	return seen
 }
 
 // call sends a request, checks the status and decodes the answer.
@@ -400,11 +413,6 @@ func TestDeliveriesSurviveKills(t *testing.T) {
 		}
 	}
 	r.call(key, "DELETE", fmt.Sprintf("/api/secrets/%s/", secret), "", 409)
-	// A shell that sources env gets the URL.
-	output, err := exec.Command("sh", "-euc", ". "+data+"/env; printf %s $SECRETS_MANAGER_URL").Output()
-	if err != nil || string(output) != r.target {
-		t.Errorf("SECRETS_MANAGER_URL from env = %q, %v, want %q", output, err, r.target)
-	}
 }
 
 // Without a target the stack has no Secrets Manager and no stream, and every secret is
@@ -499,8 +507,9 @@ func TestStackKeepsWritesAndLeaksNoPlaintext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, other, target := parseEnv(t, string(output))
-	if url != r.url || target != r.target || other == key {
+	seen := parseEnv(t, string(output))
+	other := seen["API_KEY"]
+	if seen["API_URL"] != r.url || seen["AWS_ENDPOINT_URL_SECRETS_MANAGER"] != r.target || other == key {
 		t.Errorf("account printed %s", output)
 	}
 	r.call(other, "GET", item, "", 404)
@@ -626,15 +635,15 @@ func TestFailedStartIsOneSentence(t *testing.T) {
 	}
 }
 
-// The README's commands work as printed: make run, the session, make account. A killed
-// make leaves no process running.
-func TestREADMESessionWorks(t *testing.T) {
+// make run and make account work with a folder and a name of any characters; what they print can be pasted.
+// A killed make leaves no process running. (e2e/clients pastes the README's session.)
+func TestMakeRunAndAccount(t *testing.T) {
 	t.Parallel()
 	root, err := checkout.Path()
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := filepath.Join(t.TempDir(), "data")
+	data := filepath.Join(t.TempDir(), "it's $HOME's data")
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -642,35 +651,189 @@ func TestREADMESessionWorks(t *testing.T) {
 	defer log.Close()
 	// The test may itself run under make, which passes its flags on in the environment.
 	shell := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") })
-	r := &running{t: t, data: data, log: log.Name(), cmd: exec.Command("make", "run", "ADDR=127.0.0.1:0", "DATA="+data, "ARGS=-set ReadLimit=7")}
+	assigned := func(name, value string) string { return name + "=" + strings.ReplaceAll(value, "$", "$$") }
+	r := &running{t: t, data: data, log: log.Name(), cmd: exec.Command("make", "run", "ADDR=127.0.0.1:0", assigned("DATA", data), "ARGS=-set ReadLimit=7")}
 	r.cmd.Dir, r.cmd.Env = root, shell
 	r.begin(log)
-
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	if got := r.call(r.key, "GET", "/api/budget/", "", 200); got["limit"] != 7.0 {
+		t.Errorf("budget = %v, want the limit that ARGS set", got)
 	}
-	_, session, _ := strings.Cut(string(readme), "```sh\n. .local/env")
-	session, _, _ = strings.Cut(session, "```")
-	output, err := exec.Command("sh", "-euc", ". "+data+"/env"+session).CombinedOutput()
-	if text := string(output); err != nil || strings.Count(text, "super-secret-db-password") != 1 ||
-		!strings.Contains(text, `"value":"********"`) || !strings.Contains(text, `"reveals";r=6;t=3600`) {
-		t.Errorf("the README's session: %v\n%s", err, output)
+	for first, want := range map[string]string{"curl -H ": `"name":"Default"`, ". ": r.key} {
+		begins := "\n  " + first
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(r.output(), begins) && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		_, rest, _ := strings.Cut(r.output(), begins)
+		line, _, _ := strings.Cut(rest, "\n")
+		paste := exec.Command("sh", "-euc", first+line+"; echo $API_KEY")
+		paste.Dir, paste.Env = root, append(shell, "API_KEY=")
+		if output, err := paste.Output(); err != nil || !strings.Contains(string(output), want) {
+			t.Errorf("%s%s: %v\n%s", first, line, err, output)
+		}
 	}
-	secrets := r.call(r.key, "GET", "/api/secrets/", "", 200)["results"].([]any)
-	secret := secrets[len(secrets)-1].(map[string]any)["id"]
-	r.awaitStatus(r.key, secret, "ready")
-	if got := r.bundle(secret); !maps.Equal(got, map[string]string{"DATABASE_PASSWORD": "super-secret-db-password"}) {
-		t.Errorf("bundle after the README's session = %q, want DATABASE_PASSWORD alone", got)
-	}
-	account := exec.Command("make", "account", "DATA="+data, "NAME=my team")
+	const name = `it's "our" $HOME \ team`
+	account := exec.Command("make", "account", assigned("DATA", data), assigned("NAME", name))
 	account.Dir, account.Env = root, shell
-	output, err = account.Output()
+	output, err := account.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if url, _, target := parseEnv(t, string(output)); url != r.url || target != r.target {
+	seen := parseEnv(t, string(output))
+	if seen["API_URL"] != r.url || seen["AWS_ENDPOINT_URL_SECRETS_MANAGER"] != r.target || seen["ACCOUNT_NAME"] != name || len(seen["ACCOUNT_ID"]) != 36 {
 		t.Errorf("make account printed %s", output)
 	}
 	r.signal(syscall.SIGKILL)
+}
+
+// A web page reaches nothing of the stack: servers refuse the Host that a page's own name would be, and only
+// the gateway listens on an address that a page can guess.
+func TestWebPagesReachNothing(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	r := start(t, data)
+	state, err := os.ReadFile(filepath.Join(data, "stack.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var endpoints stack.Endpoints
+	if err := json.Unmarshal(state, &endpoints); err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{endpoints.APIURL, endpoints.KMS, endpoints.SecretsManager} {
+		own := strings.TrimPrefix(url, "http://")
+		for host, foreign := range map[string]bool{
+			"evil.example": true, "evil.example:" + port: true, "localhost.evil.example": true, "127.0.0.1.evil.example:80": true, "local": true,
+			own: false, "localhost": false, "LOCALHOST:" + port: false, "[::1]:" + port: false, "172.17.0.1:80": false, "app.localhost": false,
+		} {
+			request, err := http.NewRequestWithContext(t.Context(), "POST", url+"/", strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = host
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if (response.StatusCode == http.StatusMisdirectedRequest) != foreign {
+				t.Errorf("POST %s with the Host %s = %d, want 421: %v", url, host, response.StatusCode, foreign)
+			}
+		}
+	}
+	for _, address := range listening(t, append(childrenOf(t, r.cmd.Process.Pid), r.cmd.Process.Pid)...) {
+		if own := strings.TrimPrefix(r.url, "http://"); address != own && (!strings.HasPrefix(address, "127.") || strings.HasPrefix(address, "127.0.0.")) {
+			t.Errorf("the stack listens on %s, which a page can guess", address)
+		}
+	}
+	// The Secrets Manager keeps its address.
+	r.signal(syscall.SIGTERM)
+	if again := start(t, data); again.target != r.target {
+		t.Errorf("Secrets Manager is at %s, and was at %s", again.target, r.target)
+	}
+}
+
+// listening lists the addresses on which processes accept TCP connections.
+func listening(t *testing.T, pids ...int) (addresses []string) {
+	t.Helper()
+	inodes := map[string]bool{}
+	for _, pid := range pids {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("files of process %d: %v", pid, err)
+		}
+		for _, file := range files {
+			if target, err := os.Readlink(file); err == nil && strings.HasPrefix(target, "socket:[") {
+				inodes[strings.Trim(target[len("socket:"):], "[]")] = true
+			}
+		}
+	}
+	for _, table := range []string{"tcp", "tcp6"} {
+		content, err := os.ReadFile("/proc/net/" + table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(content)) {
+			fields := strings.Fields(line)
+			const listen = "0A"
+			if len(fields) < 10 || fields[3] != listen || !inodes[fields[9]] {
+				continue
+			}
+			if table == "tcp6" {
+				addresses = append(addresses, "tcp6 "+fields[1])
+				continue
+			}
+			var a, b, c, d, port int
+			if _, err := fmt.Sscanf(fields[1], "%02X%02X%02X%02X:%04X", &d, &c, &b, &a, &port); err != nil {
+				t.Fatal(err)
+			}
+			addresses = append(addresses, fmt.Sprintf("%d.%d.%d.%d:%d", a, b, c, d, port))
+		}
+	}
+	if len(addresses) < 4 {
+		t.Fatalf("the stack listens on %v, want the gateway, KMS, Secrets Manager and the emulator", addresses)
+	}
+	return addresses
+}
+
+// Where dynoxide has no package, the stack runs on Amazon's DynamoDB Local. It listens on every interface and
+// answers every Host, so its tables belong to a random key, and no page is a known origin. A folder is used
+// with the emulator that made it. (make test-dynamodb-local runs this test.)
+func TestStackRunsOnDynamoDBLocal(t *testing.T) {
+	t.Setenv("DYNAMODB_EMULATOR", "dynamodb-local")
+	data := filepath.Join(t.TempDir(), "data")
+	r := start(t, data)
+	if !strings.Contains(r.output(), "listens on every interface of this machine") {
+		t.Errorf("the stack does not say where its emulator listens:\n%s", r.output())
+	}
+	secret := r.call(r.key, "POST", "/api/secrets/", `{"name": "kept"}`, 201)["id"]
+	r.call(r.key, "POST", fmt.Sprintf("/api/secrets/%s/items/", secret), `{"key": "KEY", "value": "value"}`, 201)
+	r.use(r.key, "app", secret)
+	r.awaitStatus(r.key, secret, "ready")
+	client, _ := r.table()
+	if own, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil || len(own.TableNames) != 1 {
+		t.Errorf("ListTables with the stack's key = %v, %v, want its table", own, err)
+	}
+	url := *client.Options().BaseEndpoint
+	for _, key := range []string{"local", "any", "AKIAIOSFODNN7EXAMPLE"} {
+		got, err := emulator.At(url, key).Client().ListTables(t.Context(), &dynamodb.ListTablesInput{})
+		if err != nil || len(got.TableNames) != 0 {
+			t.Errorf("ListTables with the key %s = %v, %v, want no tables", key, got, err)
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), "OPTIONS", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Origin", "https://evil.example")
+	request.Header.Set("Access-Control-Request-Method", "POST")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if origin := response.Header.Get("Access-Control-Allow-Origin"); origin == "*" || strings.Contains(origin, "evil") {
+		t.Errorf("Access-Control-Allow-Origin = %q for a page", origin)
+	}
+	r.signal(syscall.SIGTERM)
+
+	r = start(t, data)
+	r.awaitStatus(r.key, secret, "ready")
+	r.call(r.key, "GET", fmt.Sprintf("/api/secrets/%s/", secret), "", 200)
+	r.signal(syscall.SIGTERM)
+	for _, tt := range []struct{ data, by, other string }{{data, "dynamodb-local", "dynoxide"}, {t.TempDir(), "dynoxide", "dynamodb-local"}} {
+		if tt.by == "dynoxide" {
+			if err := os.WriteFile(filepath.Join(tt.data, "dynamodb.sqlite"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("DYNAMODB_EMULATOR", tt.other)
+		output, err := command(t, "-addr", "127.0.0.1:0", "-data", tt.data).CombinedOutput()
+		if err == nil || !strings.Contains(string(output), "was made with "+tt.by+", not "+tt.other+": choose another with DATA=folder, or set DYNAMODB_EMULATOR="+tt.by) {
+			t.Errorf("a folder of %s with %s: %v, %s", tt.by, tt.other, err, output)
+		}
+	}
 }

@@ -117,17 +117,18 @@ func DynamoDBLocal(ctx context.Context, folder string, progress io.Writer) (*Emu
 	})
 }
 
-// ownerOf returns the access key that owns the tables in a folder of DynamoDB Local, which is in the name of
-// the database. A new folder gets a new owner.
+// ownerOf returns the access key that owns the tables in a folder of DynamoDB Local. A file has it: every
+// other key that a client uses gets a database of its own.
 func ownerOf(folder, newKey string) (accessKey string, err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	found, err := filepath.Glob(filepath.Join(folder, "*_"+region+".db"))
-	if err != nil || len(found) == 0 {
-		return newKey, err
+	path := filepath.Join(folder, "owner")
+	saved, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newKey, durable.WriteFile(path, []byte(newKey+"\n"))
 	}
-	return strings.TrimSuffix(filepath.Base(found[0]), "_"+region+".db"), nil
+	return strings.TrimSpace(string(saved)), err
 }
 
 const region = "us-east-1"

@@ -11,7 +11,7 @@
 //	*.address         where KMS and Secrets Manager listen
 //	key               the API key of the first account, which is stored nowhere else
 //	stack.json        the endpoints of a running stack, for Running
-//	env               API_URL, API_KEY and SECRETS_MANAGER_URL, to be sourced; it exists
+//	env               what a shell exports, to be sourced: see Endpoints.env; it exists
 //	                  while the stack answers
 //	sam               files of infra/sam/local for containers
 //	lock              held by the stack that uses the folder
@@ -47,6 +47,7 @@ import (
 	"goblins-secrets/infra/local/secretsmanager"
 	"goblins-secrets/infra/local/stream"
 	"goblins-secrets/infra/local/template"
+	"goblins-secrets/infra/local/tool"
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/secrets"
 )
@@ -204,6 +205,14 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if s.APIKey, err = firstKey(ctx, m, filepath.Join(c.Data, "key")); err != nil {
 		return err
 	}
+	caller, err := m.Authenticate(ctx, "Bearer "+s.APIKey)
+	if err != nil {
+		return err
+	}
+	account, err := m.Store.Account(ctx, caller.AccountID)
+	if err != nil {
+		return err
+	}
 	if err := s.probe(ctx); err != nil {
 		return err
 	}
@@ -215,16 +224,26 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	if err := durable.WriteFile(filepath.Join(c.Data, "stack.json"), state); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(c.Data, "env"), []byte(endpoints.env(s.APIKey)))
+	return durable.WriteFile(filepath.Join(c.Data, "env"), []byte(endpoints.env(account, s.APIKey)))
 }
 
-// env is the text of an env file for the account of a key.
-func (e Endpoints) env(key string) string {
-	text := "API_URL=" + e.APIURL + "\nAPI_KEY=" + key + "\n"
+// env is the text of an env file for an account and its key: what the documents' commands need, and what an
+// AWS SDK needs to reach the local Secrets Manager.
+func (e Endpoints) env(account secrets.Account, key string) string {
+	var text strings.Builder
+	export := func(name, value string) { fmt.Fprintf(&text, "export %s=%s\n", name, tool.Quote(value)) }
+	export("API_URL", e.APIURL)
+	export("API_KEY", key)
+	export("ACCOUNT_ID", account.ID.String())
+	export("ACCOUNT_NAME", account.Name)
 	if e.SecretsManager != "" {
-		text += "SECRETS_MANAGER_URL=" + e.SecretsManager + "\n"
+		export("AWS_ENDPOINT_URL_SECRETS_MANAGER", e.SecretsManager)
+		export("AWS_REGION", "us-east-1")
+		export("AWS_DEFAULT_REGION", "us-east-1")
+		export("AWS_ACCESS_KEY_ID", "local")
+		export("AWS_SECRET_ACCESS_KEY", "local")
 	}
-	return text
+	return text.String()
 }
 
 // Failed yields the error of a part that stopped unexpectedly.
@@ -507,7 +526,7 @@ func CreateAccount(ctx context.Context, data, name string) (env string, err erro
 	if err != nil {
 		return "", err
 	}
-	return endpoints.env(made.Key), nil
+	return endpoints.env(made.Account, made.Key), nil
 }
 
 // Manager is the manager of a function.
