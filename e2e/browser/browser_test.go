@@ -35,6 +35,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/stack"
 )
 
@@ -159,8 +160,8 @@ func (s *running) account(t *testing.T) account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, key, _ := strings.Cut(string(out), "API_KEY=")
-	key, _, _ = strings.Cut(key, "\n")
+	_, key, _ := strings.Cut(string(out), "API_KEY='")
+	key, _, _ = strings.Cut(key, "'")
 	return account{s, key}
 }
 
@@ -242,12 +243,7 @@ func (s *running) table(t *testing.T) (client *dynamodb.Client, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dynamodb.New(dynamodb.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoints.DynamoDB,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-	}), endpoints.Table
+	return emulator.At(endpoints.DynamoDB, endpoints.AccessKey).Client(), endpoints.Table
 }
 
 // reveals counts the reveal events of an item in the audit trail.
