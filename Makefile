@@ -80,6 +80,7 @@ vulncheck: ## look for known vulnerabilities
 test-dynamodb-local: ## run the store's tests on Amazon's own emulator
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing)$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
 	go test -count=1 -run '^TestStackRunsOnDynamoDBLocal$$' ./infra/local
+	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./infra/smoke/checks
 
 deploy: ## deploy into your AWS account
 	@infra/sam/deploy.sh '$(ENV)'
