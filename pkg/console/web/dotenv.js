@@ -62,7 +62,8 @@ function readQuoted(text, quote) {
 // checked adds the problem for which the API would refuse the entry.
 function checked(entry) {
   if (!/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
-    entry.problem = 'A key has 1 to 253 letters, digits, dots, underscores and hyphens. It is not ".", and does not begin with "..".';
+    entry.problem =
+      'A key has 1 to 253 letters, digits, dots, underscores and hyphens. It is not ".", and does not begin with "..".';
   } else if (entry.value === "") {
     entry.problem = "The value is empty.";
   } else if (bytes(entry.value) > 65536) {
