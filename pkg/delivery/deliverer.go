@@ -319,9 +319,9 @@ func (d *Deliverer) deploy(ctx context.Context, secret secrets.Secret, settled b
 		}
 		return nil
 	}
-	// A bundle beside which there is none becomes current when it is staged: record before that.
+	// Where services can read nothing, restoring or staging makes a version current: record before that.
 	// Otherwise record after staging, so that failed attempts leave no events.
-	first := held.Version == ""
+	first := !held.Live()
 	if held.Revision > b.Revision { // it would never be promoted, and AWS counts versions
 		return made, d.overtake(ctx, b, held.Revision)
 	}

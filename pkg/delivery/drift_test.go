@@ -259,13 +259,37 @@ func TestRepairsLeaveRoomForChanges(t *testing.T) {
 	b.attach()
 	b.deploy()
 	b.checkStatus("no room for a repair", secrets.StatusDeploying, true)
-	b.write("KEY") // a change waits like any other, and then finds room
 	d.clock.pass(paceEvery)
 	b.deploy()
-	b.checkStatus("while it has drifted", secrets.StatusDeploying, true)
-	d.clock.pass(day)
+	b.checkStatus("after the wait of a change", secrets.StatusDeploying, true)
+	b.write("KEY") // waits like any other change, and repairs what it finds
+	d.clock.pass(paceEvery)
 	b.deploy()
-	b.checkDelivered("a day later")
+	b.checkDelivered("with the change")
+}
+
+// A bundle that was removed becomes current again only after its event, also where the delivery then fails.
+func TestRestoredBundleIsRecordedFirst(t *testing.T) {
+	t.Parallel()
+	d := newHarness(t)
+	defer d.finish()
+	b := d.newSecret("KEY")
+	b.attach()
+	b.deploy()
+	b.detach()
+	b.deploy()
+	b.write("KEY")
+	b.attach()
+	recorded := len(d.events(b.id, secrets.SecretDeployed))
+	failing := d.newDeliverer(secretstest.Inject(secretstest.At(secretstest.Call{What: "PutSecretValue"}, secretstest.Before, true)))
+	if err := failing.Deliver(t.Context(), d.caller.AccountID, b.id); err == nil {
+		t.Fatal("Deliver without PutSecretValue = nil")
+	}
+	if got := len(d.events(b.id, secrets.SecretDeployed)) - recorded; b.labelled("AWSCURRENT") == "" || got != 1 {
+		t.Errorf("%d events of a delivery, and %q is current, want an event before the restored version", got, b.labelled("AWSCURRENT"))
+	}
+	b.finishDeliveries(d.deliverer)
+	b.checkDelivered("after the failure")
 }
 
 // A label that a crash has left on a former version comes off with the next look, which is no drift.

@@ -49,7 +49,7 @@ func (l Lease) due(p Pace, secret secrets.Secret) time.Time {
 	if !outdated(secret) {
 		return l.Expires
 	}
-	if secret.Drifted {
+	if secret.Delivered >= secret.Revision { // only a repair waits: a change may use all places
 		p.Most -= p.Reserved
 	}
 	due := p.next(l.Times, secret.Delivered > 0)
