@@ -2,6 +2,7 @@ package goblins_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path"
@@ -276,11 +277,22 @@ func TestChangesAreCounted(t *testing.T) {
 		{"RoleChanges", event("iam", "PutRolePolicy", asked("roleName", "s-GetItemRole-1")), true},
 		{"RoleChanges", event("iam", "UpdateAssumeRolePolicy", asked("roleName", "s-GetItemRole-1")), true},
 		{"RoleChanges", event("iam", "AttachRolePolicy", asked("roleName", "another")), false},
+		{"RoleChanges", event("iam", "CreatePolicyVersion", asked("policyArn", "arn:aws:iam::1:policy/s/s-TracePolicy-1")), true},
+		{"RoleChanges", event("iam", "CreatePolicyVersion", asked("policyArn", "arn:aws:iam::1:policy/other")), false},
 		{"FunctionChanges", event("lambda", "UpdateFunctionCode20150331v2", asked("functionName", "s-GetItem-1")), true},
 		{"FunctionChanges", event("lambda", "AddPermission20150331v2", asked("functionName", "arn:aws:lambda:r:1:function:s-GetItem-1")), true},
 		{"FunctionChanges", event("lambda", "UpdateFunctionCode20150331v2", asked("functionName", "other")), false},
 		{"FunctionChanges", event("lambda", "UpdateFunctionCode20150331v2", map[string]any{
 			"requestParameters": map[string]any{"functionName": "s-GetItem-1"}, "sourceIPAddress": "cloudformation.amazonaws.com",
+		}), false},
+		{"FunctionChanges", event("lambda", "AddPermission20150331v2", map[string]any{
+			"requestParameters": map[string]any{"functionName": "s-GetItem-1"}, "sourceIPAddress": "cloudformation.amazonaws.com",
+		}), true},
+		{"FunctionChanges", event("lambda", "CreateFunction20150331", map[string]any{
+			"requestParameters": map[string]any{"functionName": "x", "role": "arn:aws:iam::1:role/s/s-GetItemRole-1"},
+		}), true},
+		{"FunctionChanges", event("lambda", "UpdateFunctionConfiguration20150331v2", map[string]any{
+			"requestParameters": map[string]any{"functionName": "x", "role": "arn:aws:iam::1:role/other"},
 		}), false},
 		{"ForeignInvocations", event("lambda", "Invoke", invoked("apigateway.amazonaws.com")), false},
 		{"ForeignInvocations", event("lambda", "Invoke", invoked("events.amazonaws.com")), true},
@@ -584,13 +596,45 @@ func TestPipelineGrantsItselfNoMoreThanTheBoundary(t *testing.T) {
 				t.Errorf("the boundary has %s", action)
 			}
 			for _, r := range list(at(s, "Resource")) {
-				own := strings.Contains(text(r), "${StackName}") || r == value("!Ref KeyArn") ||
+				own := regexp.MustCompile(`\bStackName\b|\$\{(RestoredTable|Prefix)\}`).MatchString(fmt.Sprint(r)) || r == value("!Ref KeyArn") ||
 					text(at(s, "Condition", "StringEquals", "kms:ViaService")) != "" || service == "xray" || service == "cloudwatch"
 				if !own {
 					t.Errorf("the boundary has %s on %s", action, r)
 				}
 			}
 		}
+	}
+}
+
+// What the pipeline can do beyond its stack, and whom its templates can let in, is what SECURITY.md and the
+// template's head say, and no more.
+func TestPipelineReachesNoMoreThanIsSaid(t *testing.T) {
+	own := regexp.MustCompile(`StackName|KeyArn|Packages|HostedZoneId|aws:transform|aws-service-role`)
+	beyond, lettingIn := map[string]bool{}, map[string]bool{}
+	for _, s := range statementsOf(read(t, "infra/github.yaml"), "ExecutionRole") {
+		for _, action := range list(at(s, "Action")) {
+			for _, r := range list(at(s, "Resource")) {
+				if !own.MatchString(fmt.Sprint(r)) && !own.MatchString(fmt.Sprint(at(s, "Condition"))) {
+					service, operation, _ := strings.Cut(text(action), ":")
+					if !regexp.MustCompile(`^(Describe|Get|List)`).MatchString(operation) {
+						beyond[service] = true
+					}
+				}
+			}
+			if strings.Contains(text(action), "Policy") && !strings.HasPrefix(text(action), "iam:") && !strings.Contains(text(action), ":Get") {
+				lettingIn[text(action)] = true
+			}
+		}
+	}
+	// Event source mappings have generated ids, and are of the stack's functions by a condition; tags of them are not.
+	if diff := cmp.Diff(map[string]bool{"apigateway": true, "codedeploy": true, "logs": true, "wafv2": true, "lambda": true}, beyond); diff != "" {
+		t.Errorf("services in which ExecutionRole changes what is not its stack's (-known +held):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{
+		"apigateway:UpdateRestApiPolicy": true, "dynamodb:PutResourcePolicy": true, "dynamodb:DeleteResourcePolicy": true, "logs:PutResourcePolicy": true,
+		"logs:PutRetentionPolicy": true, "logs:DeleteRetentionPolicy": true,
+	}, lettingIn); diff != "" {
+		t.Errorf("actions on policies (-known +held):\n%s", diff)
 	}
 }
 
