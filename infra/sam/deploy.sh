@@ -4,13 +4,13 @@
 #
 # usage: infra/sam/deploy.sh [--only build|--only deploy] [ENVIRONMENT [OPTIONS OF sam deploy...]]
 #
-# If the stack does not exist yet, `sam deploy --guided` asks for the parameters and writes the answers
-# to samconfig.toml. For an existing stack it would offer the defaults and not the deployed values, so
-# the script then asks nothing. SAM shows the changes before it makes them.
+# If the stack does not exist yet, `sam deploy --guided` asks for the parameters, writes the answers to
+# samconfig.toml, and deploys nothing yet. For an existing stack it would offer the defaults and not the
+# deployed values, so the script then asks nothing. SAM shows the changes before it makes them.
 #
-# Three parameters are the script's. Architecture is asked for before the build, or read. BuiltFor names
-# what was built: a rule of the template refuses another Architecture. Release names the commit and the
-# parameters, so that each release makes new versions of all functions.
+# Three parameters are the script's. Architecture is asked for before the build, or read. BuiltFor is what
+# was built, as the build has noted it: a rule of the template refuses another Architecture. Release names
+# the commit and the parameters, so that each release makes new versions of all functions.
 #
 # --only build needs no credentials; --only deploy deploys what was built. A pipeline runs them in two jobs.
 set -euo pipefail
@@ -39,10 +39,18 @@ if [ "$only" != build ]; then
     region=$(sed -n "/^\[\(profile \)\?$profile\]/,/^\[/s/^region *= *//p" "$config" | head -1)
   [ -n "$region" ] || fail "set the region first: export AWS_DEFAULT_REGION=..., or in your AWS profile"
   export AWS_REGION=$region AWS_DEFAULT_REGION=$region
-  [ -n "${AWS_ACCESS_KEY_ID:-}${AWS_PROFILE:-}${AWS_WEB_IDENTITY_TOKEN_FILE:-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-}${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ] ||
-    [ -f "${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}" ] || [ -f "$config" ] ||
+  # Credentials come from the environment, from the profile, or from the machine, if it is one of AWS.
+  [ -n "${AWS_ACCESS_KEY_ID:-}${AWS_WEB_IDENTITY_TOKEN_FILE:-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-}${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}" ] ||
+    { cat "$config" "${AWS_SHARED_CREDENTIALS_FILE:-$HOME/.aws/credentials}" 2>/dev/null || true; } |
+      sed -n "/^\[\(profile \)\?$profile\]/,/^\[/p" |
+      grep -E '^ *(aws_access_key_id|sso_|role_arn|credential_process|login_session|web_identity_token_file)' >/dev/null ||
+    grep -qs '^Amazon EC2' "${DMI:-/sys/devices/virtual/dmi/id}/sys_vendor" ||
     fail "set AWS credentials first: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 fi
+
+# CloudFormation cuts the names of roles and functions at 64 characters, and alarms look for the stack's.
+stack_name=$(saved stack_name)
+[ ${#stack_name} -le 29 ] || fail "the stack's name $stack_name is too long: it may have 29 characters"
 
 make --no-print-directory .tools/sam/.installed
 sam=.tools/sam/bin/sam
@@ -90,13 +98,19 @@ architecture=${architecture:-arm64}
 
 if [ "$only" != deploy ]; then
   "$sam" build --config-env "$environment" --parameter-overrides "Architecture=$architecture"
+  echo "$architecture" >.aws-sam/architecture
 fi
 [ "$only" != build ] || exit 0
+built=$(cat .aws-sam/architecture 2>/dev/null) || fail "nothing was built: run infra/sam/deploy.sh --only build $environment first"
 
+if [ -n "$guided" ]; then
+  "$sam" deploy --config-env "$environment" --guided --no-execute-changeset \
+    --parameter-overrides "$(overrides) Architecture=$architecture BuiltFor=$built"
+fi
 parameters=$(overrides)
 release=$(git rev-parse --short=12 HEAD 2>/dev/null || echo untracked)$([ -z "$(git status --porcelain -- . ":!samconfig.toml")" ] || echo -dirty)-$(printf '%s %s' "$parameters" "$architecture" | sha256sum | cut -c1-6)
-"$sam" deploy --config-env "$environment" ${guided:+"$guided"} "$@" \
-  --parameter-overrides "$parameters Architecture=$architecture BuiltFor=$architecture Release=$release"
+"$sam" deploy --config-env "$environment" "$@" \
+  --parameter-overrides "$parameters Architecture=$architecture BuiltFor=$built Release=$release"
 
 "$sam" list stack-outputs --stack-name "$(saved stack_name)" --output json |
   .tools/sam/bin/python -c '
