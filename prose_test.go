@@ -60,6 +60,35 @@ func TestDocumentsAreReadable(t *testing.T) {
 	}
 }
 
+// Each make command that a document or a script names is a target of the Makefile.
+func TestNamedTargetsExist(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root(t), "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := map[string]bool{}
+	for _, found := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(string(makefile), -1) {
+		targets[found[1]] = true
+	}
+	command := exec.CommandContext(t.Context(), "git", "grep", "-hoE", "(`|^|: +)make [a-z][a-z-]*", "--", "*.md", "*.sh", "*.yml")
+	command.Dir = root(t)
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("git grep: %v", err)
+	}
+	named := 0
+	for line := range strings.Lines(string(out)) {
+		_, target, _ := strings.Cut(strings.TrimSpace(line), "make ")
+		named++
+		if !targets[target] {
+			t.Errorf("%q names no target of the Makefile", strings.TrimSpace(line))
+		}
+	}
+	if named < 10 {
+		t.Errorf("%d commands found, want the documents' and scripts'", named)
+	}
+}
+
 // paragraph is a part of a document that is prose: a paragraph, a heading or an item of a list.
 type paragraph struct {
 	line  int // of the first line, from 1

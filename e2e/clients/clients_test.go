@@ -239,3 +239,21 @@ curl -sf -H "Authorization: Bearer $TO_KEY" "$TO_URL/api/secrets/?name=shop-secr
 		})
 	}
 }
+
+// make smoke prints a line for each check of the stack; a wrong key is one clear line.
+func TestMakeSmoke(t *testing.T) {
+	r := start(t)
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{r.APIKey: "ok       delete everything again", r.APIKey + "x": "the key is not a valid key of " + r.URL} {
+		cmd := exec.CommandContext(t.Context(), "make", "smoke", "URL="+r.URL, "KEY="+key)
+		cmd.Dir = root
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") }) // this test's own make
+		output, err := cmd.CombinedOutput()
+		if text := string(output); (err == nil) != (key == r.APIKey) || !strings.Contains(text, want) || strings.Contains(text, "FAILED") || strings.Contains(text, key) {
+			t.Errorf("make smoke: %v, %s, want %s", err, strings.ReplaceAll(text, key, "<the key>"), want)
+		}
+	}
+}

@@ -192,6 +192,7 @@ func (r *run) createSecret() error {
 }
 
 func (r *run) list() error {
+	// The first page is short, so that it has a link; the others are long, for accounts with many secrets.
 	for page := r.url + "/api/secrets/?page_size=1"; page != ""; {
 		read, err := r.want(200, "GET", page, "")
 		if err != nil {
@@ -208,7 +209,16 @@ func (r *run) list() error {
 		if next != "" && !strings.HasPrefix(next, r.url+"/") {
 			return fmt.Errorf("the link to the next page is not below the API's address: %s", next)
 		}
-		page = next
+		if page = next; page != "" {
+			longer, err := url.Parse(page)
+			if err != nil {
+				return err
+			}
+			query := longer.Query()
+			query.Set("page_size", "1000")
+			longer.RawQuery = query.Encode()
+			page = longer.String()
+		}
 	}
 	return errors.New("no page has it")
 }
