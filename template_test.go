@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -864,6 +866,27 @@ func checkMasterKey(t *testing.T, key value, stack string) {
 
 // The audit trail is append-only for every principal: the stack's own roles have no action on events but
 // PutItem, and the table denies others any change. Only the stack may write keys.
+// A take-over by a stack of another name replaces every name in a policy, which AWS returns as one line.
+func TestTakeOverRenamesTheWholePolicy(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(root(t), "docs/deploy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := regexp.MustCompile("sed \"s#role/[^\"]*\"").FindAllString(string(content), -1)
+	for _, program := range programs {
+		command := exec.Command("sh", "-c", program)
+		command.Env = []string{"OLD=goblins-secrets", "NEW=goblins-two", "PATH=" + os.Getenv("PATH")}
+		command.Stdin = strings.NewReader(`{"A": ["role/goblins-secrets/*", "role/goblins-secrets/*", "role/goblins-secrets/*"]}`)
+		out, err := command.Output()
+		if err != nil || strings.Count(string(out), "role/goblins-two/*") != 3 {
+			t.Errorf("%s = %s, %v, want each name replaced", program, out, err)
+		}
+	}
+	if len(programs) != 2 {
+		t.Errorf("docs/deploy.md has %d programs that rename a policy, want 2", len(programs))
+	}
+}
+
 func TestTableDeniesOthersEventsAndKeys(t *testing.T) {
 	others := map[string]value{"aws:PrincipalArn": "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}/*"}
 	denied := func(sid string, actions []value, keys ...value) value {
