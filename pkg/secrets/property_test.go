@@ -298,7 +298,12 @@ func (p *player) stepService(n int, sid string) {
 			in = secrets.ServiceInput{Name: secrets.Text(name), Image: secrets.Text("app:v1"), Port: secrets.Text("80")}
 		}
 		made, err := p.m.CreateService(ctx, p.c, in)
-		if p.outcome("create service", err, full(), when(p.serviceTaken(name, ""), "name")) {
+		tooLarge, taken := full(), when(p.serviceTaken(name, ""), "name")
+		var invalid secrets.Invalid
+		if tooLarge != "" && taken != "" && errors.As(err, &invalid) && len(invalid) == 2 && invalid[0].Field == taken {
+			err, taken = invalid[1:], "" // both are named
+		}
+		if p.outcome("create service", err, tooLarge, taken) {
 			p.services[made.ID.String()] = &modelService{name, "app:v1", sid}
 		}
 	case n < 12:
