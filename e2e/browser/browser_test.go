@@ -285,6 +285,11 @@ const prelude = `(() => {
     const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
     return (dialog ? all.filter((e) => dialog.contains(e)) : all)[0];
   };
+  // Opens the menu that has a button of this name, as a user does before choosing it.
+  const unfold = (wanted) => {
+    const inside = [...document.querySelectorAll(".menu:not([open]) button")].find((e) => name(e) === wanted);
+    if (inside) inside.closest(".menu").open = true;
+  };
   const realNow = Date.now, realTimeout = setTimeout, realClear = clearTimeout;
   const waiting = new Map();
   let ahead = 0;
@@ -302,21 +307,30 @@ const prelude = `(() => {
       if (timer.due <= Date.now() && waiting.has(id)) { realClear(id); timer.run(); }
     }
   };
-  // aim returns the point to click an element at; hit reports whether it received the click.
+  // aim returns the point to click an element at, once the element stays where it is: a click beside it could
+  // choose something else. hit reports whether it received the click.
   let clicked;
-  const aim = (e) => {
+  const center = (e) => {
+    const r = e.getClientRects()[0];
+    return r ? { x: r.x + r.width / 2, y: r.y + r.height / 2 } : { x: -1, y: -1 };
+  };
+  const aim = async (e) => {
     clicked = false;
     if (!e) return { x: 0, y: 0, hit: false };
     e.scrollIntoView({ block: "center" });
+    const before = center(e);
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    const at = center(e);
+    if (at.x !== before.x || at.y !== before.y) return { ...at, hit: false };
     e.addEventListener("click", () => (clicked = true), { once: true, capture: true });
-    const r = e.getClientRects()[0];
-    const at = { x: r.x + r.width / 2, y: r.y + r.height / 2 };
     return { ...at, hit: e.contains(document.elementFromPoint(at.x, at.y)) };
   };
   const hit = () => clicked;
   const violations = [];
   document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber));
-  window.test = { find, aim, hit, advance, violations };
+  // The machine sleeps: the clock goes on, and timers do not.
+  const sleep = (ms) => { ahead += ms; };
+  window.test = { find, unfold, aim, hit, advance, sleep, violations };
 })()`
 
 // open opens the console in a tab with its own profile.
@@ -467,7 +481,7 @@ func (tb *tab) click(kind, name string) {
 	tb.t.Helper()
 	element := tb.element(kind, name)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		tb.await("a usable "+kind+" "+name, "(e => e && !e.disabled)("+element+")")
+		tb.await("a usable "+kind+" "+name, "(test.unfold("+quote(name)+"), (e => e && !e.disabled)("+element+"))")
 		at := eval[struct {
 			X, Y float64
 			Hit  bool

@@ -120,6 +120,7 @@ func TestRevokedKeyKeepsTheInput(t *testing.T) {
 	}
 	tb.miss("PLANTED")
 	tb.click("button", "Cancel")
+	tb.click("button", "Discard")
 
 	// The user can discard the input instead.
 	shared.revoke(t, other.key)
@@ -155,7 +156,7 @@ func TestOfflinePageKeepsTheInput(t *testing.T) {
 	}
 	t.Cleanup(again.stop)
 	tb.click("button", "Add")
-	tb.see("The item was added.", "NEW")
+	tb.see("Item added", "NEW")
 
 	again.stop()
 	tb.click("button", "Show value of KEY")
@@ -186,7 +187,7 @@ func TestSpentBudgetCountsDown(t *testing.T) {
 	tb.click("button", "Show value of C")
 	tb.see("The value was not revealed: your budget is spent. The next reveal is possible in 59:", "0 of 2 left; next in 59:")
 	tb.miss("PLANTED c")
-	tb.await("buttons that wait", "document.querySelectorAll('.masked button:disabled').length === 2")
+	tb.await("buttons that wait", "document.querySelectorAll('.item > .buttons > button:disabled').length === 4")
 	if n := s.reveals(t, items[2].ID); n != 0 {
 		t.Errorf("events of a refused reveal = %d, want 0", n)
 	}
@@ -194,7 +195,7 @@ func TestSpentBudgetCountsDown(t *testing.T) {
 	tb.click("button", "Rename item C")
 	tb.fill("Key", "D")
 	tb.click("button", "Rename")
-	tb.see("The item was renamed.")
+	tb.see("Item renamed")
 	// The API decides when the wait is over.
 	client, table := s.table(t)
 	counters, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table})

@@ -56,10 +56,10 @@ func (tb *tab) watch() *traffic {
 
 const (
 	mostRequests = 3
-	mostBytes    = 60_000
+	mostBytes    = 40_000
 )
 
-// The list shows after three requests and 60 kB. The page requests the budget only then.
+// The list shows after three requests and 40 kB. The page requests the budget only then.
 func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)

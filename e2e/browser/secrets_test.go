@@ -21,7 +21,7 @@ func TestDeletionNeedsConfirmation(t *testing.T) {
 	}
 	tb.click("button", "Delete secret in use")
 	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete permanently") + `)`
-	for _, typed := range []string{"", "in us", "In use", "in use ", "Default"} {
+	for _, typed := range []string{"", "in us", "In use", "inuse", "Default"} {
 		tb.fill("Type the secret’s name to confirm", "x")
 		tb.fill("Type the secret’s name to confirm", typed)
 		if typed == "" {
@@ -32,7 +32,7 @@ func TestDeletionNeedsConfirmation(t *testing.T) {
 			t.Errorf("%q confirms the deletion of %q", typed, "in use")
 		}
 	}
-	tb.fill("Type the secret’s name to confirm", "in use")
+	tb.fill("Type the secret’s name to confirm", " in\u00a0 use") // it looks the same
 	tb.click("button", "Delete permanently")
 	tb.see("This secret is used by 1 service: my-app. Remove the secret from all services first.")
 	tb.press(escape)
@@ -62,7 +62,7 @@ func TestStatusFollowsTheDelivery(t *testing.T) {
 		tb.await("the status "+want, `document.querySelector("h1 ~ .badges .badge")?.textContent === `+quote(want))
 	}
 	tb.see("No service uses this secret, so it is not delivered.")
-	status("Ready")
+	tb.await("no status", `document.querySelector("h1") && !document.querySelector("h1 ~ .badges .badge")`)
 	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "registry.example/myapp:v1", "port": 8080, "secret": s.ID}, nil)
 	tb.comeBack()
 	tb.see("my-app registry.example/myapp:v1, port 8080")
@@ -76,7 +76,7 @@ func TestStatusFollowsTheDelivery(t *testing.T) {
 	tb.see("Services still use this secret as it was before the last changes.")
 	tb.click("link", "← All secrets")
 	tb.await("a status in the list", `document.querySelector(".badge.deploying")`)
-	tb.await("a settled list", `document.querySelectorAll(".badge.ready").length === 2`)
+	tb.await("a settled list", `document.querySelectorAll(".badge.ready").length === 1`)
 }
 
 // The page reads lists page by page to their end.
@@ -99,8 +99,8 @@ func TestLongListsLoadCompletely(t *testing.T) {
 	tb.see("232 secrets")
 	tb.await("all rows", "document.querySelectorAll('.rows > li').length === 232")
 	tb.slash()
-	tb.fill("Search secrets by name", "RET 22")
-	tb.see("10 of 232 secrets", "secret 229")
+	tb.fill("Search secrets by name", "22 RET")
+	tb.see("12 of 232 secrets", "secret 229", "secret 022")
 	tb.fill("Search secrets by name", "long")
 	tb.press(enter)
 	tb.see("230 items")
@@ -133,12 +133,15 @@ func TestKeyboardIsEnough(t *testing.T) {
 	tb.click("button", "Add item")
 	focus("the first field", `document.activeElement.name === "key"`)
 	tb.press("KEY\tvalue" + escape)
+	tb.see("Discard what you have entered?")
+	focus("the question", `document.activeElement.textContent === "Keep editing"`)
+	tb.press("\t" + enter)
 	tb.miss("Up to 64 KiB")
 	focus("the button that opened the dialog", `document.activeElement.textContent === "Add item"`)
 	tb.press(enter)
 	focus("the first field", `document.activeElement.name === "key"`)
-	tb.press("KEY\tvalue\t\t" + enter)
-	tb.see("The item was added.")
+	tb.press("KEY\tvalue\t\t\t\t" + enter)
+	tb.see("Item added")
 	tb.do(back())
 	tb.see("1 of 3 secrets") // the search is kept
 }
@@ -167,7 +170,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	tb.see(markup, "6 secrets")
 	sane := func() {
 		t.Helper()
-		if got := eval[string](tb, "document.title"); strings.Contains(got, "owned") {
+		if got := eval[string](tb, "document.title"); got == "owned" {
 			t.Errorf("document.title = %q: a text ran as a script", got)
 		}
 		if n := eval[int](tb, `document.querySelectorAll("#app img, #app script, #app b, #app style").length`); n != 0 {

@@ -22,9 +22,7 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	}
 	tb.fill("Name", "shop")
 	tb.click("button", "Create")
-	tb.see("The secret was created.", "2 secrets")
-	tb.click("link", "shop")
-	tb.see("This secret has no items yet", "No service uses this secret")
+	tb.see("Secret created", "This secret has no items yet", "No service uses this secret")
 
 	tb.click("button", "Add item")
 	tb.fill("Key", "not a key")
@@ -36,7 +34,7 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	}
 	tb.fill("Key", "PASSWORD")
 	tb.click("button", "Add")
-	tb.see("The item was added.", "PASSWORD", "Last revealed: never", "••••••••")
+	tb.see("Item added", "PASSWORD", "Last revealed: never", "••••••••")
 	tb.miss("first line")
 
 	var secrets list[secretBody]
@@ -59,7 +57,7 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	}
 	tb.fill("Value", "rotated")
 	tb.click("button", "Save")
-	tb.see("The value was changed.")
+	tb.see("Value changed")
 	tb.miss("first line", "rotated")
 	tb.click("button", "Show value of PASSWORD")
 	tb.see("rotated", "98 of 100 left")
@@ -69,10 +67,10 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	tb.click("button", "Rename item PASSWORD")
 	tb.fill("Key", "DB_PASSWORD")
 	tb.click("button", "Rename")
-	tb.see("The item was renamed.", "DB_PASSWORD")
+	tb.see("Item renamed", "DB_PASSWORD")
 	tb.click("button", "Delete item DB_PASSWORD")
 	tb.click("button", "Delete permanently")
-	tb.see("The item was deleted.", "This secret has no items yet")
+	tb.see("Item deleted", "This secret has no items yet")
 	if left := a.items(t, shop); len(left) != 0 {
 		t.Errorf("items after the deletion = %v, want none", left)
 	}
@@ -80,11 +78,11 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	tb.click("button", "Rename secret shop")
 	tb.fill("Name", "store")
 	tb.click("button", "Rename")
-	tb.see("The secret was renamed.", "store")
+	tb.see("Secret renamed", "store")
 	tb.click("button", "Delete secret store")
 	tb.fill("Type the secret’s name to confirm", "store")
 	tb.click("button", "Delete permanently")
-	tb.see("The secret was deleted.", "1 secret")
+	tb.see("Secret deleted", "1 secret")
 	tb.miss("store")
 }
 
@@ -127,13 +125,13 @@ func TestValuesAreHiddenAgain(t *testing.T) {
 	tb.click("link", "s")
 	show()
 	tb.click("button", "Copy value of KEY")
-	tb.see("Copied. The clipboard is cleared in 30 s")
+	tb.see("Copied. The clipboard is emptied in 30 s")
 	clipboard := func() string { return eval[string](tb, "navigator.clipboard.readText()") }
 	if got := clipboard(); got != "PLANTED value" {
 		t.Errorf("clipboard = %q, want the value", got)
 	}
 	tb.advance(30 * time.Second)
-	tb.see("The clipboard was cleared.")
+	tb.see("Clipboard emptied")
 	if got := clipboard(); got != "" {
 		t.Errorf("clipboard after 30 s = %q, want it empty", got)
 	}
@@ -161,14 +159,15 @@ func TestTabShowsChangesOfAnother(t *testing.T) {
 	second.click("button", "New secret")
 	second.fill("Name", "from the second")
 	second.press(enter)
-	second.see("The secret was created.")
+	second.see("Secret created")
+	second.click("link", "← All secrets")
 	first.comeBack()
 	first.see("from the second")
 
 	first.click("button", "Delete secret from the second")
 	first.fill("Type the secret’s name to confirm", "from the second")
 	first.press(enter)
-	first.see("The secret was deleted.")
+	first.see("Secret deleted")
 	second.click("link", "from the second") // the second tab shows a stale list
 	second.see("Secret not found", "It was deleted, or it belongs to another account")
 	second.click("link", "All secrets")

@@ -34,7 +34,7 @@ func TestValuesComeBackEqual(t *testing.T) {
 			t.Errorf("the field of %s has %.100q, want %.100q", key, got, value)
 		}
 		tb.click("button", "Save")
-		tb.see("The value was changed.")
+		tb.see("Value changed")
 	}
 	for key, it := range a.items(t, s) {
 		var read itemBody

@@ -481,8 +481,12 @@
     // {limit, window, left, until}: until is when the next reveal comes back, in ms
     notice: "",
     // the result of the last action
-    search: ""
+    search: "",
     // in the list of secrets
+    order: "name",
+    // of that list
+    keys: null
+    // of all secrets, read on request: {done, of, found}; found maps an id to its keys
   };
   var session = store({ ...signedOut, key: remembered.read() });
   function signIn(key, remember) {
@@ -499,7 +503,8 @@
   }
   var notify = (notice) => session.set({ notice });
   function setBudget({ limit, window: window2, left, reset }) {
-    session.set({ budget: { limit, window: window2, left, until: reset ? Date.now() + reset * 1e3 : 0 } });
+    const at = Date.now();
+    session.set({ budget: { limit, window: window2, left, at, until: reset ? at + reset * 1e3 : 0 } });
   }
 
   // web/api.js
@@ -574,6 +579,9 @@
       reset: number("RateLimit", "t")
     });
   }
+  async function find(path, filter) {
+    return (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results[0];
+  }
   async function all(path, onPage) {
     const rows = [];
     for (let cursor = ""; cursor !== null; ) {
@@ -629,24 +637,76 @@
     return unit ? relative.format(-Math.floor(seconds / unit[1]), unit[0]) : "just now";
   }
   var exactly = (time) => new Date(time).toLocaleString(void 0, { dateStyle: "full", timeStyle: "long" });
-  function unseen(text) {
-    const found = /* @__PURE__ */ new Set();
-    for (const [character] of text.matchAll(/[\p{Cf}\p{Zl}\p{Zp}]|(?![\t\n])\p{Cc}/gu)) {
-      found.add("U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0"));
-      if (found.size === 5) break;
+  var emoji = String.raw`\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]*`;
+  var hidden = String.raw`[\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]` + String.raw`|(?![\t\n])\p{Cc}|(?! )\p{Zs}`;
+  var pieces = new RegExp(`(?:${emoji}(?:\\u200d${emoji})*)|(${hidden})`, "gu");
+  var codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+  function marked(text) {
+    const parts = [];
+    let from = 0;
+    for (const match of text.matchAll(pieces)) {
+      if (!match[1]) continue;
+      if (match.index > from) parts.push({ text: text.slice(from, match.index) });
+      parts.push({ unseen: codePoint(match[1]) });
+      from = match.index + match[1].length;
     }
-    return [...found];
+    if (from < text.length) parts.push({ text: text.slice(from) });
+    return parts;
+  }
+  function oddities(value) {
+    const said = [];
+    const found = [...new Set(marked(value).flatMap((part) => part.unseen ?? []))].slice(0, 5);
+    if (found.length > 0) said.push(`This value has invisible characters: ${found.join(", ")}.`);
+    for (const [where, edge] of [["begins", value[0]], ["ends", value.at(-1)]]) {
+      if (edge === "\n" || edge === "\r") said.push(`It ${where} with a line break.`);
+      else if (edge !== void 0 && /\s/u.test(edge)) said.push(`It ${where} with a space.`);
+    }
+    return said;
+  }
+  var seen = (text) => text.replace(/[\s\p{Zs}]+/gu, " ").replace(new RegExp(hidden, "gu"), "").normalize("NFC").trim();
+  function matches(text, search) {
+    const folded = seen(text).toLowerCase();
+    return seen(search).toLowerCase().split(" ").every((word) => folded.includes(word));
   }
   var bytes = (text) => new TextEncoder().encode(text).length;
 
   // web/parts.js
+  var wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"]];
+  function every(interval, act) {
+    const timer = setInterval(act, interval);
+    for (const [target, event] of wakeUps) target.addEventListener(event, act);
+    return () => {
+      clearInterval(timer);
+      for (const [target, event] of wakeUps) target.removeEventListener(event, act);
+    };
+  }
   function useTick(interval) {
     const [, redraw] = d2(0);
+    h2(() => interval ? every(interval, () => redraw((n3) => n3 + 1)) : void 0, [interval]);
+  }
+  function useDeadline(until, act) {
+    const latest = A2(act);
+    latest.current = act;
     h2(() => {
-      if (!interval) return void 0;
-      const timer = setInterval(() => redraw((n3) => n3 + 1), interval);
-      return () => clearInterval(timer);
-    }, [interval]);
+      if (!until) return void 0;
+      let over = false;
+      const check = () => {
+        if (over || Date.now() < until) return;
+        over = true;
+        latest.current();
+      };
+      const timer = setTimeout(check, until - Date.now());
+      const stop = every(1e3, check);
+      return () => {
+        clearTimeout(timer);
+        stop();
+      };
+    }, [until]);
+  }
+  function useTitle(title) {
+    h2(() => {
+      document.title = title ? `${title} · Goblins Secrets` : "Goblins Secrets";
+    }, [title]);
   }
   function useReturn(act) {
     const latest = A2(act);
@@ -657,29 +717,32 @@
       return () => document.removeEventListener("visibilitychange", listener);
     }, []);
   }
-  function useAction() {
+  function useAction(onLost) {
     const [state, setState] = d2({ busy: false, failure: null });
     const running = A2(false);
+    const lost = A2(false);
     const run = async (act) => {
       if (running.current) return false;
       running.current = true;
       setState({ busy: true, failure: null });
       let failure = null;
       try {
-        await act();
+        await act(lost.current);
       } catch (error) {
         failure = asFailure(error);
       }
       running.current = false;
+      lost.current = failure?.kind === "broken" || lost.current && failure?.kind === "session";
       setState({ busy: false, failure });
+      if (lost.current) onLost?.();
       return failure === null;
     };
     return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
   }
   var asFailure = (error) => error instanceof Failure ? error : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
-  function useLoad(path, load, empty) {
+  function useLoad(path, load, empty2) {
     const { key, signIns } = session.use();
-    const [state, setState] = d2({ data: empty, done: false, failure: null });
+    const [state, setState] = d2({ data: empty2, done: false, failure: null });
     const run = A2({ number: 0, busy: false, done: false });
     const reload = async () => {
       const mine = ++run.current.number;
@@ -698,7 +761,7 @@
       if (key) reload();
       return () => {
         run.current = { number: run.current.number + 1, busy: false, done: false };
-        setState({ data: empty, done: false, failure: null });
+        setState({ data: empty2, done: false, failure: null });
       };
     }, [path, signIns]);
     useReturn(() => session.get().key && reload());
@@ -710,7 +773,28 @@
   }
   var useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
   var useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
-  var put = (thing) => (rows) => rows.some((r3) => r3.id === thing.id) ? rows.map((r3) => r3.id === thing.id ? thing : r3) : [...rows, thing];
+  var step = 100;
+  function useRows(list, draw) {
+    const drawn = A2(/* @__PURE__ */ new Map());
+    const [most, setMost] = d2(step);
+    const more = most < list.length;
+    h2(() => {
+      const timer = more && setTimeout(setMost, 0, most + step);
+      return () => clearTimeout(timer);
+    }, [more, most]);
+    const rows = new Map(list.slice(0, most).map((one) => [one, drawn.current.get(one) ?? draw(one)]));
+    drawn.current = rows;
+    return [...rows.values()];
+  }
+  var put = (...things) => (rows) => {
+    const changed = new Map(things.map((thing) => [thing.id, thing]));
+    const known = rows.map((row) => {
+      const thing = changed.get(row.id) ?? row;
+      changed.delete(row.id);
+      return thing;
+    });
+    return [...known, ...changed.values()];
+  };
   var drop = (id) => (rows) => rows.filter((r3) => r3.id !== id);
   function Link({ to, children, ...more }) {
     const follow = (event) => {
@@ -729,12 +813,28 @@
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
   }
-  var shownFields = ["name", "key", "value"];
+  var shownFields = ["name", "key", "value", "image", "port", "config"];
   var ids = 0;
   var useId = () => T2(() => `f${++ids}`, []);
-  function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
+  var plain = {
+    autocomplete: "off",
+    autocapitalize: "off",
+    autocorrect: "off",
+    spellcheck: "false",
+    translate: "no",
+    "data-1p-ignore": "",
+    "data-lpignore": "true"
+    // password managers, which would offer to store a value
+  };
+  function usePlain(ref) {
+    _2(() => {
+      for (const [name, value] of Object.entries(plain)) ref.current.setAttribute(name, value);
+    }, []);
+  }
+  function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, children, ...more }) {
     const id = useId();
     const ref = A2(null);
+    usePlain(ref);
     const messages = failure?.fields?.[name];
     h2(() => {
       if (focus) ref.current.focus();
@@ -749,11 +849,6 @@
       name,
       value,
       onInput: (event) => onInput(event.target.value),
-      autocomplete: "off",
-      autocapitalize: "off",
-      autocorrect: "off",
-      spellcheck: "false",
-      translate: "no",
       "aria-invalid": messages ? "true" : void 0,
       "aria-describedby": about || void 0,
       ...more
@@ -763,7 +858,35 @@
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
     ${lines ? html`<textarea rows=${lines} ...${attributes}></textarea>` : html`<input type=${type} ...${attributes} />`}
     ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
+    ${children}
   </div>`;
+  }
+  function Marked({ text }) {
+    return html`<bdi translate=${false}>${marked(text).map((part) => part.text ?? html`<span class="unseen" title="This character can't be seen">${part.unseen}</span>`)}</bdi>`;
+  }
+  function Menu({ label, children }) {
+    const ref = A2(null);
+    h2(() => {
+      const close = (event) => {
+        const { current: menu } = ref;
+        if (!menu.open) return;
+        if (event.type === "keydown" ? event.key === "Escape" : !menu.contains(event.target)) menu.open = false;
+        if (event.type === "keydown" && event.key === "Escape") menu.firstElementChild.focus();
+      };
+      document.addEventListener("click", close);
+      document.addEventListener("keydown", close);
+      return () => {
+        document.removeEventListener("click", close);
+        document.removeEventListener("keydown", close);
+      };
+    }, []);
+    const chosen = (event) => {
+      if (event.target.closest("button")) ref.current.open = false;
+    };
+    return html`<details class="menu" ref=${ref}>
+    <summary aria-label=${label} title="More actions">…</summary>
+    <div class="choices" onClick=${chosen}>${children}</div>
+  </details>`;
   }
   function Dialog({ title, onClose, wide, children }) {
     const ref = A2(null);
@@ -784,28 +907,54 @@
     };
     const closed = () => {
       if (gone.current || session.get().refused) return;
-      if (onClose) onClose();
-      else ref.current.showModal();
+      onClose?.();
+      requestAnimationFrame(() => {
+        if (!gone.current && !session.get().refused && !ref.current.open) ref.current.showModal();
+      });
     };
     return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <h2 id=${id}>${title}</h2>
     ${children}
   </dialog>`;
   }
-  function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
+  function useDiscard(dirty, onClose) {
+    const [asking, setAsking] = d2(false);
+    return {
+      asking,
+      close: () => dirty ? setAsking(!asking) : onClose(),
+      // Esc while it asks goes back
+      back: () => setAsking(false)
+    };
+  }
+  function Discard({ discard, onClose }) {
+    const ref = A2(null);
+    h2(() => ref.current.focus(), []);
+    return html`<div class="buttons" role="alert">
+    <p class="grow">Discard what you have entered?</p>
+    <button type="button" ref=${ref} onClick=${discard.back}>Keep editing</button>
+    <button type="button" class="danger" onClick=${onClose}>Discard</button>
+  </div>`;
+  }
+  function saves(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.currentTarget.requestSubmit();
+  }
+  function FormDialog({ title, submit, danger, ready = true, dirty = false, action, act, onClose, children }) {
+    const discard = useDiscard(dirty, onClose);
     const onSubmit = async (event) => {
       event.preventDefault();
       if (ready && await action.run(act)) onClose();
     };
-    return html`<${Dialog} title=${title} onClose=${onClose}>
-    <form onSubmit=${onSubmit}>
+    return html`<${Dialog} title=${title} onClose=${discard.close}>
+    <form onSubmit=${onSubmit} onKeyDown=${saves}>
       ${children}
       <${Problem} failure=${action.failure} />
-      <div class="buttons">
-        <button type="button" onClick=${onClose}>Cancel</button>
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
+        <button type="button" onClick=${discard.close}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}
           disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
-      </div>
+      </div>`}
     </form>
   <//>`;
   }
@@ -817,9 +966,11 @@
     pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
     deploying: ["Deploying", "Services still use this secret as it was before the last changes."],
     failed: ["Failed", "The last delivery to the services failed. It is retried automatically. Ask your administrator for the reason."],
-    ready: ["Ready", "Services have this secret as it is now, or no service uses it."]
+    ready: ["Ready", "Services have this secret as it is now."]
   };
+  var isDelivered = (secret) => secret.status !== "ready" || secret.bundle !== null;
   function Status({ secret }) {
+    if (!isDelivered(secret)) return null;
     const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
     return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
   }
@@ -847,6 +998,8 @@
     }, [waiting]);
   }
   function Search({ label, value, onInput, onEnter }) {
+    const ref = A2(null);
+    usePlain(ref);
     const submit = (event) => {
       event.preventDefault();
       onEnter?.();
@@ -859,120 +1012,382 @@
     };
     return html`<form class="search" role="search" onSubmit=${submit}>
     <input type="search" aria-label=${label} placeholder="${label}  ( / )" value=${value}
-      aria-keyshortcuts="/" data-search
-      autocomplete="off" spellcheck="false" onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
+      aria-keyshortcuts="/" data-search ref=${ref}
+      onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
   </form>`;
   }
-  var matches = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());
+
+  // web/clipboard.js
+  var keptFor = 30;
+  var copied = store({ value: null, until: 0 });
+  var keep = () => copied.set({ value: null, until: 0 });
+  async function copy(text, secret) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      return false;
+    }
+    copied.set(secret ? { value: text, until: Date.now() + keptFor * 1e3 } : { value: null, until: 0 });
+    return true;
+  }
+  async function readable() {
+    const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
+    return reading?.state === "granted";
+  }
+  async function empty() {
+    const { value } = copied.get();
+    if (value === null) return;
+    if (!document.hasFocus()) {
+      window.addEventListener("focus", empty, { once: true });
+      return;
+    }
+    keep();
+    try {
+      if (await readable() && await navigator.clipboard.readText() !== value) return;
+      await navigator.clipboard.writeText("");
+      notify("Clipboard emptied");
+    } catch {
+      notify("The value is still in the clipboard: the browser did not allow this page to empty it. Copy something else.");
+    }
+  }
+  function Countdown() {
+    const { value, until } = copied.use();
+    useTick(value === null ? 0 : 1e3);
+    useDeadline(value === null ? 0 : until, empty);
+    if (value === null) return null;
+    const left = (until - Date.now()) / 1e3;
+    return html`<p class="clipboard" role="status">
+    <span>Copied. ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
+    <button type="button" onClick=${keep}>Keep it</button>
+  </p>`;
+  }
 
   // web/dotenv.js
-  var escapes = { n: "\n", r: "\r", t: "	", '"': '"', "\\": "\\", $: "$" };
+  var escapes = { n: "\n", r: "\r", t: "	", '"': '"', "'": "'", "\\": "\\", $: "$" };
+  var assignment = /^(\s*(?:export\s+)?(?:((?!export\s)[^\s="'`][^\s=]*?)(?:\s*=|:(?=\s)))?)(.*)$/s;
+  var base64End = /^\s*([\w+/-]{4})*[\w+/-]{2}[\w+/=-]=\s*$/;
+  var anyAssignment = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]/;
+  var shellAssignment = /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*=$/;
+  var comment = /^\s*(#|$)/;
+  var curly = /[“”‘’„‚]/;
   function parseDotenv(text) {
+    text = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
     const entries = [];
-    const lines = text.replace(/\r\n?/g, "\n").split("\n");
-    for (let i3 = 0; i3 < lines.length; i3++) {
-      const line = i3 + 1;
-      if (/^\s*(#|$)/.test(lines[i3])) continue;
-      const assignment = /^\s*(?:export\s+)?([^\s=]+)\s*=[^\S\n]*(.*)$/s.exec(lines[i3]);
-      if (!assignment) {
-        entries.push({ line, key: "", value: "", problem: "This line is not KEY=value." });
-        continue;
+    const setBy = /* @__PURE__ */ new Map();
+    for (let start = 0, line = 1; start < text.length; ) {
+      const before = entries.at(-1);
+      const { end, notes, ...read2 } = statement(text, start, before?.key === "" && before.last === line - 1);
+      const lines = text.slice(start, end).split("\n");
+      const last = line + lines.length - 1;
+      if (read2.value !== void 0) {
+        const entry = checked({ line, last, ...read2 });
+        if (!entry.problem && notes.length > 0) entry.note = notes.join(" ");
+        setBy.set(entry.key, line);
+        if (entry.problem || entry.note) {
+          lines.forEach((content, i3) => setBy.set(anyAssignment.exec(content)?.[1], line + i3));
+        }
+        entries.push(entry);
       }
-      const [, key, rest] = assignment;
-      const quote = /^["']/.exec(rest)?.[0];
-      if (!quote) {
-        entries.push(checked({ line, key, value: rest.replace(/(^|\s)#.*$/s, "").trimEnd() }));
-        continue;
-      }
-      const quoted = readQuoted([rest, ...lines.slice(i3 + 1)].join("\n"), quote);
-      if (!quoted) {
-        entries.push({ line, key, value: "", problem: `The quote ${quote} is not closed.` });
-        continue;
-      }
-      i3 += quoted.lines;
-      const problem = /^\s*(#.*)?$/s.test(quoted.after) ? void 0 : "There is text after the closing quote.";
-      entries.push(problem ? { line, key, value: "", problem } : checked({ line, key, value: quoted.value }));
+      start = end + 1;
+      line = last + 1;
     }
-    return onlyLast(entries);
-  }
-  function readQuoted(text, quote) {
-    let value = "";
-    for (let i3 = 1; i3 < text.length; i3++) {
-      if (text[i3] === quote) {
-        return { value, lines: text.slice(0, i3).split("\n").length - 1, after: text.slice(i3 + 1).split("\n", 1)[0] };
-      }
-      if (quote === '"' && text[i3] === "\\" && text[i3 + 1] in escapes) {
-        value += escapes[text[++i3]];
-      } else {
-        value += text[i3];
-      }
+    for (const entry of entries) {
+      const again = setBy.get(entry.key);
+      if (!entry.problem && again > entry.line) entry.problem = `Line ${again} sets it again.`;
     }
-    return void 0;
+    return entries;
   }
+  var lineEnd = (text, at) => (text.indexOf("\n", at) + 1 || text.length + 1) - 1;
+  var differs = (how) => `Parsers differ here: ${how}.`;
+  function statement(text, start, inPieces) {
+    const end = lineEnd(text, start);
+    const line = text.slice(start, end);
+    if (comment.test(line)) return { end };
+    const [, head, key, rest] = assignment.exec(line);
+    const notes = [];
+    if (!shellAssignment.test(head) || /^\s/.test(rest)) {
+      notes.push(differs("a shell refuses this key, or a space beside ="));
+    }
+    const at = start + head.length + rest.search(/\S|$/);
+    const read2 = /["'`]/.test(text[at]) ? quoted(text, at, end, notes) : unquoted(text, end, rest, notes);
+    let problem;
+    if (!key) {
+      problem = "This line is not KEY=value.";
+    } else if (head.endsWith(":")) {
+      problem = "This line is not KEY=value. Write = instead of the colon.";
+    } else if (inPieces && base64End.test(line)) {
+      problem = "This line may be the end of a value of several lines. Put that value in quotes.";
+    }
+    if (!problem) return { key, notes, ...read2 };
+    if (read2.end === end) return { end, key: "", value: "", problem };
+    return read2.problem ? { ...read2, key: "" } : { end: text.length, key: "", value: "", problem: problem + skipsAll };
+  }
+  function unquoted(text, end, rest, notes) {
+    if (rest.includes("-----BEGIN ") && !rest.includes("-----END ")) {
+      const close = text.indexOf("-----END ", end);
+      const problem = "This block of several lines is not in quotes. Put a quote before its -----BEGIN and one after its last line.";
+      return { end: close < 0 ? text.length : lineEnd(text, close), value: "", problem };
+    }
+    const sharp = rest.search(/\s#/);
+    const value = (sharp < 0 ? rest : rest.slice(0, sharp)).trim();
+    if (value === "") {
+      const commented = "The value is empty: # after a space starts a comment. Put a value with # in quotes.";
+      return { end, value, problem: sharp < 0 ? void 0 : commented };
+    }
+    if (curly.test(value[0])) {
+      if (value.length === 1 || !curly.test(value.at(-1))) {
+        return { end: text.length, value: "", problem: notClosed(value[0], rest) };
+      }
+      notes.push(`The quotes ${value[0]} and ${value.at(-1)} are part of the value. Only ", ' and \` enclose a value.`);
+    }
+    if (value.includes("#")) notes.push(differs("# is taken as part of the value"));
+    if (sharp >= 0 && /\s#/.test(rest.slice(sharp + 1))) {
+      notes.push(differs("the comment is taken from the first # after a space"));
+    }
+    if (/[\s"'`\\&;|<>()]|(^|:)~|(^|[^$]){/.test(value)) notes.push(differs("a shell may need quotes"));
+    return { end, value };
+  }
+  function quoted(text, at, first, notes) {
+    const quote = text[at];
+    let close = at + 1;
+    while (close < text.length && text[close] !== quote) close += text[close] === "\\" ? 2 : 1;
+    if (close >= text.length) return { end: text.length, value: "", problem: notClosed(quote, text.slice(at, first)) };
+    const end = lineEnd(text, close);
+    const after = text.slice(close + 1, end);
+    const value = text.slice(at + 1, close);
+    const escaped = value.match(/\\[^]/g) ?? [];
+    const wide = end > first || quote !== '"' && value.endsWith("\\") || after.match(/["'`]/g)?.length % 2 === 1;
+    const refused = (problem) => wide ? { end: text.length, value: "", problem: problem + skipsAll } : { end, value: "", problem };
+    if (quote !== '"' && text.slice(at, close + 1).includes("\\" + quote)) {
+      return refused(`Parsers differ about \\${quote} in these quotes. Put the value in other quotes.`);
+    }
+    if (!comment.test(after)) {
+      return refused("There is text after the closing quote. Put the value in quotes that it does not contain.");
+    }
+    const odd = quote === '"' && escaped.find((e3) => /[abfv]/.test(e3));
+    if (odd) {
+      return { end, value: "", problem: `Parsers differ about ${odd} in double quotes. Put the value in single quotes.` };
+    }
+    if (after.startsWith("#")) notes.push(differs("# is taken as the start of a comment"));
+    if (quote === "`") notes.push(differs("backticks are taken as quotes"));
+    if (quote === "'" && escaped.includes("\\\\")) notes.push(differs("backslashes are taken as they are"));
+    if (quote !== '"') return { end, value };
+    if (value.includes("`")) notes.push(differs("backticks are taken as they are"));
+    if (escaped.some((e3) => e3 !== "\\$")) notes.push(differs(`\\n, \\r, \\t, \\", \\' and \\\\ are taken as escapes`));
+    return { end, value: value.replace(/\\([nrt"'\\$])/g, (_3, letter) => escapes[letter]) };
+  }
+  var skipsAll = " All that follows is skipped with it.";
+  var notClosed = (quote, line) => `The quote ${quote} is not closed.${skipsAll}` + (curly.test(line) ? ` Curly quotes do not count: write " or '.` : "");
   function checked(entry) {
-    if (!/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
+    if (!entry.problem && entry.value === "") entry.problem = "The value is empty.";
+    if (bytes(entry.value) > 65536) entry.problem = "The value is longer than 64 KiB.";
+    if (entry.key !== "" && !/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
+      entry.key = "";
       entry.problem = 'A key has 1 to 253 letters, digits, dots, underscores and hyphens. It is not ".", and does not begin with "..".';
-    } else if (entry.value === "") {
-      entry.problem = "The value is empty.";
-    } else if (bytes(entry.value) > 65536) {
-      entry.problem = "The value is longer than 64 KiB.";
     }
     return entry;
   }
-  function onlyLast(entries) {
-    const last = new Map(entries.filter((e3) => !e3.problem).map((e3) => [e3.key, e3]));
-    for (const e3 of entries) {
-      if (!e3.problem && last.get(e3.key) !== e3) e3.problem = `Line ${last.get(e3.key).line} sets it again.`;
+
+  // web/keys.js
+  var atOnce = 6;
+  async function readKeys(secrets) {
+    const found = /* @__PURE__ */ new Map();
+    const waiting = [...secrets];
+    const { signIns } = session.get();
+    session.set({ keys: null });
+    const progress = (done, at) => session.get().signIns === signIns && session.set({ keys: { found, done, at } });
+    const reader = async () => {
+      for (let secret = waiting.shift(); secret; secret = waiting.shift()) {
+        let keys = [];
+        try {
+          await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
+        } catch (failure) {
+          if (failure.kind !== "missing") throw failure;
+        }
+        found.set(secret.id, keys);
+        progress(found.size);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, reader));
+    progress(found.size, (/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  }
+
+  // web/secrets.js
+  var byName = new Intl.Collator("en", { numeric: true });
+  var orders = {
+    name: ["by name", (a3, b2) => byName.compare(a3.name, b2.name)],
+    newest: ["newest first", (a3, b2) => a3.id < b2.id ? 1 : -1],
+    // ids are in the order of creation
+    oldest: ["oldest first", (a3, b2) => a3.id < b2.id ? -1 : 1]
+  };
+  function SecretsView() {
+    const { search, order, keys } = session.use();
+    const list = useList("secrets/");
+    const [dialog, setDialog] = d2(null);
+    useTitle("Secrets");
+    useStatus(list.data, (secret) => list.change(put(secret)));
+    h2(() => {
+      if (list.done && !session.get().budget) refreshBudget();
+    }, [list.done]);
+    const searching = seen(search) !== "";
+    const inside = (secret) => searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search)) || [];
+    const found = list.data.map((secret) => ({ secret, inside: inside(secret) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
+    const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
+    const close = () => setDialog(null);
+    const renamed = (secret) => {
+      list.change(put(secret));
+      notify("Secret renamed");
+    };
+    const created = (secret) => {
+      list.change(put(secret));
+      notify("Secret created");
+      navigate(`secrets/${secret.id}`);
+    };
+    return html`<main>
+    <div class="bar">
+      <h1 tabindex="-1">Secrets</h1>
+      <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
+        onEnter=${() => found.length && navigate(`secrets/${found[0].secret.id}`)} />
+      <label class="order">Sort <select value=${order} onChange=${(e3) => session.set({ order: e3.target.value })}>
+        ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
+      </select></label>
+      <button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>
+    </div>
+    ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
+    <${Problem} failure=${list.failure} retry=${list.reload} />
+    ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
+    ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
+      Create one with “New secret”: it is a named group of keys and values.</p>`}
+    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name ${keys ? "and no key " : ""}contains
+      “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all secrets.</p>`}
+    ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
+      ${rows}
+    </ul>`}
+    ${list.data.length > 0 && html`<p class="quiet">${searching ? `${found.length} of ` : ""}${count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
+    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${created} onLost=${list.reload} />`}
+    ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} onLost=${list.reload} />`}
+    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
+      done=${() => list.change(drop(dialog.secret.id))} onLost=${list.reload} />`}
+  </main>`;
+  }
+  function KeySearch({ secrets, keys }) {
+    const action = useAction();
+    const read2 = () => action.run(() => readKeys(secrets));
+    return html`<p class="quiet keysearch" role="status">
+    ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
+        ${keys && ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`}`}
+  </p>
+  <${Problem} failure=${action.failure} retry=${read2} />`;
+  }
+  var shownKeys = 5;
+  function SecretRow({ secret, inside, open }) {
+    return html`<li class="row">
+    <div class="grow">
+      <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
+      <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
+      ${inside.length > 0 && html`<p class="key">${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
+    </div>
+    <div class="badges"><${SecretBadges} secret=${secret} /></div>
+    <${Menu} label=${`More actions for ${secret.name}`}><${SecretButtons} secret=${secret} open=${open} /><//>
+  </li>`;
+  }
+  var defaultHint = "Services that name no secret use this one. It can't be deleted.";
+  var SecretBadges = ({ secret }) => html`
+  ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
+  <${Status} secret=${secret} />`;
+  var SecretButtons = ({ secret, open }) => html`
+  <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
+  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
+    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
+  function NameDialog({ secret, onClose, done, onLost }) {
+    const [name, setName] = d2(secret?.name ?? "");
+    const action = useAction(onLost);
+    const act = async (lost) => {
+      if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
+      return done(lost && await find("secrets/", { name }) || await call("POST", "secrets/", { name }));
+    };
+    return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
+    dirty=${name !== (secret?.name ?? "")} action=${action} act=${act} onClose=${onClose}>
+    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
+      onInput=${setName} failure=${action.failure} focus />
+  <//>`;
+  }
+  function DeleteSecret({ secret, onClose, done, onLost }) {
+    const [typed, setTyped] = d2("");
+    const action = useAction(onLost);
+    const act = async (lost) => {
+      await remove(`secrets/${secret.id}/`, lost);
+      done();
+      notify("Secret deleted");
+    };
+    return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
+    ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
+    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
+      You can’t undo this.</p>
+    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
+      focus />
+  <//>`;
+  }
+  async function remove(path, lost) {
+    try {
+      await call("DELETE", path);
+    } catch (failure) {
+      if (!lost || failure.kind !== "missing") throw failure;
     }
-    return entries;
   }
 
   // web/value.js
   var shownFor = 30;
+  var shown = store({});
+  function hide(id) {
+    if (shown.get()[id]) shown.set({ [id]: void 0 });
+  }
+  function hideAll() {
+    for (const id of Object.keys(shown.get())) hide(id);
+  }
+  var leave = () => document.hidden && hideAll();
+  document.addEventListener("visibilitychange", leave);
+  window.addEventListener("pagehide", hideAll);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && hideAll());
+  session.watch(() => session.get().key === null && hideAll());
+  function useShown(item) {
+    const entry = shown.use()[item.id];
+    return entry && entry.version === item.updated_at ? entry : void 0;
+  }
   function useReveal(item, onItem) {
-    const [shown, setShown] = d2(null);
+    const entry = useShown(item);
     const action = useAction();
-    const hide = () => setShown(null);
-    const { refused } = session.use();
-    h2(() => {
-      if (refused) hide();
-    }, [refused]);
-    h2(() => {
-      if (!shown) return void 0;
-      const timer = setTimeout(hide, shown.until - Date.now());
-      const left = () => document.hidden && hide();
-      const escape = (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && hide();
-      document.addEventListener("visibilitychange", left);
-      window.addEventListener("pagehide", hide);
-      document.addEventListener("keydown", escape);
-      return () => {
-        clearTimeout(timer);
-        document.removeEventListener("visibilitychange", left);
-        window.removeEventListener("pagehide", hide);
-        document.removeEventListener("keydown", escape);
-      };
-    }, [shown]);
-    h2(hide, [item.updated_at]);
-    const show = () => action.run(async () => {
+    useDeadline(entry?.until, () => hide(item.id));
+    h2(() => () => hide(item.id), [item.id]);
+    const read2 = async () => {
       const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
       session.set({ user: known.last_accessed_by });
       onItem({ ...item, ...known });
-      if (!document.hidden) setShown({ value: String(value), until: Date.now() + shownFor * 1e3 });
+      return { value: String(value), version: known.updated_at };
+    };
+    const put2 = ({ value, version }) => {
+      if (!document.hidden) shown.set({ [item.id]: { value, version, until: Date.now() + shownFor * 1e3 } });
+    };
+    const show = () => action.run(async () => put2(await read2()));
+    const take = () => action.run(async () => {
+      const got = entry ?? await read2();
+      if (await copy(got.value, true)) return;
+      put2(got);
+      notify("The browser did not allow the copy. Select the value and copy it yourself.");
     });
     const { busy, failure, clear } = action;
-    return { value: shown?.value, until: shown?.until, busy, failure, show, hide, clear };
+    return { value: entry?.value, until: entry?.until, busy, failure, show, take, hide: () => hide(item.id), clear };
   }
+  var Oddities = ({ value }) => oddities(value).map((text) => html`<p class="hint odd">${text}</p>`);
   function Shown({ item, reveal }) {
     useTick(1e3);
     const { budget } = session.use();
-    const odd = unseen(reveal.value);
     return html`<div class="shown">
-    <pre class="value" tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
-    ${odd.length > 0 && html`<p class="hint">This value has invisible characters: ${odd.join(", ")}.</p>`}
+    <pre class="value" translate=${false} tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
+    <${Oddities} value=${reveal.value} />
     <p class="hint" role="status">This was logged as your reveal${budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
-    <p class="hint">Hidden again in ${duration((reveal.until - Date.now()) / 1e3)}, or when you leave this tab.</p>
     <div class="buttons">
-      <${CopyButton} item=${item} value=${reveal.value} />
+      <p class="hint grow">Hidden again in ${duration((reveal.until - Date.now()) / 1e3)}, or when you leave this tab.</p>
       <button onClick=${reveal.hide} aria-label=${`Hide value of ${item.key}`}>Hide</button>
     </div>
   </div>`;
@@ -980,40 +1395,10 @@
   function Spent({ reveal }) {
     const until = T2(() => Date.now() + reveal.failure.wait * 1e3, [reveal.failure]);
     useTick(1e3);
+    useDeadline(until, reveal.clear);
     const seconds = (until - Date.now()) / 1e3;
-    h2(() => {
-      const timer = setTimeout(reveal.clear, Math.max(0, until - Date.now()));
-      return () => clearTimeout(timer);
-    }, [until]);
     return html`<p class="spent">The value was not revealed: your budget is spent.
     The next reveal is possible in <strong role="timer">${clock(seconds)}</strong>.</p>`;
-  }
-  function CopyButton({ item, value }) {
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(value);
-      } catch {
-        notify("The browser did not allow the copy. Select the value and copy it yourself.");
-        return;
-      }
-      notify(`Copied. The clipboard is cleared in ${shownFor} s, if the browser allows it.`);
-      setTimeout(clearClipboard, shownFor * 1e3, value);
-    };
-    return html`<button onClick=${copy} aria-label=${`Copy value of ${item.key}`}>Copy</button>`;
-  }
-  async function clearClipboard(value) {
-    if (!document.hasFocus()) {
-      window.addEventListener("focus", () => clearClipboard(value), { once: true });
-      return;
-    }
-    try {
-      const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
-      if (reading?.state === "granted" && await navigator.clipboard.readText() !== value) return;
-      await navigator.clipboard.writeText("");
-      notify("The clipboard was cleared.");
-    } catch {
-      notify("The value is still in the clipboard: the browser did not allow this page to clear it. Copy something else.");
-    }
   }
 
   // web/items.js
@@ -1022,41 +1407,50 @@
     const reveal = useReveal(item, onItem);
     const throttled = reveal.failure?.kind === "throttled";
     const spent = budget?.left === 0 && budget.until > Date.now();
+    const isShown = reveal.value !== void 0;
     return html`<li class="row item">
     <div class="grow">
-      <h3 class="key">${item.key}</h3>
+      <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
     </div>
-    ${reveal.value === void 0 ? html`<div class="masked">
-          <span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
-          <button onClick=${reveal.show} disabled=${reveal.busy || spent}
-            aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>
-        </div>` : html`<${Shown} item=${item} reveal=${reveal} />`}
-    ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
     <div class="buttons">
-      <button onClick=${() => open({ kind: "edit", item, value: reveal.value })}
-        aria-label=${`Edit value of ${item.key}`}>Edit</button>
-      <button onClick=${() => open({ kind: "rename", item })}
-        aria-label=${`Rename item ${item.key}`}>Rename</button>
+      ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
+        <button onClick=${reveal.show} disabled=${reveal.busy || spent}
+          aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
+      <button onClick=${reveal.take} disabled=${reveal.busy || spent && !isShown}
+        aria-label=${`Copy value of ${item.key}`}>Copy</button>
+    </div>
+    <${Menu} label=${`More actions for ${item.key}`}>
+      <button onClick=${() => open({ kind: "edit", item })}
+        aria-label=${`Edit value of ${item.key}`}>Edit value</button>
+      <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
       <button class="danger" onClick=${() => open({ kind: "delete", item })}
         aria-label=${`Delete item ${item.key}`}>Delete</button>
-    </div>
+    <//>
+    ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
+    ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
   </li>`;
   }
   function LastReveal({ item }) {
     const { user } = session.use();
     if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
     const by = item.last_accessed_by;
-    const who = by === user ? html`<span title=${by}>you</span>` : html`<code title=${by}>…${by.slice(-6)}</code>`;
+    const who = by === user ? html`<span title=${by}>you</span>` : html`<code title=${by} translate=${false}>…${by.slice(-6)}</code>`;
     return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
   }
   var itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
-  function AddItem({ secret, onClose, done }) {
+  async function setItem(secret, { key, value }, known, look) {
+    const items = `secrets/${secret}/items/`;
+    const item = known ?? (look ? await find(items, { key }) : void 0);
+    return item ? call("PATCH", itemPath(item), { value }) : call("POST", items, { key, value });
+  }
+  function AddItem({ secret, onClose, done, onLost }) {
     const [key, setKey] = d2("");
     const [value, setValue] = d2("");
-    const action = useAction();
-    const act = async () => done(await call("POST", `secrets/${secret}/items/`, { key, value }));
-    return html`<${FormDialog} title="Add item" submit="Add" action=${action} act=${act} onClose=${onClose}>
+    const action = useAction(onLost);
+    const act = async (lost) => done(await setItem(secret, { key, value }, void 0, lost));
+    return html`<${FormDialog} title="Add item" submit="Add" dirty=${key + value !== ""} action=${action} act=${act}
+    onClose=${onClose}>
     <${Field} label="Key" name="key"
       hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD."
       value=${key} onInput=${setKey} failure=${action.failure} focus />
@@ -1064,197 +1458,313 @@
   <//>`;
   }
   var valueHint = "Stored exactly as entered, with every space and line break. Up to 64 KiB.";
-  var ValueField = (props) => html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" ...${props} />`;
-  function EditItem({ item, value: shown = "", onClose, done }) {
-    const fits = !shown.includes("\r");
-    const [value, setValue] = d2(fits ? shown : "");
-    const action = useAction();
+  var letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+  var generatedLength = 32;
+  function generate() {
+    let value = "";
+    while (value.length < generatedLength) {
+      const [n3] = crypto.getRandomValues(new Uint8Array(1));
+      if (n3 < Math.floor(256 / letters.length) * letters.length) value += letters[n3 % letters.length];
+    }
+    return value;
+  }
+  function ValueField({ value, onInput, ...more }) {
+    const [file, setFile] = d2(null);
+    const [problem, setProblem] = d2("");
+    const input = A2(null);
+    const enter = (text, from = null) => {
+      setProblem("");
+      setFile(from);
+      onInput(text);
+    };
+    const take = async (event) => {
+      const [chosen] = event.target.files;
+      event.target.value = "";
+      if (!chosen) return;
+      if (chosen.size > 65536) return setProblem(`${chosen.name} is larger than 64 KiB. Nothing was taken.`);
+      try {
+        const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer());
+        return enter(text, text.includes("\r") ? chosen.name : null);
+      } catch {
+        return setProblem(`${chosen.name} is not text in UTF-8. Nothing was taken.`);
+      }
+    };
+    const tools = html`<div class="buttons">
+    <button type="button" onClick=${() => enter(generate())}>Generate</button>
+    <button type="button" onClick=${() => input.current.click()}>From a file …</button>
+    <input type="file" hidden ref=${input} onChange=${take} aria-label="File with the value" />
+    ${file && html`<button type="button" onClick=${() => enter("")}>Type it instead</button>`}
+  </div>
+  ${problem && html`<p class="wrong" role="alert">${problem}</p>`}`;
+    if (file) {
+      return html`<div class="field"><p><strong>Value</strong>: the text of ${file}, ${count(bytes(value), "byte")}</p>
+      <${Oddities} value=${value} />${tools}</div>`;
+    }
+    return html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" value=${value}
+    onInput=${(text) => enter(text)} ...${more}><${Oddities} value=${value} />${tools}<//>`;
+  }
+  function EditItem({ item, onClose, done, onLost }) {
+    const shown2 = useShown(item)?.value;
+    const first = A2(shown2);
+    const fits = !first.current?.includes("\r");
+    const [value, setValue] = d2(fits ? first.current ?? "" : "");
+    const [hidden2, setHidden] = d2(false);
+    h2(() => {
+      if (shown2 !== void 0 || first.current === void 0) return;
+      if (value === first.current) {
+        setValue("");
+        setHidden(true);
+      }
+      first.current = void 0;
+    }, [shown2]);
+    const action = useAction(onLost);
     const act = async () => done(await call("PATCH", itemPath(item), { value }));
-    return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}>
-    <p>Enter a new value for <strong class="key">${item.key}</strong>. It replaces the current value permanently.</p>
+    return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}
+    dirty=${value !== "" && value !== first.current}>
+    <p>Enter a new value for <strong class="key" translate=${false}>${item.key}</strong>. It replaces the current value
+      permanently.</p>
     ${!fits && html`<p class="hint">The current value has carriage returns, which can’t be edited here.
       Enter the whole new value.</p>`}
+    ${hidden2 && html`<p class="hint" role="status">The current value is hidden again. Enter the whole new value, or
+      close this and show it first.</p>`}
     <${ValueField} value=${value} onInput=${setValue} failure=${action.failure} focus />
   <//>`;
   }
-  function RenameItem({ item, onClose, done }) {
+  function RenameItem({ item, onClose, done, onLost }) {
     const [key, setKey] = d2(item.key);
-    const action = useAction();
+    const action = useAction(onLost);
     const act = async () => done(await call("PATCH", itemPath(item), { key }));
-    return html`<${FormDialog} title="Rename item" submit="Rename" action=${action} act=${act} onClose=${onClose}>
+    return html`<${FormDialog} title="Rename item" submit="Rename" dirty=${key !== item.key} action=${action} act=${act}
+    onClose=${onClose}>
     <${Field} label="Key" name="key" value=${key} onInput=${setKey} failure=${action.failure} focus />
   <//>`;
   }
-  function DeleteItem({ item, onClose, done }) {
-    const action = useAction();
-    const act = async () => {
-      await call("DELETE", itemPath(item));
+  function DeleteItem({ item, onClose, done, onLost }) {
+    const action = useAction(onLost);
+    const act = async (lost) => {
+      await remove(itemPath(item), lost);
       done();
     };
     return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
     onClose=${onClose}>
-    <p>This deletes <strong class="key">${item.key}</strong> and its value permanently.</p>
+    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> and its value permanently.</p>
   <//>`;
   }
 
   // web/import.js
-  function ImportDialog({ secret, items, onItem, onClose, done }) {
+  var redrawEvery = 250;
+  function ImportDialog({ secret, items, onItems, onClose, done }) {
     const [text, setText] = d2("");
-    const [results, setResults] = d2(/* @__PURE__ */ new Map());
     const [running, setRunning] = d2(false);
+    const [, redraw] = d2(0);
     const entries = T2(() => parseDotenv(text), [text]);
+    const results = A2(/* @__PURE__ */ new Map());
     const known = A2(/* @__PURE__ */ new Map());
-    if (results.size === 0) known.current = new Map(items.map((item) => [item.key, item]));
+    if (results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
     const good = entries.filter((e3) => !e3.problem);
-    const left = good.filter((e3) => results.get(e3) !== "");
-    const tried = [...results.values()];
-    const failed = tried.filter((result) => result !== "").length;
+    const left = good.filter((e3) => results.current.get(e3) !== "");
+    const failed = [...results.current.values()].filter((result) => result !== "").length;
     const start = async (event) => {
       event.preventDefault();
       if (running || left.length === 0) return;
       setRunning(true);
-      const outcome = new Map([...results].filter(([, result]) => result === ""));
-      setResults(new Map(outcome));
+      const changed = [];
+      let drawn = Date.now();
+      let lost = false;
       for (const entry of left) {
+        const again = results.current.has(entry);
         try {
-          onItem(await importEntry(secret, entry, known.current.get(entry.key)));
-          outcome.set(entry, "");
+          changed.push(await setItem(secret, entry, known.current.get(entry.key), again));
+          results.current.set(entry, "");
         } catch (error) {
           const failure = asFailure(error);
-          outcome.set(entry, wrong(failure));
-          setResults(new Map(outcome));
-          if (failure.kind === "session" || failure.kind === "broken") break;
+          results.current.set(entry, wrong(failure));
+          lost = failure.kind === "broken";
+          if (failure.kind === "session" || lost) break;
         }
-        setResults(new Map(outcome));
+        if (Date.now() - drawn > redrawEvery) {
+          redraw((n3) => n3 + 1);
+          await new Promise((resolve) => setTimeout(resolve));
+          drawn = Date.now();
+        }
       }
+      onItems(...changed);
+      if (lost) items.reload();
       setRunning(false);
       done();
     };
     const change = (value) => {
       setText(value);
-      setResults(/* @__PURE__ */ new Map());
+      results.current = /* @__PURE__ */ new Map();
     };
+    const started = running || results.current.size > 0;
     const finished = !running && good.length > 0 && left.length === 0;
+    const discard = useDiscard(text !== "" && !finished, onClose);
     const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
-    return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? void 0 : onClose}>
-    <form onSubmit=${start}>
+    return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? void 0 : discard.close}>
+    <form onSubmit=${start} onKeyDown=${saves}>
       <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change}
         readOnly=${running} focus hint=${envHint} />
-      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results} />`}
-      ${(running || results.size > 0) && html`<div class="progress">
+      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results.current} />`}
+      ${started && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
         <p role="status">${good.length - left.length} of ${good.length} done${failed ? `, ${failed} failed` : ""}.</p>
       </div>`}
-      <div class="buttons">
-        <button type="button" onClick=${onClose} disabled=${running}>${finished ? "Close" : "Cancel"}</button>
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
+        <button type="button" onClick=${discard.close} disabled=${running}>${finished ? "Close" : "Cancel"}</button>
         ${!finished && html`<button type="submit" class="primary"
           disabled=${running || left.length === 0}>${running ? "Importing …" : button}</button>`}
-      </div>
+      </div>`}
     </form>
   <//>`;
   }
-  var envHint = "One KEY=value per line. Quotes, comments, export and quoted values of several lines are supported. Variables are not substituted.";
-  var importEntry = (secret, { key, value }, item) => item ? call("PATCH", itemPath(item), { value }) : call("POST", `secrets/${secret}/items/`, { key, value });
+  var envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: \", ' or `. Variables are not substituted: $ stays as it is.";
   var wrong = (failure) => failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
+  var linesOf = ({ line, last }) => last > line ? `Lines ${line}–${last}` : `Line ${line}`;
   function Preview({ entries, known, results }) {
+    const drawn = A2(/* @__PURE__ */ new Map());
+    if (!drawn.current.has(entries[0])) drawn.current = /* @__PURE__ */ new Map();
+    const line = (entry) => {
+      const result = results.get(entry);
+      const last = drawn.current.get(entry);
+      if (last && last.result === result) return last.line;
+      const now = html`<li key=${entry.line}>
+      <span class="quiet">${linesOf(entry)}</span> <span class="key" translate=${false}>${entry.key}</span>${" "}
+      <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${result} />
+    </li>`;
+      drawn.current.set(entry, { result, line: now });
+      return now;
+    };
     const adds = entries.filter((e3) => !e3.problem && !known.has(e3.key)).length;
     const changes = entries.filter((e3) => !e3.problem && known.has(e3.key)).length;
-    return html`<h3 class="preview">${adds} to add, ${changes} to change, ${entries.length - adds - changes} to skip</h3>
-    <ol class="entries" tabindex="0" aria-label="What will be imported">
-      ${entries.map((entry) => html`<li key=${entry.line}>
-        <span class="quiet">Line ${entry.line}</span> <span class="key">${entry.key}</span>${" "}
-        <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${results.get(entry)} />
-      </li>`)}
-    </ol>`;
+    const skips = entries.reduce((lines, e3) => lines + (e3.problem ? e3.last - e3.line + 1 : 0), 0);
+    return html`<h3 class="preview">${adds} to add, ${changes} to change, ${count(skips, "line")} to skip</h3>
+    <ol class="entries" tabindex="0" aria-label="What will be imported">${entries.map(line)}</ol>`;
   }
   function Outcome({ entry, isNew, result }) {
     if (entry.problem) return html`<span class="skip">Skipped. ${entry.problem}</span>`;
     if (result === "") return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
     if (result) return html`<span class="wrong">Failed. ${result}</span>`;
-    return html`<span>${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})</span>`;
+    const plan = `${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})`;
+    return html`<span>${plan}${entry.note && `. ${entry.note}`}</span>`;
   }
 
-  // web/secrets.js
-  function SecretsView() {
-    const { search } = session.use();
-    const list = useList("secrets/");
-    const [dialog, setDialog] = d2(null);
-    useStatus(list.data, (secret) => list.change(put(secret)));
-    h2(() => {
-      if (list.done && !session.get().budget) refreshBudget();
-    }, [list.done]);
-    const found = list.data.filter((s3) => matches(s3.name, search));
-    const close = () => setDialog(null);
-    const changed = (notice) => (secret) => {
-      list.change(put(secret));
-      notify(notice);
-    };
-    return html`<main>
+  // web/snippets.js
+  var json = (value) => JSON.stringify(value, null, 2);
+  function snippets({ name, arn, region }, keys) {
+    const anyArn = arn.replace(/-[^-]{6}$/, "-*");
+    return [
+      ["Policy of the service’s role", json({
+        Version: "2012-10-17",
+        Statement: [{ Effect: "Allow", Action: "secretsmanager:GetSecretValue", Resource: anyArn }]
+      })],
+      ["ECS, in the container definition", json({
+        secrets: keys.map((key) => ({ name: key, valueFrom: `${arn}:${key}::` }))
+      })],
+      ["Lambda, in Python with the Secrets Manager extension", `import json, os, urllib.request
+
+def secret():
+    request = urllib.request.Request(
+        "http://localhost:2773/secretsmanager/get?secretId=${encodeURIComponent(name)}",
+        headers={"X-Aws-Parameters-Secrets-Token": os.environ["AWS_SESSION_TOKEN"]})
+    return json.loads(json.load(urllib.request.urlopen(request))["SecretString"])`],
+      ["Kubernetes, External Secrets Operator", `apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: my-service}
+spec:
+  refreshInterval: 5m
+  secretStoreRef: {kind: ClusterSecretStore, name: aws-secrets-manager} # of the Region ${region}
+  target: {name: my-service}
+  dataFrom:
+    - extract: {key: ${name}}`]
+    ];
+  }
+
+  // web/services.js
+  function Users({ users, open }) {
+    return html`<section aria-labelledby="users">
     <div class="bar">
-      <h1 tabindex="-1">Secrets</h1>
-      <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
-        onEnter=${() => found.length && navigate(`secrets/${found[0].id}`)} />
-      <button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>
+      <h2 id="users">Used by</h2>
+      <button onClick=${() => open({ kind: "attach" })}>Attach a service</button>
     </div>
-    <${Problem} failure=${list.failure} retry=${list.reload} />
-    ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-    ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
-      Create one with “New secret”: it is a named group of keys and values.</p>`}
-    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name contains
-      “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all secrets.</p>`}
-    ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
-      ${found.map((secret) => html`<${SecretRow} key=${secret.id} secret=${secret} open=${setDialog} />`)}
+    <${Problem} failure=${users.failure} retry=${users.reload} />
+    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>`}
+    ${users.done && users.data.length === 0 && html`<p class="quiet">No service uses this secret, so it is not delivered.</p>`}
+    ${users.data.length > 0 && html`<ul class="rows" aria-label="Services">
+      ${users.data.map((service) => html`<li class="row" key=${service.id}>
+        <div class="grow users"><strong translate=${false}>${service.name}</strong>${" "}
+          <span class="quiet"><bdi translate=${false}>${service.image}</bdi>, port ${service.port}</span></div>
+        <${Menu} label=${`More actions for service ${service.name}`}>
+          <button onClick=${() => open({ kind: "move", service })}
+            aria-label=${`Move service ${service.name}`}>Move to another secret</button>
+          <button class="danger" onClick=${() => open({ kind: "remove", service })}
+            aria-label=${`Remove service ${service.name}`}>Remove</button>
+        <//>
+      </li>`)}
     </ul>`}
-    ${list.data.length > 0 && html`<p class="quiet">${search ? `${found.length} of ` : ""}${count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
-    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${changed("The secret was created.")} />`}
-    ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${changed("The secret was renamed.")} />`}
-    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
-      done=${() => list.change(drop(dialog.secret.id))} />`}
-  </main>`;
+  </section>`;
   }
-  function SecretRow({ secret, open }) {
-    return html`<li class="row">
-    <div class="grow">
-      <${Link} to=${`secrets/${secret.id}`} class="name"><bdi>${secret.name}</bdi><//>
-      <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
-    </div>
-    <div class="badges"><${SecretBadges} secret=${secret} /></div>
-    <${SecretButtons} secret=${secret} open=${open} />
-  </li>`;
+  function Bundle({ secret, items }) {
+    const { bundle } = secret;
+    if (!bundle) return null;
+    return html`<section aria-labelledby="bundle">
+    <h2 id="bundle">Read it in AWS Secrets Manager</h2>
+    <dl>
+      ${[["Name", bundle.name], ["ARN", bundle.arn], ["Region", bundle.region]].map(([label, text]) => html`
+        <dt>${label}</dt>
+        <dd><code translate=${false}>${text}</code> <${CopyText} label=${`Copy ${label}`} text=${text} /></dd>`)}
+    </dl>
+    <details class="snippets"><summary>Policy and configuration</summary>
+      ${snippets(bundle, items.map((item) => item.key)).map(([title, text]) => html`
+        <div class="bar"><h3>${title}</h3><${CopyText} label=${`Copy ${title}`} text=${text} /></div>
+        <pre class="value" translate=${false} tabindex="0" aria-label=${title}>${text}</pre>`)}
+    </details>
+  </section>`;
   }
-  var defaultHint = "Services that name no secret use this one. It can't be deleted.";
-  var SecretBadges = ({ secret }) => html`
-  ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
-  <${Status} secret=${secret} />`;
-  var SecretButtons = ({ secret, open }) => html`<div class="buttons">
-  <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
-  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
-    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}
-</div>`;
-  function NameDialog({ secret, onClose, done }) {
-    const [name, setName] = d2(secret?.name ?? "");
-    const action = useAction();
-    const act = async () => done(await (secret ? call("PATCH", `secrets/${secret.id}/`, { name }) : call("POST", "secrets/", { name })));
-    return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    action=${action} act=${act} onClose=${onClose}>
-    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
-      onInput=${setName} failure=${action.failure} focus />
+  var CopyText = ({ label, text }) => html`<button aria-label=${label} onClick=${async () => notify(await copy(text) ? "Copied" : "The browser did not allow the copy. Select the text and copy it yourself.")}>Copy</button>`;
+  function AttachService({ secret, onClose, done, onLost }) {
+    const [fields, setFields] = d2({ name: "", image: "", port: "", config: "" });
+    const action = useAction(onLost);
+    const act = async (lost) => {
+      const { config, ...known } = fields;
+      done(lost && await find("services/", { name: fields.name, secret }) || await call("POST", "services/", { ...known, config: config || null, secret }));
+    };
+    const field = (label, name, hint, focus) => html`<${Field} label=${label} name=${name} hint=${hint} focus=${focus}
+    value=${fields[name]} failure=${action.failure} onInput=${(text) => setFields((f3) => ({ ...f3, [name]: text }))} />`;
+    return html`<${FormDialog} title="Attach a service" submit="Attach" action=${action} act=${act} onClose=${onClose}
+    dirty=${Object.values(fields).some((text) => text !== "")}>
+    <p>The product runs no containers: a service is a name for what reads this secret.</p>
+    ${field("Name", "name", "Lowercase letters, digits and hyphens, such as shop-api.", true)}
+    ${field("Image", "image", "A container image, such as registry.example.com/shop:v1.")}
+    ${field("Port", "port", "1 to 65535.")}
+    ${field("Config", "config", "Optional: an id of your own.")}
   <//>`;
   }
-  function DeleteSecret({ secret, onClose, done }) {
-    const [typed, setTyped] = d2("");
-    const action = useAction();
-    const act = async () => {
-      await call("DELETE", `secrets/${secret.id}/`);
+  function MoveService({ service, onClose, done, onLost }) {
+    const secrets = useList("secrets/");
+    const [secret, setSecret] = d2("");
+    const action = useAction(onLost);
+    const act = async () => done(await call("PATCH", `services/${service.id}/`, { secret }));
+    return html`<${FormDialog} title="Move service" submit="Move" ready=${secret !== ""} action=${action} act=${act}
+    onClose=${onClose}>
+    <p><strong translate=${false}>${service.name}</strong> then reads the other secret, and no longer this one.</p>
+    <${Problem} failure=${secrets.failure} retry=${secrets.reload} />
+    <label>Secret <select value=${secret} onChange=${(event) => setSecret(event.target.value)} translate=${false}>
+      <option value="">${secrets.done ? "Choose a secret" : "Loading …"}</option>
+      ${secrets.data.filter((s3) => s3.id !== service.secret).map((s3) => html`<option value=${s3.id}>${s3.name}</option>`)}
+    </select></label>
+  <//>`;
+  }
+  function RemoveService({ service, onClose, done, onLost }) {
+    const action = useAction(onLost);
+    const act = async (lost) => {
+      await remove(`services/${service.id}/`, lost);
       done();
-      notify("The secret was deleted.");
     };
-    return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger ready=${typed === secret.name}
-    action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><bdi>${secret.name}</bdi></strong> and all its items permanently. It can’t be
-      undone.</p>
-    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
-      focus />
+    return html`<${FormDialog} title="Remove service" submit="Remove" danger action=${action} act=${act}
+    onClose=${onClose}>
+    <p>This removes <strong translate=${false}>${service.name}</strong> here. After the last service, the secret is no
+      longer delivered, and its bundle is scheduled for deletion.</p>
   <//>`;
   }
 
@@ -1266,20 +1776,32 @@
     const users = useList(`services/?secret=${id}`);
     const [dialog, setDialog] = d2(null);
     const [search, setSearch] = d2("");
+    useTitle(secret.data?.name ?? "Secret");
     useStatus(secret.data ? [secret.data] : [], (s3) => secret.change(() => s3));
     h2(() => {
       if (!session.get().budget && session.get().key) refreshBudget();
     }, []);
     const close = () => setDialog(null);
-    const onItem = (item) => items.change(put(item));
+    const onItems = (...changes) => items.change(put(...changes));
     const changed = (notice) => (item) => {
-      onItem(item);
+      onItems(item);
       notify(notice);
       secret.reload();
     };
+    const reload = () => {
+      secret.reload();
+      items.reload();
+      users.reload();
+    };
+    const served = (notice) => () => {
+      users.reload();
+      secret.reload();
+      notify(notice);
+    };
     const found = items.data.filter((item) => matches(item.key, search));
+    const rows = useRows(found, (item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItems} />`);
     const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
-    onItem=${onItem} changed=${changed} onClose=${close} />`;
+    onItems=${onItems} changed=${changed} served=${served} reload=${reload} onClose=${close} />`;
     if (secret.failure?.kind === "missing") {
       return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -1290,14 +1812,13 @@
     return html`<main key="secret">
     <p><${Link} to="">← All secrets<//></p>
     <div class="bar">
-      <h1 tabindex="-1" class="name">${secret.data ? html`<bdi>${secret.data.name}</bdi>` : "Secret"}</h1>
+      <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
-        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
+        <div class="buttons"><${SecretButtons} secret=${secret.data} open=${setDialog} /></div>`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
     ${secret.data && !settled(secret.data) && html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
     ${secret.data?.status === "failed" && html`<p class="problem">${statuses.failed[1]}</p>`}
-    <${Users} users=${users} />
     <section aria-labelledby="items">
       <div class="bar">
         <h2 id="items">Items</h2>
@@ -1314,54 +1835,50 @@
       ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key contains
         “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all items.</p>`}
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
-        ${found.map((item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItem} />`)}
+        ${rows}
       </ul>`}
-      ${items.data.length > 0 && html`<p class="quiet">${count(items.data.length, "item")}${items.done ? "" : loadingMore}.
-        Each “Show” is logged with the user, the time and the source address.</p>`}
+      ${items.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${count(items.data.length, "item")}${items.done ? "" : loadingMore}.
+        Each “Show” and “Copy” is logged with the user, the time and the source address.</p>`}
     </section>
+    <${Users} users=${users} open=${setDialog} />
+    ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}
   </main>${open}`;
   }
-  function SecretDialog({ dialog, secret, items, id, onItem, changed, onClose }) {
-    const { kind, item } = dialog;
+  function SecretDialog({ dialog, secret, items, id, onItems, changed, served, reload, onClose }) {
+    const { kind, item, service } = dialog;
+    const common = { onClose, onLost: reload };
     const renamed = (s3) => {
       secret.change(() => s3);
-      notify("The secret was renamed.");
+      notify("Secret renamed");
     };
     const deleted = () => {
       items.change(drop(item.id));
-      notify("The item was deleted.");
+      notify("Item deleted");
       secret.reload();
     };
     switch (item ? `${kind} item` : kind) {
       case "rename":
-        return html`<${NameDialog} secret=${dialog.secret} onClose=${onClose} done=${renamed} />`;
+        return html`<${NameDialog} secret=${dialog.secret} done=${renamed} ...${common} />`;
       case "delete":
-        return html`<${DeleteSecret} secret=${dialog.secret} onClose=${onClose} done=${() => navigate("")} />`;
+        return html`<${DeleteSecret} secret=${dialog.secret} done=${() => navigate("")} ...${common} />`;
       case "add":
-        return html`<${AddItem} secret=${id} onClose=${onClose} done=${changed("The item was added.")} />`;
+        return html`<${AddItem} secret=${id} done=${changed("Item added")} ...${common} />`;
       case "import":
-        return html`<${ImportDialog} secret=${id} items=${items.data} onItem=${onItem} onClose=${onClose}
+        return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
         done=${secret.reload} />`;
+      case "attach":
+        return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
+      case "move":
+        return html`<${MoveService} service=${service} done=${served("Service moved")} ...${common} />`;
+      case "remove":
+        return html`<${RemoveService} service=${service} done=${served("Service removed")} ...${common} />`;
       case "edit item":
-        return html`<${EditItem} item=${item} value=${dialog.value} onClose=${onClose}
-        done=${changed("The value was changed.")} />`;
+        return html`<${EditItem} item=${item} done=${changed("Value changed")} ...${common} />`;
       case "rename item":
-        return html`<${RenameItem} item=${item} onClose=${onClose} done=${changed("The item was renamed.")} />`;
+        return html`<${RenameItem} item=${item} done=${changed("Item renamed")} ...${common} />`;
       default:
-        return html`<${DeleteItem} item=${item} onClose=${onClose} done=${deleted} />`;
+        return html`<${DeleteItem} item=${item} done=${deleted} ...${common} />`;
     }
-  }
-  function Users({ users }) {
-    return html`<section aria-labelledby="users">
-    <h2 id="users">Used by</h2>
-    <${Problem} failure=${users.failure} retry=${users.reload} />
-    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>`}
-    ${users.done && users.data.length === 0 && html`<p class="quiet">No service uses this secret, so it is not delivered.</p>`}
-    ${users.data.length > 0 && html`<ul class="users">
-      ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong>${" "}
-        <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
-    </ul>`}
-  </section>`;
   }
 
   // web/signin.js
@@ -1370,6 +1887,7 @@
     const [key, setKey] = d2("");
     const [remember, setRemember] = d2(false);
     const action = useAction();
+    useTitle("Sign in");
     const submit = async (event) => {
       event.preventDefault();
       await action.run(async () => {
@@ -1416,7 +1934,7 @@
   }
 
   // web/style.css
-  var style_default = ':root {\n  color-scheme: light dark;\n  --page: #f6f7f4; --card: #fff; --ink: #1d231c; --quiet: #565e54; --line: #d5dad2; --edge: #868e83;\n  --accent: #2c6d34; --on-accent: #fff; --danger: #a3241d; --wrong-ground: #fdeceb; --shown: #f2f6ee;\n  --pending: #765300; --good: #2c6d34; --shade: #0006;\n  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;\n}\n@media (prefers-color-scheme: dark) {\n  :root {\n    --page: #151914; --card: #1e231d; --ink: #e6ebe3; --quiet: #a9b3a5; --line: #363d34; --edge: #7d8779;\n    --accent: #8fd098; --on-accent: #10240f; --danger: #ff9d94; --wrong-ground: #3a1d1b; --shown: #232c21;\n    --pending: #e6bd5a; --good: #8fd098; --shade: #000a;\n  }\n}\n*, ::before, ::after { box-sizing: border-box; }\n[hidden] { display: none !important; }\nbody { margin: 0; background: var(--page); color: var(--ink); }\nh1, h2, h3, p, ul, ol { margin: 0; padding: 0; }\nh1 { font-size: 1.6rem; line-height: 1.25; }\nh2 { font-size: 1.15rem; }\nh3 { font-size: 1rem; }\na { color: var(--accent); }\nh1:focus { outline: none; } /* it has the focus so that screen readers start there */\n:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }\n.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi { overflow-wrap: anywhere; unicode-bidi: isolate; }\n\nheader { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.25rem;\n  padding: .6rem 1.25rem; background: var(--card); border-bottom: 1px solid var(--line); }\n.brand { margin-right: auto; font-weight: 700; color: var(--ink); text-decoration: none; }\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 5rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.users { list-style: none; display: grid; gap: .25rem; }\n.masked { display: flex; align-items: center; gap: .75rem; }\n.mask { letter-spacing: .1em; color: var(--quiet); }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\n.notice {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; padding: .6rem 1rem;\n  border-radius: .5rem; background: var(--ink); color: var(--page); text-align: center; z-index: 2;\n}\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  header { padding: .5rem 1rem; }\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .masked { flex-basis: 100%; justify-content: space-between; }\n  .row .buttons { flex-basis: 100%; }\n  .row .buttons button { flex: 1; }\n  dialog { padding: 1rem; }\n}\n';
+  var style_default = ':root {\n  color-scheme: light dark;\n  --page: #f6f7f4; --card: #fff; --ink: #1d231c; --quiet: #565e54; --line: #d5dad2; --edge: #868e83;\n  --accent: #2c6d34; --on-accent: #fff; --danger: #a3241d; --wrong-ground: #fdeceb; --shown: #f2f6ee;\n  --pending: #765300; --good: #2c6d34; --shade: #0006;\n  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;\n}\n@media (prefers-color-scheme: dark) {\n  :root {\n    --page: #151914; --card: #1e231d; --ink: #e6ebe3; --quiet: #a9b3a5; --line: #363d34; --edge: #7d8779;\n    --accent: #8fd098; --on-accent: #10240f; --danger: #ff9d94; --wrong-ground: #3a1d1b; --shown: #232c21;\n    --pending: #e6bd5a; --good: #8fd098; --shade: #000a;\n  }\n}\n*, ::before, ::after { box-sizing: border-box; }\n[hidden] { display: none !important; }\nbody { margin: 0; background: var(--page); color: var(--ink); }\nh1, h2, h3, p, ul, ol { margin: 0; padding: 0; }\nh1 { font-size: 1.6rem; line-height: 1.25; }\nh2 { font-size: 1.15rem; }\nh3 { font-size: 1rem; }\na { color: var(--accent); }\nh1:focus { outline: none; } /* it has the focus so that screen readers start there */\n:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }\n.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi, code { overflow-wrap: anywhere; unicode-bidi: isolate; }\n.name { white-space: pre-wrap; }\n.unseen { padding: 0 .2em; border: 1px dashed var(--edge); border-radius: .2em; font-size: .75em; color: var(--quiet); }\n\nheader { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.25rem;\n  padding: .6rem 1.25rem; background: var(--card); border-bottom: 1px solid var(--line); }\n.brand { margin-right: auto; font-weight: 700; color: var(--ink); text-decoration: none; }\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 5rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea, select {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.order { display: flex; align-items: center; gap: .5rem; font-weight: 400; }\n.order select { width: auto; }\ndl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; align-items: center; }\ndd { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; gap: .5rem; }\n.snippets { display: grid; gap: .5rem; }\n.snippets .bar { margin: .75rem 0 .4rem; }\n.snippets .value { padding: .75rem; border-radius: .45rem; background: var(--shown); font-size: .85rem; }\nsummary { cursor: pointer; }\n.menu { position: relative; }\n.menu > summary { list-style: none; padding: .2rem .7rem; border: 1px solid var(--edge); border-radius: .45rem; }\n.menu > summary::-webkit-details-marker { display: none; }\n.choices {\n  position: absolute; right: 0; top: calc(100% + .25rem); z-index: 1; display: grid; gap: .25rem; padding: .4rem;\n  min-width: 12rem; border: 1px solid var(--edge); border-radius: .45rem; background: var(--card);\n  box-shadow: 0 .3rem 1rem var(--shade);\n}\n.choices button { border-color: transparent; text-align: left; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; justify-content: flex-end; }\n.row > .badges { min-width: 11rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.row > .buttons { align-items: center; justify-content: flex-end; }\n.mask { letter-spacing: .1em; color: var(--quiet); margin-right: .25rem; }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\n.notices {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; display: grid; gap: .5rem; z-index: 2;\n}\n.notice, .clipboard { padding: .6rem 1rem; border-radius: .5rem; background: var(--ink); color: var(--page); }\n.notice { text-align: center; }\n.clipboard { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  header { padding: .5rem 1rem; }\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .grow { flex-basis: 12rem; }\n  .row > .badges { min-width: 0; }\n  .item > .buttons { flex: 1 1 12rem; justify-content: flex-start; }\n  dialog { padding: 1rem; }\n}\n';
 
   // web/main.js
   function App() {
@@ -1430,7 +1948,10 @@
     ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
       ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
     </div>`}
-    <p class="notice" role="status">${signedIn ? notice : ""}</p>
+    <div class="notices">
+      ${signedIn && html`<${Countdown} />`}
+      <p class="notice" role="status">${signedIn ? notice : ""}</p>
+    </div>
   `;
   }
   function Header() {
@@ -1444,12 +1965,7 @@
     const { budget } = session.use();
     useTick(1e3);
     useReturn(() => session.get().key && refreshBudget());
-    const until = budget?.until;
-    h2(() => {
-      if (!until) return void 0;
-      const timer = setTimeout(refreshBudget, Math.max(1e3, until - Date.now() + 100));
-      return () => clearTimeout(timer);
-    }, [until]);
+    useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1e3), refreshBudget);
     if (!budget) return html`<p class="budget"></p>`;
     const seconds = (budget.until - Date.now()) / 1e3;
     const wait = budget.left === 0 ? clock(seconds) : duration(seconds);

@@ -91,6 +91,11 @@ function readBudget(headers) {
   });
 }
 
+// find returns the one object of a list that has a name or key, if any.
+export async function find(path, filter) {
+  return (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results[0];
+}
+
 // all reads a list page by page. After each page it calls onPage with all rows so far.
 export async function all(path, onPage) {
   const rows = [];

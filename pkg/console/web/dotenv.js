@@ -1,82 +1,160 @@
-// Reading a .env file.
+// Reading a .env file as the common parsers do: dotenv of Node.js, godotenv, python-dotenv, and a shell.
 //
 //   KEY=plain value            # a comment
 //   export KEY='verbatim, also over several lines'
-//   KEY="with \n, \t, \r, \", \\ and \$, also over several lines"
+//   KEY=`the same`
+//   KEY="with \n, \t, \r, \", \', \\ and \$, also over several lines"
 //
-// Variables are not substituted: ${OTHER} stays verbatim.
+// Where those parsers agree, an entry is the same. Where they differ, it is what one of them reads and has a note, or
+// it is refused. Variables are not substituted: $ stays verbatim.
 
 import { bytes } from "./text.js";
 
-const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" };
+const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "'": "'", "\\": "\\", $: "$" };
+const assignment = /^(\s*(?:export\s+)?(?:((?!export\s)[^\s="'`][^\s=]*?)(?:\s*=|:(?=\s)))?)(.*)$/s;
+const base64End = /^\s*([\w+/-]{4})*[\w+/-]{2}[\w+/=-]=\s*$/;
+const anyAssignment = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]/;
+const shellAssignment = /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*=$/;
+const comment = /^\s*(#|$)/;
+const curly = /[“”‘’„‚]/;
 
-// parseDotenv returns an entry for each assignment and for each invalid line: {line, key,
-// value}. An entry that can't be imported has a problem.
+// parseDotenv returns an entry for each assignment and for each refused part: {line, last, key, value}.
+// A line that is not blank and no comment is within one entry, from its line to its last. An entry that can't be
+// imported has a problem. It has a key only if it surely begins with one, because keys are shown: a line of a
+// broken secret is none. Other entries may have a note.
 export function parseDotenv(text) {
+  text = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
   const entries = [];
-  const lines = text.replace(/\r\n?/g, "\n").split("\n");
-  for (let i = 0; i < lines.length; i++) {
-    const line = i + 1;
-    if (/^\s*(#|$)/.test(lines[i])) continue;
-    const assignment = /^\s*(?:export\s+)?([^\s=]+)\s*=[^\S\n]*(.*)$/s.exec(lines[i]);
-    if (!assignment) {
-      entries.push({ line, key: "", value: "", problem: "This line is not KEY=value." });
-      continue;
+  const setBy = new Map(); // by key: the last line that sets it, as at least one parser would read it
+  for (let start = 0, line = 1; start < text.length; ) {
+    const before = entries.at(-1);
+    const { end, notes, ...read } = statement(text, start, before?.key === "" && before.last === line - 1);
+    const lines = text.slice(start, end).split("\n");
+    const last = line + lines.length - 1;
+    if (read.value !== undefined) {
+      const entry = checked({ line, last, ...read });
+      if (!entry.problem && notes.length > 0) entry.note = notes.join(" ");
+      setBy.set(entry.key, line);
+      if (entry.problem || entry.note) {
+        lines.forEach((content, i) => setBy.set(anyAssignment.exec(content)?.[1], line + i));
+      }
+      entries.push(entry);
     }
-    const [, key, rest] = assignment;
-    const quote = /^["']/.exec(rest)?.[0];
-    if (!quote) {
-      // A # starts a comment only after a space: it may be part of a password.
-      entries.push(checked({ line, key, value: rest.replace(/(^|\s)#.*$/s, "").trimEnd() }));
-      continue;
-    }
-    const quoted = readQuoted([rest, ...lines.slice(i + 1)].join("\n"), quote);
-    if (!quoted) {
-      entries.push({ line, key, value: "", problem: `The quote ${quote} is not closed.` });
-      continue; // the following lines may be valid
-    }
-    i += quoted.lines;
-    const problem = /^\s*(#.*)?$/s.test(quoted.after) ? undefined : "There is text after the closing quote.";
-    entries.push(problem ? { line, key, value: "", problem } : checked({ line, key, value: quoted.value }));
+    start = end + 1;
+    line = last + 1;
   }
-  return onlyLast(entries);
+  // The last line for a key counts, even one that is refused: the values before it are outdated.
+  for (const entry of entries) {
+    const again = setBy.get(entry.key);
+    if (!entry.problem && again > entry.line) entry.problem = `Line ${again} sets it again.`;
+  }
+  return entries;
 }
 
-// readQuoted reads a text that begins with a quote. It returns the quoted value, its number
-// of line breaks, and the rest of its last line; undefined if the quote is not closed.
-function readQuoted(text, quote) {
-  let value = "";
-  for (let i = 1; i < text.length; i++) {
-    if (text[i] === quote) {
-      return { value, lines: text.slice(0, i).split("\n").length - 1, after: text.slice(i + 1).split("\n", 1)[0] };
-    }
-    if (quote === '"' && text[i] === "\\" && text[i + 1] in escapes) {
-      value += escapes[text[++i]];
-    } else {
-      value += text[i];
-    }
+const lineEnd = (text, at) => (text.indexOf("\n", at) + 1 || text.length + 1) - 1;
+const differs = (how) => `Parsers differ here: ${how}.`;
+
+// statement reads what begins at start, up to its end: {end, key, value, notes, problem}. A blank line or a
+// comment has an end only. A line is in pieces if no key was found in the line before it.
+function statement(text, start, inPieces) {
+  const end = lineEnd(text, start);
+  const line = text.slice(start, end);
+  if (comment.test(line)) return { end };
+  const [, head, key, rest] = assignment.exec(line);
+  const notes = [];
+  if (!shellAssignment.test(head) || /^\s/.test(rest)) {
+    notes.push(differs("a shell refuses this key, or a space beside ="));
   }
-  return undefined;
+  const at = start + head.length + rest.search(/\S|$/);
+  const read = /["'`]/.test(text[at]) ? quoted(text, at, end, notes) : unquoted(text, end, rest, notes);
+
+  let problem;
+  if (!key) {
+    problem = "This line is not KEY=value.";
+  } else if (head.endsWith(":")) {
+    problem = "This line is not KEY=value. Write = instead of the colon.";
+  } else if (inPieces && base64End.test(line)) {
+    problem = "This line may be the end of a value of several lines. Put that value in quotes.";
+  }
+  if (!problem) return { key, notes, ...read };
+  if (read.end === end) return { end, key: "", value: "", problem };
+  return read.problem ? { ...read, key: "" } : { end: text.length, key: "", value: "", problem: problem + skipsAll };
 }
+
+// unquoted reads the rest of a line, which ends at end. It adds to notes.
+function unquoted(text, end, rest, notes) {
+  if (rest.includes("-----BEGIN ") && !rest.includes("-----END ")) {
+    const close = text.indexOf("-----END ", end);
+    const problem = "This block of several lines is not in quotes. " +
+      "Put a quote before its -----BEGIN and one after its last line.";
+    return { end: close < 0 ? text.length : lineEnd(text, close), value: "", problem };
+  }
+  const sharp = rest.search(/\s#/);
+  const value = (sharp < 0 ? rest : rest.slice(0, sharp)).trim();
+  if (value === "") {
+    const commented = "The value is empty: # after a space starts a comment. Put a value with # in quotes.";
+    return { end, value, problem: sharp < 0 ? undefined : commented };
+  }
+  if (curly.test(value[0])) {
+    if (value.length === 1 || !curly.test(value.at(-1))) {
+      return { end: text.length, value: "", problem: notClosed(value[0], rest) };
+    }
+    notes.push(`The quotes ${value[0]} and ${value.at(-1)} are part of the value. Only ", ' and \` enclose a value.`);
+  }
+  if (value.includes("#")) notes.push(differs("# is taken as part of the value"));
+  if (sharp >= 0 && /\s#/.test(rest.slice(sharp + 1))) {
+    notes.push(differs("the comment is taken from the first # after a space"));
+  }
+  if (/[\s"'`\\&;|<>()]|(^|:)~|(^|[^$]){/.test(value)) notes.push(differs("a shell may need quotes"));
+  return { end, value };
+}
+
+// quoted reads a value whose opening quote is at a position of the line that ends at first. It adds to notes. If
+// the quotes are broken over lines, all that follows may belong to the value, and is refused with it.
+function quoted(text, at, first, notes) {
+  const quote = text[at];
+  let close = at + 1;
+  while (close < text.length && text[close] !== quote) close += text[close] === "\\" ? 2 : 1;
+  if (close >= text.length) return { end: text.length, value: "", problem: notClosed(quote, text.slice(at, first)) };
+  const end = lineEnd(text, close);
+  const after = text.slice(close + 1, end);
+  const value = text.slice(at + 1, close);
+  const escaped = value.match(/\\[^]/g) ?? [];
+  const wide = end > first || (quote !== '"' && value.endsWith("\\")) || after.match(/["'`]/g)?.length % 2 === 1;
+  const refused = (problem) =>
+    wide ? { end: text.length, value: "", problem: problem + skipsAll } : { end, value: "", problem };
+  if (quote !== '"' && text.slice(at, close + 1).includes("\\" + quote)) {
+    return refused(`Parsers differ about \\${quote} in these quotes. Put the value in other quotes.`);
+  }
+  if (!comment.test(after)) {
+    return refused("There is text after the closing quote. Put the value in quotes that it does not contain.");
+  }
+  const odd = quote === '"' && escaped.find((e) => /[abfv]/.test(e));
+  if (odd) {
+    return { end, value: "", problem: `Parsers differ about ${odd} in double quotes. Put the value in single quotes.` };
+  }
+
+  if (after.startsWith("#")) notes.push(differs("# is taken as the start of a comment"));
+  if (quote === "`") notes.push(differs("backticks are taken as quotes"));
+  if (quote === "'" && escaped.includes("\\\\")) notes.push(differs("backslashes are taken as they are"));
+  if (quote !== '"') return { end, value };
+  if (value.includes("`")) notes.push(differs("backticks are taken as they are"));
+  if (escaped.some((e) => e !== "\\$")) notes.push(differs(`\\n, \\r, \\t, \\", \\' and \\\\ are taken as escapes`));
+  return { end, value: value.replace(/\\([nrt"'\\$])/g, (_, letter) => escapes[letter]) };
+}
+
+const skipsAll = " All that follows is skipped with it.";
+const notClosed = (quote, line) => `The quote ${quote} is not closed.${skipsAll}` +
+  (curly.test(line) ? " Curly quotes do not count: write \" or '." : "");
 
 // checked adds the problem for which the API would refuse the entry.
 function checked(entry) {
-  if (!/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
-    entry.problem =
-      'A key has 1 to 253 letters, digits, dots, underscores and hyphens. It is not ".", and does not begin with "..".';
-  } else if (entry.value === "") {
-    entry.problem = "The value is empty.";
-  } else if (bytes(entry.value) > 65536) {
-    entry.problem = "The value is longer than 64 KiB.";
+  if (!entry.problem && entry.value === "") entry.problem = "The value is empty.";
+  if (bytes(entry.value) > 65536) entry.problem = "The value is longer than 64 KiB.";
+  if (entry.key !== "" && !/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
+    entry.key = "";
+    entry.problem = "A key has 1 to 253 letters, digits, dots, underscores and hyphens. " +
+      'It is not ".", and does not begin with "..".';
   }
   return entry;
-}
-
-// onlyLast keeps the last of several entries for a key, as a shell would.
-function onlyLast(entries) {
-  const last = new Map(entries.filter((e) => !e.problem).map((e) => [e.key, e]));
-  for (const e of entries) {
-    if (!e.problem && last.get(e.key) !== e) e.problem = `Line ${last.get(e.key).line} sets it again.`;
-  }
-  return entries;
 }

@@ -1,98 +1,123 @@
 // Importing a .env file: a preview, then one request per line.
 
-import { call } from "./api.js";
 import { parseDotenv } from "./dotenv.js";
-import { itemPath } from "./items.js";
-import { asFailure, Dialog, Field } from "./parts.js";
+import { setItem } from "./items.js";
+import { asFailure, Dialog, Discard, Field, saves, useDiscard } from "./parts.js";
 import { html, useMemo, useRef, useState } from "./preact.js";
 import { count } from "./text.js";
 
-export function ImportDialog({ secret, items, onItem, onClose, done }) {
+const redrawEvery = 250; // ms; the preview may have thousands of lines
+
+export function ImportDialog({ secret, items, onItems, onClose, done }) {
   const [text, setText] = useState("");
-  const [results, setResults] = useState(new Map()); // by entry: "" is done, else the error
   const [running, setRunning] = useState(false);
+  const [, redraw] = useState(0);
   const entries = useMemo(() => parseDotenv(text), [text]);
+  // By entry: "" is done, else the error. It is not a state: a copy and a drawing for each line would make
+  // the work grow with the square of the lines.
+  const results = useRef(new Map());
   // The items of the secret before this import adds to them.
   const known = useRef(new Map());
-  if (results.size === 0) known.current = new Map(items.map((item) => [item.key, item]));
+  if (results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
   const good = entries.filter((e) => !e.problem);
-  const left = good.filter((e) => results.get(e) !== "");
-  const tried = [...results.values()];
-  const failed = tried.filter((result) => result !== "").length;
+  const left = good.filter((e) => results.current.get(e) !== "");
+  const failed = [...results.current.values()].filter((result) => result !== "").length;
 
   const start = async (event) => {
     event.preventDefault();
     if (running || left.length === 0) return;
     setRunning(true);
-    const outcome = new Map([...results].filter(([, result]) => result === ""));
-    setResults(new Map(outcome));
+    const changed = [];
+    let drawn = Date.now();
+    let lost = false;
     for (const entry of left) {
+      // An entry that has failed may have been done, or another client may have created its item.
+      const again = results.current.has(entry);
       try {
-        onItem(await importEntry(secret, entry, known.current.get(entry.key)));
-        outcome.set(entry, "");
+        changed.push(await setItem(secret, entry, known.current.get(entry.key), again));
+        results.current.set(entry, "");
       } catch (error) {
         const failure = asFailure(error);
-        outcome.set(entry, wrong(failure));
-        setResults(new Map(outcome));
+        results.current.set(entry, wrong(failure));
+        lost = failure.kind === "broken";
         // The remaining entries would fail in the same way.
-        if (failure.kind === "session" || failure.kind === "broken") break;
+        if (failure.kind === "session" || lost) break;
       }
-      setResults(new Map(outcome));
+      if (Date.now() - drawn > redrawEvery) {
+        redraw((n) => n + 1);
+        await new Promise((resolve) => setTimeout(resolve)); // the browser draws
+        drawn = Date.now();
+      }
     }
+    onItems(...changed);
+    if (lost) items.reload();
     setRunning(false);
     done();
   };
   const change = (value) => {
     setText(value);
-    setResults(new Map());
+    results.current = new Map();
   };
 
+  const started = running || results.current.size > 0;
   const finished = !running && good.length > 0 && left.length === 0;
+  const discard = useDiscard(text !== "" && !finished, onClose);
   const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
-  return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? undefined : onClose}>
-    <form onSubmit=${start}>
+  return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? undefined : discard.close}>
+    <form onSubmit=${start} onKeyDown=${saves}>
       <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change}
         readOnly=${running} focus hint=${envHint} />
-      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results} />`}
-      ${(running || results.size > 0) && html`<div class="progress">
+      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results.current} />`}
+      ${started && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
         <p role="status">${good.length - left.length} of ${good.length} done${failed ? `, ${failed} failed` : ""}.</p>
       </div>`}
-      <div class="buttons">
-        <button type="button" onClick=${onClose} disabled=${running}>${finished ? "Close" : "Cancel"}</button>
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
+        <button type="button" onClick=${discard.close} disabled=${running}>${finished ? "Close" : "Cancel"}</button>
         ${!finished && html`<button type="submit" class="primary"
           disabled=${running || left.length === 0}>${running ? "Importing …" : button}</button>`}
-      </div>
+      </div>`}
     </form>
   <//>`;
 }
 
-const envHint = "One KEY=value per line. Quotes, comments, export and quoted values of several lines are supported. " +
-  "Variables are not substituted.";
-
-const importEntry = (secret, { key, value }, item) =>
-  item ? call("PATCH", itemPath(item), { value }) : call("POST", `secrets/${secret}/items/`, { key, value });
+const envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: " +
+  "\", ' or `. Variables are not substituted: $ stays as it is.";
 
 // wrong is the error text of a line.
 const wrong = (failure) =>
   failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
 
-// Preview shows the planned or the actual result of each entry. It contains no value.
+const linesOf = ({ line, last }) => (last > line ? `Lines ${line}–${last}` : `Line ${line}`);
+
+// Preview shows the planned or the actual result of each entry. It contains no value. An entry is drawn again only
+// when its result changes: the same object in the tree means that nothing has changed. What is skipped counts by
+// lines.
 function Preview({ entries, known, results }) {
+  const drawn = useRef(new Map()); // by entry: {result, line}
+  if (!drawn.current.has(entries[0])) drawn.current = new Map();
+  const line = (entry) => {
+    const result = results.get(entry);
+    const last = drawn.current.get(entry);
+    if (last && last.result === result) return last.line;
+    const now = html`<li key=${entry.line}>
+      <span class="quiet">${linesOf(entry)}</span> <span class="key" translate=${false}>${entry.key}</span>${" "}
+      <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${result} />
+    </li>`;
+    drawn.current.set(entry, { result, line: now });
+    return now;
+  };
   const adds = entries.filter((e) => !e.problem && !known.has(e.key)).length;
   const changes = entries.filter((e) => !e.problem && known.has(e.key)).length;
-  return html`<h3 class="preview">${adds} to add, ${changes} to change, ${entries.length - adds - changes} to skip</h3>
-    <ol class="entries" tabindex="0" aria-label="What will be imported">
-      ${entries.map((entry) => html`<li key=${entry.line}>
-        <span class="quiet">Line ${entry.line}</span> <span class="key">${entry.key}</span>${" "}
-        <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${results.get(entry)} />
-      </li>`)}
-    </ol>`;
+  const skips = entries.reduce((lines, e) => lines + (e.problem ? e.last - e.line + 1 : 0), 0);
+  return html`<h3 class="preview">${adds} to add, ${changes} to change, ${count(skips, "line")} to skip</h3>
+    <ol class="entries" tabindex="0" aria-label="What will be imported">${entries.map(line)}</ol>`;
 }
 
 function Outcome({ entry, isNew, result }) {
   if (entry.problem) return html`<span class="skip">Skipped. ${entry.problem}</span>`;
   if (result === "") return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
   if (result) return html`<span class="wrong">Failed. ${result}</span>`;
-  return html`<span>${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})</span>`;
+  const plan = `${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})`;
+  return html`<span>${plan}${entry.note && `. ${entry.note}`}</span>`;
 }

@@ -1,37 +1,40 @@
 // The items of a secret.
 
-import { call } from "./api.js";
-import { Field, FormDialog, Problem, Time, useAction } from "./parts.js";
-import { html, useState } from "./preact.js";
+import { call, find } from "./api.js";
+import { Field, FormDialog, Menu, Problem, Time, useAction } from "./parts.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { remove } from "./secrets.js";
 import { session } from "./session.js";
-import { Shown, Spent, useReveal } from "./value.js";
+import { bytes, count } from "./text.js";
+import { Oddities, Shown, Spent, useReveal, useShown } from "./value.js";
 
 export function ItemRow({ item, open, onItem }) {
   const { budget } = session.use();
   const reveal = useReveal(item, onItem);
   const throttled = reveal.failure?.kind === "throttled";
   const spent = budget?.left === 0 && budget.until > Date.now();
+  const isShown = reveal.value !== undefined;
   return html`<li class="row item">
     <div class="grow">
-      <h3 class="key">${item.key}</h3>
+      <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
     </div>
-    ${reveal.value === undefined
-      ? html`<div class="masked">
-          <span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
-          <button onClick=${reveal.show} disabled=${reveal.busy || spent}
-            aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>
-        </div>`
-      : html`<${Shown} item=${item} reveal=${reveal} />`}
-    ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
     <div class="buttons">
-      <button onClick=${() => open({ kind: "edit", item, value: reveal.value })}
-        aria-label=${`Edit value of ${item.key}`}>Edit</button>
-      <button onClick=${() => open({ kind: "rename", item })}
-        aria-label=${`Rename item ${item.key}`}>Rename</button>
+      ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
+        <button onClick=${reveal.show} disabled=${reveal.busy || spent}
+          aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
+      <button onClick=${reveal.take} disabled=${reveal.busy || (spent && !isShown)}
+        aria-label=${`Copy value of ${item.key}`}>Copy</button>
+    </div>
+    <${Menu} label=${`More actions for ${item.key}`}>
+      <button onClick=${() => open({ kind: "edit", item })}
+        aria-label=${`Edit value of ${item.key}`}>Edit value</button>
+      <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
       <button class="danger" onClick=${() => open({ kind: "delete", item })}
         aria-label=${`Delete item ${item.key}`}>Delete</button>
-    </div>
+    <//>
+    ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
+    ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
   </li>`;
 }
 
@@ -40,18 +43,28 @@ function LastReveal({ item }) {
   const { user } = session.use();
   if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
   const by = item.last_accessed_by;
-  const who = by === user ? html`<span title=${by}>you</span>` : html`<code title=${by}>…${by.slice(-6)}</code>`;
+  const who = by === user ? html`<span title=${by}>you</span>`
+    : html`<code title=${by} translate=${false}>…${by.slice(-6)}</code>`;
   return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
 }
 
 export const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
 
-export function AddItem({ secret, onClose, done }) {
+// setItem creates an item, or changes the value of one that exists. With look, which is for a try whose answer
+// was lost or that met a change of another client, it first looks for an item with the key.
+export async function setItem(secret, { key, value }, known, look) {
+  const items = `secrets/${secret}/items/`;
+  const item = known ?? (look ? await find(items, { key }) : undefined);
+  return item ? call("PATCH", itemPath(item), { value }) : call("POST", items, { key, value });
+}
+
+export function AddItem({ secret, onClose, done, onLost }) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
-  const action = useAction();
-  const act = async () => done(await call("POST", `secrets/${secret}/items/`, { key, value }));
-  return html`<${FormDialog} title="Add item" submit="Add" action=${action} act=${act} onClose=${onClose}>
+  const action = useAction(onLost);
+  const act = async (lost) => done(await setItem(secret, { key, value }, undefined, lost));
+  return html`<${FormDialog} title="Add item" submit="Add" dirty=${key + value !== ""} action=${action} act=${act}
+    onClose=${onClose}>
     <${Field} label="Key" name="key"
       hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD."
       value=${key} onInput=${setKey} failure=${action.failure} focus />
@@ -60,41 +73,105 @@ export function AddItem({ secret, onClose, done }) {
 }
 
 const valueHint = "Stored exactly as entered, with every space and line break. Up to 64 KiB.";
-const ValueField = (props) => html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" ...${props} />`;
+const letters = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"; // none that look alike
+const generatedLength = 32; // 187 bits
 
-// EditItem replaces an item's value. The field starts with the value that the page shows,
-// if any.
-export function EditItem({ item, value: shown = "", onClose, done }) {
+// generate returns a random value. Numbers that would favour some letters are skipped.
+function generate() {
+  let value = "";
+  while (value.length < generatedLength) {
+    const [n] = crypto.getRandomValues(new Uint8Array(1));
+    if (n < Math.floor(256 / letters.length) * letters.length) value += letters[n % letters.length];
+  }
+  return value;
+}
+
+// ValueField is a field for a value, which can also be generated or taken from a file.
+function ValueField({ value, onInput, ...more }) {
+  const [file, setFile] = useState(null); // the name of a file whose text a field can't hold
+  const [problem, setProblem] = useState("");
+  const input = useRef(null);
+  const enter = (text, from = null) => {
+    setProblem("");
+    setFile(from);
+    onInput(text);
+  };
+  const take = async (event) => {
+    const [chosen] = event.target.files;
+    event.target.value = "";
+    if (!chosen) return;
+    if (chosen.size > 65536) return setProblem(`${chosen.name} is larger than 64 KiB. Nothing was taken.`);
+    try {
+      const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer());
+      return enter(text, text.includes("\r") ? chosen.name : null);
+    } catch {
+      return setProblem(`${chosen.name} is not text in UTF-8. Nothing was taken.`);
+    }
+  };
+  const tools = html`<div class="buttons">
+    <button type="button" onClick=${() => enter(generate())}>Generate</button>
+    <button type="button" onClick=${() => input.current.click()}>From a file …</button>
+    <input type="file" hidden ref=${input} onChange=${take} aria-label="File with the value" />
+    ${file && html`<button type="button" onClick=${() => enter("")}>Type it instead</button>`}
+  </div>
+  ${problem && html`<p class="wrong" role="alert">${problem}</p>`}`;
+  if (file) { // a text area would replace carriage returns with line feeds
+    return html`<div class="field"><p><strong>Value</strong>: the text of ${file}, ${count(bytes(value), "byte")}</p>
+      <${Oddities} value=${value} />${tools}</div>`;
+  }
+  return html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" value=${value}
+    onInput=${(text) => enter(text)} ...${more}><${Oddities} value=${value} />${tools}<//>`;
+}
+
+// EditItem replaces an item's value. The field starts with the value that the page shows, if any, and forgets
+// it with the page, unless it was changed.
+export function EditItem({ item, onClose, done, onLost }) {
+  const shown = useShown(item)?.value;
+  const first = useRef(shown);
   // A text area would replace carriage returns with line feeds.
-  const fits = !shown.includes("\r");
-  const [value, setValue] = useState(fits ? shown : "");
-  const action = useAction();
+  const fits = !first.current?.includes("\r");
+  const [value, setValue] = useState(fits ? first.current ?? "" : "");
+  const [hidden, setHidden] = useState(false);
+  useEffect(() => {
+    if (shown !== undefined || first.current === undefined) return;
+    if (value === first.current) {
+      setValue("");
+      setHidden(true);
+    }
+    first.current = undefined;
+  }, [shown]);
+  const action = useAction(onLost);
   const act = async () => done(await call("PATCH", itemPath(item), { value }));
-  return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}>
-    <p>Enter a new value for <strong class="key">${item.key}</strong>. It replaces the current value permanently.</p>
+  return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}
+    dirty=${value !== "" && value !== first.current}>
+    <p>Enter a new value for <strong class="key" translate=${false}>${item.key}</strong>. It replaces the current value
+      permanently.</p>
     ${!fits && html`<p class="hint">The current value has carriage returns, which can’t be edited here.
       Enter the whole new value.</p>`}
+    ${hidden && html`<p class="hint" role="status">The current value is hidden again. Enter the whole new value, or
+      close this and show it first.</p>`}
     <${ValueField} value=${value} onInput=${setValue} failure=${action.failure} focus />
   <//>`;
 }
 
-export function RenameItem({ item, onClose, done }) {
+export function RenameItem({ item, onClose, done, onLost }) {
   const [key, setKey] = useState(item.key);
-  const action = useAction();
+  const action = useAction(onLost);
   const act = async () => done(await call("PATCH", itemPath(item), { key }));
-  return html`<${FormDialog} title="Rename item" submit="Rename" action=${action} act=${act} onClose=${onClose}>
+  return html`<${FormDialog} title="Rename item" submit="Rename" dirty=${key !== item.key} action=${action} act=${act}
+    onClose=${onClose}>
     <${Field} label="Key" name="key" value=${key} onInput=${setKey} failure=${action.failure} focus />
   <//>`;
 }
 
-export function DeleteItem({ item, onClose, done }) {
-  const action = useAction();
-  const act = async () => {
-    await call("DELETE", itemPath(item));
+export function DeleteItem({ item, onClose, done, onLost }) {
+  const action = useAction(onLost);
+  const act = async (lost) => {
+    await remove(itemPath(item), lost);
     done();
   };
   return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
     onClose=${onClose}>
-    <p>This deletes <strong class="key">${item.key}</strong> and its value permanently.</p>
+    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> and its value permanently.</p>
   <//>`;
 }

@@ -1,9 +1,10 @@
 // The page as a whole: the routes to the views, the header and the notices.
 
 import { refreshBudget } from "./api.js";
-import { Link, useReturn, useTick } from "./parts.js";
+import { Countdown } from "./clipboard.js";
+import { Link, useDeadline, useReturn, useTick } from "./parts.js";
 import { arrive, place } from "./place.js";
-import { html, render, useEffect } from "./preact.js";
+import { html, render } from "./preact.js";
 import { SecretView } from "./secret.js";
 import { SecretsView } from "./secrets.js";
 import { notify, session, signOut } from "./session.js";
@@ -23,7 +24,10 @@ function App() {
     ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
       ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
     </div>`}
-    <p class="notice" role="status">${signedIn ? notice : ""}</p>
+    <div class="notices">
+      ${signedIn && html`<${Countdown} />`}
+      <p class="notice" role="status">${signedIn ? notice : ""}</p>
+    </div>
   `;
 }
 
@@ -40,12 +44,7 @@ function Budget() {
   const { budget } = session.use();
   useTick(1000);
   useReturn(() => session.get().key && refreshBudget());
-  const until = budget?.until;
-  useEffect(() => {
-    if (!until) return undefined;
-    const timer = setTimeout(refreshBudget, Math.max(1000, until - Date.now() + 100));
-    return () => clearTimeout(timer);
-  }, [until]);
+  useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1000), refreshBudget);
   if (!budget) return html`<p class="budget"></p>`;
   const seconds = (budget.until - Date.now()) / 1000;
   const wait = budget.left === 0 ? clock(seconds) : duration(seconds);

@@ -4,16 +4,54 @@ import { all, call, Failure } from "./api.js";
 import { navigate } from "./place.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { session } from "./session.js";
-import { exactly, since } from "./text.js";
+import { exactly, marked, since } from "./text.js";
+
+const wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"]];
+
+// every calls act each interval milliseconds and each time the page wakes up, until the returned function is
+// called. Timers stop while a machine sleeps.
+function every(interval, act) {
+  const timer = setInterval(act, interval);
+  for (const [target, event] of wakeUps) target.addEventListener(event, act);
+  return () => {
+    clearInterval(timer);
+    for (const [target, event] of wakeUps) target.removeEventListener(event, act);
+  };
+}
 
 // useTick redraws a component every interval milliseconds; 0 means never.
 export function useTick(interval) {
   const [, redraw] = useState(0);
+  useEffect(() => (interval ? every(interval, () => redraw((n) => n + 1)) : undefined), [interval]);
+}
+
+// useDeadline calls act once the clock has reached a time in milliseconds; 0 or undefined means never. It
+// compares clocks: a timer would count only the time that the machine was awake.
+export function useDeadline(until, act) {
+  const latest = useRef(act);
+  latest.current = act;
   useEffect(() => {
-    if (!interval) return undefined;
-    const timer = setInterval(() => redraw((n) => n + 1), interval);
-    return () => clearInterval(timer);
-  }, [interval]);
+    if (!until) return undefined;
+    let over = false;
+    const check = () => {
+      if (over || Date.now() < until) return;
+      over = true;
+      latest.current();
+    };
+    const timer = setTimeout(check, until - Date.now());
+    const stop = every(1000, check);
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [until]);
+}
+
+// useTitle names what the page shows in the browser's tab and history.
+export function useTitle(title) {
+  useEffect(() => {
+    document.title = title ? `${title} · Goblins Secrets` : "Goblins Secrets";
+  }, [title]);
 }
 
 // useReturn calls act each time the tab becomes visible: other clients may have made changes.
@@ -28,22 +66,26 @@ export function useReturn(act) {
 }
 
 // useAction runs functions that can fail, one at a time: {busy, failure, run, clear}. run
-// returns whether the function succeeded.
-export function useAction() {
+// returns whether the function succeeded. It passes on whether the answer to the last try was lost, so that
+// it is unknown what that has done. onLost is called when that happens.
+export function useAction(onLost) {
   const [state, setState] = useState({ busy: false, failure: null });
   const running = useRef(false);
+  const lost = useRef(false);
   const run = async (act) => {
     if (running.current) return false;
     running.current = true;
     setState({ busy: true, failure: null });
     let failure = null;
     try {
-      await act();
+      await act(lost.current);
     } catch (error) {
       failure = asFailure(error);
     }
     running.current = false;
+    lost.current = failure?.kind === "broken" || (lost.current && failure?.kind === "session");
     setState({ busy: false, failure });
+    if (lost.current) onLost?.();
     return failure === null;
   };
   return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
@@ -93,9 +135,33 @@ function useLoad(path, load, empty) {
 export const useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
 export const useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
 
+const step = 100; // rows
+
+// useRows draws a row for each element of a list: again only if the element has changed, and the rows of a long
+// list in steps, so that the page answers meanwhile.
+export function useRows(list, draw) {
+  const drawn = useRef(new Map());
+  const [most, setMost] = useState(step);
+  const more = most < list.length;
+  useEffect(() => {
+    const timer = more && setTimeout(setMost, 0, most + step);
+    return () => clearTimeout(timer);
+  }, [more, most]);
+  const rows = new Map(list.slice(0, most).map((one) => [one, drawn.current.get(one) ?? draw(one)]));
+  drawn.current = rows;
+  return [...rows.values()];
+}
+
 // put and drop return changes of a list of objects with ids.
-export const put = (thing) => (rows) =>
-  rows.some((r) => r.id === thing.id) ? rows.map((r) => (r.id === thing.id ? thing : r)) : [...rows, thing];
+export const put = (...things) => (rows) => {
+  const changed = new Map(things.map((thing) => [thing.id, thing]));
+  const known = rows.map((row) => {
+    const thing = changed.get(row.id) ?? row;
+    changed.delete(row.id);
+    return thing;
+  });
+  return [...known, ...changed.values()];
+};
 export const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
 
 // Link leads to a place in the console: "" is the list of secrets.
@@ -120,16 +186,30 @@ export function Problem({ failure, retry }) {
   </div>`;
 }
 
-const shownFields = ["name", "key", "value"]; // a Field shows their errors
+const shownFields = ["name", "key", "value", "image", "port", "config"]; // a Field shows their errors
 
 let ids = 0;
 const useId = () => useMemo(() => `f${++ids}`, []);
 
-// Field is a labelled input, or a text area if lines is set, with the API's error messages.
-// The browser neither stores its text nor sends it to a spelling service.
-export function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, ...more }) {
+// plain is what a field has so that the browser neither stores, corrects nor translates its text, nor sends it to
+// a spelling service. These must be attributes: most are boolean as properties, of which "off" is true.
+const plain = {
+  autocomplete: "off", autocapitalize: "off", autocorrect: "off", spellcheck: "false", translate: "no",
+  "data-1p-ignore": "", "data-lpignore": "true", // password managers, which would offer to store a value
+};
+
+function usePlain(ref) {
+  useLayoutEffect(() => {
+    for (const [name, value] of Object.entries(plain)) ref.current.setAttribute(name, value);
+  }, []);
+}
+
+// Field is a labelled input, or a text area if lines is set, with the API's error messages. children stand
+// below it.
+export function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, children, ...more }) {
   const id = useId();
   const ref = useRef(null);
+  usePlain(ref);
   const messages = failure?.fields?.[name];
   useEffect(() => {
     if (focus) ref.current.focus();
@@ -140,7 +220,6 @@ export function Field({ label, hint, name, value, onInput, failure, lines, type 
   const about = [hint && `${id}-hint`, messages && `${id}-error`].filter(Boolean).join(" ");
   const attributes = {
     id, ref, name, value, onInput: (event) => onInput(event.target.value),
-    autocomplete: "off", autocapitalize: "off", autocorrect: "off", spellcheck: "false", translate: "no",
     "aria-invalid": messages ? "true" : undefined, "aria-describedby": about || undefined, ...more,
   };
   return html`<div class="field">
@@ -150,7 +229,40 @@ export function Field({ label, hint, name, value, onInput, failure, lines, type 
       ? html`<textarea rows=${lines} ...${attributes}></textarea>`
       : html`<input type=${type} ...${attributes} />`}
     ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
+    ${children}
   </div>`;
+}
+
+// Marked is a name as it is stored: white space is kept, and what can't be seen is marked.
+export function Marked({ text }) {
+  return html`<bdi translate=${false}>${marked(text).map((part) =>
+    part.text ?? html`<span class="unseen" title="This character can't be seen">${part.unseen}</span>`)}</bdi>`;
+}
+
+// Menu has the actions that a row does not show. It closes after a choice, on Esc and on a click elsewhere.
+export function Menu({ label, children }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const close = (event) => {
+      const { current: menu } = ref;
+      if (!menu.open) return;
+      if (event.type === "keydown" ? event.key === "Escape" : !menu.contains(event.target)) menu.open = false;
+      if (event.type === "keydown" && event.key === "Escape") menu.firstElementChild.focus();
+    };
+    document.addEventListener("click", close);
+    document.addEventListener("keydown", close);
+    return () => {
+      document.removeEventListener("click", close);
+      document.removeEventListener("keydown", close);
+    };
+  }, []);
+  const chosen = (event) => {
+    if (event.target.closest("button")) ref.current.open = false;
+  };
+  return html`<details class="menu" ref=${ref}>
+    <summary aria-label=${label} title="More actions">…</summary>
+    <div class="choices" onClick=${chosen}>${children}</div>
+  </details>`;
 }
 
 // Dialog is a modal dialog. Esc closes it, unless onClose is missing. While the page asks
@@ -176,8 +288,10 @@ export function Dialog({ title, onClose, wide, children }) {
   // Browsers close a dialog on a second Esc without a cancel event.
   const closed = () => {
     if (gone.current || session.get().refused) return;
-    if (onClose) onClose();
-    else ref.current.showModal();
+    onClose?.();
+    requestAnimationFrame(() => { // it stays, for example to ask before it discards text
+      if (!gone.current && !session.get().refused && !ref.current.open) ref.current.showModal();
+    });
   };
   return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <h2 id=${id}>${title}</h2>
@@ -185,21 +299,51 @@ export function Dialog({ title, onClose, wide, children }) {
   </dialog>`;
 }
 
-// FormDialog is a dialog with fields. Its submit button runs act and closes it on success.
-export function FormDialog({ title, submit, danger, ready = true, action, act, onClose, children }) {
+// useDiscard asks before a dialog with typed text is closed: {asking, close, back}.
+export function useDiscard(dirty, onClose) {
+  const [asking, setAsking] = useState(false);
+  return {
+    asking,
+    close: () => (dirty ? setAsking(!asking) : onClose()), // Esc while it asks goes back
+    back: () => setAsking(false),
+  };
+}
+
+// Discard is the question of useDiscard, in place of a dialog's buttons.
+export function Discard({ discard, onClose }) {
+  const ref = useRef(null);
+  useEffect(() => ref.current.focus(), []);
+  return html`<div class="buttons" role="alert">
+    <p class="grow">Discard what you have entered?</p>
+    <button type="button" ref=${ref} onClick=${discard.back}>Keep editing</button>
+    <button type="button" class="danger" onClick=${onClose}>Discard</button>
+  </div>`;
+}
+
+// saves submits a form on Ctrl+Enter, also from a text area.
+export function saves(event) {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.currentTarget.requestSubmit();
+}
+
+// FormDialog is a dialog with fields. Its submit button runs act and closes it on success. dirty means that
+// closing it would lose what the user has entered.
+export function FormDialog({ title, submit, danger, ready = true, dirty = false, action, act, onClose, children }) {
+  const discard = useDiscard(dirty, onClose);
   const onSubmit = async (event) => {
     event.preventDefault();
     if (ready && (await action.run(act))) onClose();
   };
-  return html`<${Dialog} title=${title} onClose=${onClose}>
-    <form onSubmit=${onSubmit}>
+  return html`<${Dialog} title=${title} onClose=${discard.close}>
+    <form onSubmit=${onSubmit} onKeyDown=${saves}>
       ${children}
       <${Problem} failure=${action.failure} />
-      <div class="buttons">
-        <button type="button" onClick=${onClose}>Cancel</button>
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
+        <button type="button" onClick=${discard.close}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}
           disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
-      </div>
+      </div>`}
     </form>
   <//>`;
 }
@@ -215,11 +359,15 @@ export const statuses = {
   deploying: ["Deploying", "Services still use this secret as it was before the last changes."],
   failed: ["Failed", "The last delivery to the services failed. It is retried automatically. " +
     "Ask your administrator for the reason."],
-  ready: ["Ready", "Services have this secret as it is now, or no service uses it."],
+  ready: ["Ready", "Services have this secret as it is now."],
 };
 
-// Status shows whether services have the current state of a secret.
+// isDelivered reports whether a secret is or should be at the services that use it.
+export const isDelivered = (secret) => secret.status !== "ready" || secret.bundle !== null;
+
+// Status shows whether services have the current state of a secret, if they should have it.
 export function Status({ secret }) {
+  if (!isDelivered(secret)) return null;
   const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
   return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
 }
@@ -255,6 +403,8 @@ export function useStatus(secrets, onSecret) {
 // Search filters a list. "/" focuses it from anywhere, Enter opens the first match, and
 // Esc clears it.
 export function Search({ label, value, onInput, onEnter }) {
+  const ref = useRef(null);
+  usePlain(ref);
   const submit = (event) => {
     event.preventDefault();
     onEnter?.();
@@ -267,9 +417,7 @@ export function Search({ label, value, onInput, onEnter }) {
   };
   return html`<form class="search" role="search" onSubmit=${submit}>
     <input type="search" aria-label=${label} placeholder="${label}  ( / )" value=${value}
-      aria-keyshortcuts="/" data-search
-      autocomplete="off" spellcheck="false" onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
+      aria-keyshortcuts="/" data-search ref=${ref}
+      onInput=${(event) => onInput(event.target.value)} onKeyDown=${keys} />
   </form>`;
 }
-
-export const matches = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());

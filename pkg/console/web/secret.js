@@ -3,20 +3,24 @@
 import { refreshBudget } from "./api.js";
 import { ImportDialog } from "./import.js";
 import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
-import { drop, Link, matches, Problem, put, Search, settled, statuses, useList, useOne, useStatus } from "./parts.js";
+import {
+  drop, Link, Marked, Problem, put, Search, settled, statuses, useList, useOne, useRows, useStatus, useTitle,
+} from "./parts.js";
 import { navigate } from "./place.js";
 import { html, useEffect, useState } from "./preact.js";
 import { DeleteSecret, NameDialog, SecretBadges, SecretButtons } from "./secrets.js";
+import { AttachService, Bundle, MoveService, RemoveService, Users } from "./services.js";
 import { notify, session } from "./session.js";
-import { count, loadingMore } from "./text.js";
+import { count, loadingMore, matches, seen } from "./text.js";
 
 export function SecretView({ id }) {
   const path = `secrets/${id}/`;
   const secret = useOne(path);
   const items = useList(`${path}items/`);
   const users = useList(`services/?secret=${id}`);
-  const [dialog, setDialog] = useState(null); // {kind, secret, item, value}
+  const [dialog, setDialog] = useState(null); // {kind, secret, item, service}
   const [search, setSearch] = useState("");
+  useTitle(secret.data?.name ?? "Secret");
   useStatus(secret.data ? [secret.data] : [], (s) => secret.change(() => s));
   useEffect(() => {
     if (!session.get().budget && session.get().key) refreshBudget();
@@ -24,16 +28,29 @@ export function SecretView({ id }) {
 
   const close = () => setDialog(null);
   // A change of an item can change the delivery status of the secret.
-  const onItem = (item) => items.change(put(item));
+  const onItems = (...changes) => items.change(put(...changes));
   const changed = (notice) => (item) => {
-    onItem(item);
+    onItems(item);
     notify(notice);
     secret.reload();
   };
+  // After a lost answer, the lists show what was done.
+  const reload = () => {
+    secret.reload();
+    items.reload();
+    users.reload();
+  };
+  const served = (notice) => () => {
+    users.reload();
+    secret.reload();
+    notify(notice);
+  };
   const found = items.data.filter((item) => matches(item.key, search));
+  const rows = useRows(found, (item) =>
+    html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItems} />`);
   // An open dialog keeps its input even if the secret disappears.
   const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
-    onItem=${onItem} changed=${changed} onClose=${close} />`;
+    onItems=${onItems} changed=${changed} served=${served} reload=${reload} onClose=${close} />`;
   if (secret.failure?.kind === "missing") {
     return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -44,15 +61,14 @@ export function SecretView({ id }) {
   return html`<main key="secret">
     <p><${Link} to="">← All secrets<//></p>
     <div class="bar">
-      <h1 tabindex="-1" class="name">${secret.data ? html`<bdi>${secret.data.name}</bdi>` : "Secret"}</h1>
+      <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
-        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
+        <div class="buttons"><${SecretButtons} secret=${secret.data} open=${setDialog} /></div>`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
     ${secret.data && !settled(secret.data) &&
       html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
     ${secret.data?.status === "failed" && html`<p class="problem">${statuses.failed[1]}</p>`}
-    <${Users} users=${users} />
     <section aria-labelledby="items">
       <div class="bar">
         <h2 id="items">Items</h2>
@@ -69,58 +85,51 @@ export function SecretView({ id }) {
       ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key contains
         “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all items.</p>`}
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
-        ${found.map((item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItem} />`)}
+        ${rows}
       </ul>`}
-      ${items.data.length > 0 && html`<p class="quiet">${
+      ${items.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${
         count(items.data.length, "item")}${items.done ? "" : loadingMore}.
-        Each “Show” is logged with the user, the time and the source address.</p>`}
+        Each “Show” and “Copy” is logged with the user, the time and the source address.</p>`}
     </section>
+    <${Users} users=${users} open=${setDialog} />
+    ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}
   </main>${open}`;
 }
 
-// SecretDialog is the open dialog of a secret or of one of its items.
-function SecretDialog({ dialog, secret, items, id, onItem, changed, onClose }) {
-  const { kind, item } = dialog;
+// SecretDialog is the open dialog of a secret, of one of its items, or of a service that uses it.
+function SecretDialog({ dialog, secret, items, id, onItems, changed, served, reload, onClose }) {
+  const { kind, item, service } = dialog;
+  const common = { onClose, onLost: reload };
   const renamed = (s) => {
     secret.change(() => s);
-    notify("The secret was renamed.");
+    notify("Secret renamed");
   };
   const deleted = () => {
     items.change(drop(item.id));
-    notify("The item was deleted.");
+    notify("Item deleted");
     secret.reload();
   };
   switch (item ? `${kind} item` : kind) {
     case "rename":
-      return html`<${NameDialog} secret=${dialog.secret} onClose=${onClose} done=${renamed} />`;
+      return html`<${NameDialog} secret=${dialog.secret} done=${renamed} ...${common} />`;
     case "delete":
-      return html`<${DeleteSecret} secret=${dialog.secret} onClose=${onClose} done=${() => navigate("")} />`;
+      return html`<${DeleteSecret} secret=${dialog.secret} done=${() => navigate("")} ...${common} />`;
     case "add":
-      return html`<${AddItem} secret=${id} onClose=${onClose} done=${changed("The item was added.")} />`;
+      return html`<${AddItem} secret=${id} done=${changed("Item added")} ...${common} />`;
     case "import":
-      return html`<${ImportDialog} secret=${id} items=${items.data} onItem=${onItem} onClose=${onClose}
+      return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
         done=${secret.reload} />`;
+    case "attach":
+      return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
+    case "move":
+      return html`<${MoveService} service=${service} done=${served("Service moved")} ...${common} />`;
+    case "remove":
+      return html`<${RemoveService} service=${service} done=${served("Service removed")} ...${common} />`;
     case "edit item":
-      return html`<${EditItem} item=${item} value=${dialog.value} onClose=${onClose}
-        done=${changed("The value was changed.")} />`;
+      return html`<${EditItem} item=${item} done=${changed("Value changed")} ...${common} />`;
     case "rename item":
-      return html`<${RenameItem} item=${item} onClose=${onClose} done=${changed("The item was renamed.")} />`;
+      return html`<${RenameItem} item=${item} done=${changed("Item renamed")} ...${common} />`;
     default:
-      return html`<${DeleteItem} item=${item} onClose=${onClose} done=${deleted} />`;
+      return html`<${DeleteItem} item=${item} done=${deleted} ...${common} />`;
   }
-}
-
-// Users are the services that use the secret.
-function Users({ users }) {
-  return html`<section aria-labelledby="users">
-    <h2 id="users">Used by</h2>
-    <${Problem} failure=${users.failure} retry=${users.reload} />
-    ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>` /* it keeps the layout stable */}
-    ${users.done && users.data.length === 0 &&
-      html`<p class="quiet">No service uses this secret, so it is not delivered.</p>`}
-    ${users.data.length > 0 && html`<ul class="users">
-      ${users.data.map((service) => html`<li key=${service.id}><strong>${service.name}</strong>${" "}
-        <span class="quiet"><bdi>${service.image}</bdi>, port ${service.port}</span></li>`)}
-    </ul>`}
-  </section>`;
 }

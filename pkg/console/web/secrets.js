@@ -1,64 +1,104 @@
 // The list of secrets, and the dialogs of a secret as a whole.
 
-import { call, refreshBudget } from "./api.js";
+import { call, find, refreshBudget } from "./api.js";
+import { readKeys } from "./keys.js";
 import {
-  drop, Field, FormDialog, Link, matches, Problem, put, Search, Status, Time, useAction, useList, useStatus,
+  drop, Field, FormDialog, Link, Marked, Menu, Problem, put, Search, Status, Time, useAction, useList, useRows,
+  useStatus, useTitle,
 } from "./parts.js";
 import { navigate } from "./place.js";
 import { html, useEffect, useState } from "./preact.js";
 import { notify, session } from "./session.js";
-import { count, loadingMore } from "./text.js";
+import { count, loadingMore, matches, seen } from "./text.js";
+
+const byName = new Intl.Collator("en", { numeric: true });
+const orders = {
+  name: ["by name", (a, b) => byName.compare(a.name, b.name)],
+  newest: ["newest first", (a, b) => (a.id < b.id ? 1 : -1)], // ids are in the order of creation
+  oldest: ["oldest first", (a, b) => (a.id < b.id ? -1 : 1)],
+};
 
 export function SecretsView() {
-  const { search } = session.use();
+  const { search, order, keys } = session.use();
   const list = useList("secrets/");
   const [dialog, setDialog] = useState(null); // {kind, secret}
+  useTitle("Secrets");
   useStatus(list.data, (secret) => list.change(put(secret)));
   // The budget can wait until the list has loaded.
   useEffect(() => {
     if (list.done && !session.get().budget) refreshBudget();
   }, [list.done]);
-  const found = list.data.filter((s) => matches(s.name, search));
+  const searching = seen(search) !== "";
+  const inside = (secret) => (searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search))) || [];
+  const found = list.data
+    .map((secret) => ({ secret, inside: inside(secret) }))
+    .filter((row) => row.inside.length > 0 || matches(row.secret.name, search))
+    .sort((a, b) => orders[order][1](a.secret, b.secret));
+  const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
   const close = () => setDialog(null);
-  const changed = (notice) => (secret) => {
+  const renamed = (secret) => {
     list.change(put(secret));
-    notify(notice);
+    notify("Secret renamed");
+  };
+  const created = (secret) => {
+    list.change(put(secret));
+    notify("Secret created");
+    navigate(`secrets/${secret.id}`);
   };
   return html`<main>
     <div class="bar">
       <h1 tabindex="-1">Secrets</h1>
       <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
-        onEnter=${() => found.length && navigate(`secrets/${found[0].id}`)} />
+        onEnter=${() => found.length && navigate(`secrets/${found[0].secret.id}`)} />
+      <label class="order">Sort <select value=${order} onChange=${(e) => session.set({ order: e.target.value })}>
+        ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
+      </select></label>
       <button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>
     </div>
+    ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
     <${Problem} failure=${list.failure} retry=${list.reload} />
     ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
     ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
       Create one with “New secret”: it is a named group of keys and values.</p>`}
-    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name contains
+    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name ${keys ? "and no key " : ""}contains
       “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all secrets.</p>`}
     ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
-      ${found.map((secret) => html`<${SecretRow} key=${secret.id} secret=${secret} open=${setDialog} />`)}
+      ${rows}
     </ul>`}
-    ${list.data.length > 0 && html`<p class="quiet">${search ? `${found.length} of ` : ""}${
+    ${list.data.length > 0 && html`<p class="quiet">${searching ? `${found.length} of ` : ""}${
       count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
-    ${dialog?.kind === "create" &&
-      html`<${NameDialog} onClose=${close} done=${changed("The secret was created.")} />`}
+    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${created} onLost=${list.reload} />`}
     ${dialog?.kind === "rename" &&
-      html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${changed("The secret was renamed.")} />`}
+      html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} onLost=${list.reload} />`}
     ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
-      done=${() => list.change(drop(dialog.secret.id))} />`}
+      done=${() => list.change(drop(dialog.secret.id))} onLost=${list.reload} />`}
   </main>`;
 }
 
-function SecretRow({ secret, open }) {
+// KeySearch reads the keys of all secrets on request, and keeps them until the user signs out.
+function KeySearch({ secrets, keys }) {
+  const action = useAction();
+  const read = () => action.run(() => readKeys(secrets));
+  return html`<p class="quiet keysearch" role="status">
+    ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …`
+      : html`<button onClick=${read}>${keys ? "Read the keys again" : "Search keys, too"}</button>
+        ${keys && ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`}`}
+  </p>
+  <${Problem} failure=${action.failure} retry=${read} />`;
+}
+
+const shownKeys = 5;
+
+function SecretRow({ secret, inside, open }) {
   return html`<li class="row">
     <div class="grow">
-      <${Link} to=${`secrets/${secret.id}`} class="name"><bdi>${secret.name}</bdi><//>
+      <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
       <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
+      ${inside.length > 0 && html`<p class="key">${inside.slice(0, shownKeys).join(", ")}${
+        inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
     </div>
     <div class="badges"><${SecretBadges} secret=${secret} /></div>
-    <${SecretButtons} secret=${secret} open=${open} />
+    <${Menu} label=${`More actions for ${secret.name}`}><${SecretButtons} secret=${secret} open=${open} /><//>
   </li>`;
 }
 
@@ -68,39 +108,49 @@ export const SecretBadges = ({ secret }) => html`
   <${Status} secret=${secret} />`;
 
 // SecretButtons open the dialogs of a secret. Their labels name it for screen readers.
-export const SecretButtons = ({ secret, open }) => html`<div class="buttons">
+export const SecretButtons = ({ secret, open }) => html`
   <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
   ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
-    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}
-</div>`;
+    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
 
 // NameDialog creates or renames a secret.
-export function NameDialog({ secret, onClose, done }) {
+export function NameDialog({ secret, onClose, done, onLost }) {
   const [name, setName] = useState(secret?.name ?? "");
-  const action = useAction();
-  const act = async () =>
-    done(await (secret ? call("PATCH", `secrets/${secret.id}/`, { name }) : call("POST", "secrets/", { name })));
+  const action = useAction(onLost);
+  const act = async (lost) => {
+    if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
+    return done((lost && (await find("secrets/", { name }))) || (await call("POST", "secrets/", { name })));
+  };
   return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    action=${action} act=${act} onClose=${onClose}>
+    dirty=${name !== (secret?.name ?? "")} action=${action} act=${act} onClose=${onClose}>
     <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
 }
 
-// DeleteSecret requires the user to type the name, because a deletion is permanent.
-export function DeleteSecret({ secret, onClose, done }) {
+// DeleteSecret requires the user to type the name as it is seen, because a deletion is permanent.
+export function DeleteSecret({ secret, onClose, done, onLost }) {
   const [typed, setTyped] = useState("");
-  const action = useAction();
-  const act = async () => {
-    await call("DELETE", `secrets/${secret.id}/`);
+  const action = useAction(onLost);
+  const act = async (lost) => {
+    await remove(`secrets/${secret.id}/`, lost);
     done();
-    notify("The secret was deleted.");
+    notify("Secret deleted");
   };
-  return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger ready=${typed === secret.name}
-    action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><bdi>${secret.name}</bdi></strong> and all its items permanently. It can’t be
-      undone.</p>
+  return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
+    ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
+    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
+      You can’t undo this.</p>
     <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
       focus />
   <//>`;
+}
+
+// remove deletes what has a path. After a lost answer, a missing object is one that was deleted.
+export async function remove(path, lost) {
+  try {
+    await call("DELETE", path);
+  } catch (failure) {
+    if (!lost || failure.kind !== "missing") throw failure;
+  }
 }

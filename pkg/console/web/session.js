@@ -54,6 +54,8 @@ const signedOut = {
   budget: null, // {limit, window, left, until}: until is when the next reveal comes back, in ms
   notice: "", // the result of the last action
   search: "", // in the list of secrets
+  order: "name", // of that list
+  keys: null, // of all secrets, read on request: {done, of, found}; found maps an id to its keys
 };
 export const session = store({ ...signedOut, key: remembered.read() });
 
@@ -76,5 +78,6 @@ export function refuse(why) {
 export const notify = (notice) => session.set({ notice });
 
 export function setBudget({ limit, window, left, reset }) {
-  session.set({ budget: { limit, window, left, until: reset ? Date.now() + reset * 1000 : 0 } });
+  const at = Date.now();
+  session.set({ budget: { limit, window, left, at, until: reset ? at + reset * 1000 : 0 } });
 }

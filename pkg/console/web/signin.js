@@ -1,7 +1,7 @@
 // Signing in.
 
 import { call, Failure } from "./api.js";
-import { Field, Problem, useAction } from "./parts.js";
+import { Field, Problem, useAction, useTitle } from "./parts.js";
 import { html, useState } from "./preact.js";
 import { session, setBudget, signIn, signOut } from "./session.js";
 
@@ -11,6 +11,7 @@ export function SignIn() {
   const [key, setKey] = useState("");
   const [remember, setRemember] = useState(false);
   const action = useAction();
+  useTitle("Sign in");
   const submit = async (event) => {
     event.preventDefault();
     await action.run(async () => {

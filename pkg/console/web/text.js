@@ -30,15 +30,50 @@ export function since(time) {
 
 export const exactly = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
 
-// unseen lists up to five invisible characters of a text, such as those that change its
-// direction. Tabs and line feeds do not count.
-export function unseen(text) {
-  const found = new Set();
-  for (const [character] of text.matchAll(/[\p{Cf}\p{Zl}\p{Zp}]|(?![\t\n])\p{Cc}/gu)) {
-    found.add("U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0"));
-    if (found.size === 5) break;
+// An emoji may contain joiners and selectors, which are part of what is seen.
+const emoji = String.raw`\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]*`;
+const hidden =
+  String.raw`[\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]` +
+  String.raw`|(?![\t\n])\p{Cc}|(?! )\p{Zs}`;
+const pieces = new RegExp(`(?:${emoji}(?:\\u200d${emoji})*)|(${hidden})`, "gu");
+
+const codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+
+// marked splits a text into {text} and {unseen} parts. An unseen part is one character that shows nothing or
+// looks like a plain space, such as those that change the direction of a text.
+export function marked(text) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(pieces)) {
+    if (!match[1]) continue;
+    if (match.index > from) parts.push({ text: text.slice(from, match.index) });
+    parts.push({ unseen: codePoint(match[1]) });
+    from = match.index + match[1].length;
   }
-  return [...found];
+  if (from < text.length) parts.push({ text: text.slice(from) });
+  return parts;
+}
+
+// oddities says in sentences what can't be seen in a value.
+export function oddities(value) {
+  const said = [];
+  const found = [...new Set(marked(value).flatMap((part) => part.unseen ?? []))].slice(0, 5);
+  if (found.length > 0) said.push(`This value has invisible characters: ${found.join(", ")}.`);
+  for (const [where, edge] of [["begins", value[0]], ["ends", value.at(-1)]]) {
+    if (edge === "\n" || edge === "\r") said.push(`It ${where} with a line break.`);
+    else if (edge !== undefined && /\s/u.test(edge)) said.push(`It ${where} with a space.`);
+  }
+  return said;
+}
+
+// seen is a text as people see it: composed, in one line, without what can't be seen.
+export const seen = (text) =>
+  text.replace(/[\s\p{Zs}]+/gu, " ").replace(new RegExp(hidden, "gu"), "").normalize("NFC").trim();
+
+// matches reports whether a text has all words of a search, in any order.
+export function matches(text, search) {
+  const folded = seen(text).toLowerCase();
+  return seen(search).toLowerCase().split(" ").every((word) => folded.includes(word));
 }
 
 export const bytes = (text) => new TextEncoder().encode(text).length;

@@ -1,65 +1,83 @@
-// One value, masked until the user shows it. To show it is a reveal, which the API records
-// and charges. The page forgets the value after 30 s.
+// One value, masked until the user shows it. To show or to copy it is a reveal, which the API records and
+// charges. The page forgets a value after 30 s.
 
 import { call } from "./api.js";
-import { useAction, useTick } from "./parts.js";
-import { html, useEffect, useMemo, useState } from "./preact.js";
-import { notify, session } from "./session.js";
-import { clock, duration, unseen } from "./text.js";
+import { copy } from "./clipboard.js";
+import { useAction, useDeadline, useTick } from "./parts.js";
+import { html, useEffect, useMemo } from "./preact.js";
+import { notify, session, store } from "./session.js";
+import { clock, duration, oddities } from "./text.js";
 
 const shownFor = 30; // seconds
 
-// useReveal shows a value for a limited time. It hides the value when the time is over, when
-// the user leaves the tab, and when the API no longer accepts the key.
+// shown has all values that the page shows, by item: {value, until, version}. Every view reads them here, so
+// that a value disappears everywhere at once.
+const shown = store({});
+
+function hide(id) {
+  if (shown.get()[id]) shown.set({ [id]: undefined });
+}
+
+function hideAll() {
+  for (const id of Object.keys(shown.get())) hide(id);
+}
+
+const leave = () => document.hidden && hideAll();
+document.addEventListener("visibilitychange", leave);
+window.addEventListener("pagehide", hideAll);
+document.addEventListener("keydown", (event) =>
+  event.key === "Escape" && !document.querySelector("dialog[open]") && hideAll());
+// The API no longer accepts the key, or the user has signed out.
+session.watch(() => session.get().key === null && hideAll());
+
+// useShown is the value of an item that the page shows now, if any. An item that has changed has another.
+export function useShown(item) {
+  const entry = shown.use()[item.id];
+  return entry && entry.version === item.updated_at ? entry : undefined;
+}
+
+// useReveal shows a value for a limited time, or copies it without showing it.
 export function useReveal(item, onItem) {
-  const [shown, setShown] = useState(null); // {value, until}
+  const entry = useShown(item);
   const action = useAction();
-  const hide = () => setShown(null);
-  const { refused } = session.use();
-  useEffect(() => {
-    if (refused) hide();
-  }, [refused]);
-  useEffect(() => {
-    if (!shown) return undefined;
-    const timer = setTimeout(hide, shown.until - Date.now());
-    const left = () => document.hidden && hide();
-    const escape = (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && hide();
-    document.addEventListener("visibilitychange", left);
-    window.addEventListener("pagehide", hide);
-    document.addEventListener("keydown", escape);
-    return () => {
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", left);
-      window.removeEventListener("pagehide", hide);
-      document.removeEventListener("keydown", escape);
-    };
-  }, [shown]);
-  // Never show an old value of an item that has changed.
-  useEffect(hide, [item.updated_at]);
-  const show = () =>
+  useDeadline(entry?.until, () => hide(item.id));
+  useEffect(() => () => hide(item.id), [item.id]); // the list that shows it is gone
+  const read = async () => {
+    const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
+    session.set({ user: known.last_accessed_by });
+    onItem({ ...item, ...known });
+    return { value: String(value), version: known.updated_at };
+  };
+  const put = ({ value, version }) => {
+    if (!document.hidden) shown.set({ [item.id]: { value, version, until: Date.now() + shownFor * 1000 } });
+  };
+  const show = () => action.run(async () => put(await read()));
+  const take = () =>
     action.run(async () => {
-      const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
-      session.set({ user: known.last_accessed_by });
-      onItem({ ...item, ...known });
-      if (!document.hidden) setShown({ value: String(value), until: Date.now() + shownFor * 1000 });
+      const got = entry ?? (await read());
+      if (await copy(got.value, true)) return;
+      put(got); // it is charged already
+      notify("The browser did not allow the copy. Select the value and copy it yourself.");
     });
   const { busy, failure, clear } = action;
-  return { value: shown?.value, until: shown?.until, busy, failure, show, hide, clear };
+  return { value: entry?.value, until: entry?.until, busy, failure, show, take, hide: () => hide(item.id), clear };
 }
+
+// Oddities says what can't be seen in a value.
+export const Oddities = ({ value }) => oddities(value).map((text) => html`<p class="hint odd">${text}</p>`);
 
 // Shown is a value in clear, with its effect on the budget.
 export function Shown({ item, reveal }) {
   useTick(1000);
   const { budget } = session.use();
-  const odd = unseen(reveal.value);
   return html`<div class="shown">
-    <pre class="value" tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
-    ${odd.length > 0 && html`<p class="hint">This value has invisible characters: ${odd.join(", ")}.</p>`}
+    <pre class="value" translate=${false} tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
+    <${Oddities} value=${reveal.value} />
     <p class="hint" role="status">This was logged as your reveal${
       budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
-    <p class="hint">Hidden again in ${duration((reveal.until - Date.now()) / 1000)}, or when you leave this tab.</p>
     <div class="buttons">
-      <${CopyButton} item=${item} value=${reveal.value} />
+      <p class="hint grow">Hidden again in ${
+        duration((reveal.until - Date.now()) / 1000)}, or when you leave this tab.</p>
       <button onClick=${reveal.hide} aria-label=${`Hide value of ${item.key}`}>Hide</button>
     </div>
   </div>`;
@@ -69,43 +87,8 @@ export function Shown({ item, reveal }) {
 export function Spent({ reveal }) {
   const until = useMemo(() => Date.now() + reveal.failure.wait * 1000, [reveal.failure]);
   useTick(1000);
+  useDeadline(until, reveal.clear);
   const seconds = (until - Date.now()) / 1000;
-  useEffect(() => {
-    const timer = setTimeout(reveal.clear, Math.max(0, until - Date.now()));
-    return () => clearTimeout(timer);
-  }, [until]);
   return html`<p class="spent">The value was not revealed: your budget is spent.
     The next reveal is possible in <strong role="timer">${clock(seconds)}</strong>.</p>`;
-}
-
-// CopyButton copies a value, and clears the clipboard after 30 s if the browser allows it.
-function CopyButton({ item, value }) {
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(value);
-    } catch {
-      notify("The browser did not allow the copy. Select the value and copy it yourself.");
-      return;
-    }
-    notify(`Copied. The clipboard is cleared in ${shownFor} s, if the browser allows it.`);
-    setTimeout(clearClipboard, shownFor * 1000, value);
-  };
-  return html`<button onClick=${copy} aria-label=${`Copy value of ${item.key}`}>Copy</button>`;
-}
-
-async function clearClipboard(value) {
-  if (!document.hasFocus()) { // browsers require the focus for access to the clipboard
-    window.addEventListener("focus", () => clearClipboard(value), { once: true });
-    return;
-  }
-  try {
-    // If the page may read the clipboard without a prompt, keep text that was copied later.
-    const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
-    if (reading?.state === "granted" && (await navigator.clipboard.readText()) !== value) return;
-    await navigator.clipboard.writeText("");
-    notify("The clipboard was cleared.");
-  } catch {
-    notify("The value is still in the clipboard: the browser did not allow this page to clear it. " +
-      "Copy something else.");
-  }
 }
