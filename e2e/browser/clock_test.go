@@ -64,6 +64,12 @@ func TestClipboardHasOneDeadline(t *testing.T) {
 		t.Errorf("clipboard after a sleep = %q, want it empty", got)
 	}
 	tb.click("button", "Copy value of B")
+	tb.see("97 of 100 left")
+	tb.click("button", "Sign out") // which leaves the clipboard to its deadline
+	tb.advance(30 * time.Second)
+	tb.await("an empty clipboard", `navigator.clipboard.readText().then(text => text === "")`)
+	tb.signIn(a)
+	tb.click("button", "Copy value of B")
 	tb.click("button", "Keep it")
 	tb.advance(time.Minute)
 	tb.miss("The clipboard is emptied")

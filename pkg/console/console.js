@@ -1949,7 +1949,7 @@ spec:
       ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
     </div>`}
     <div class="notices">
-      ${signedIn && html`<${Countdown} />`}
+      <${Countdown} />
       <p class="notice" role="status">${signedIn ? notice : ""}</p>
     </div>
   `;

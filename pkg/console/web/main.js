@@ -25,7 +25,7 @@ function App() {
       ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
     </div>`}
     <div class="notices">
-      ${signedIn && html`<${Countdown} />`}
+      <${Countdown} />
       <p class="notice" role="status">${signedIn ? notice : ""}</p>
     </div>
   `;
