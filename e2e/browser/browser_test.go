@@ -543,8 +543,13 @@ func (tb *tab) visibility(state string) {
 		document.dispatchEvent(new Event("visibilitychange")), undefined)`)
 }
 
+// clipboard is the browser's only one: a test that uses it has it until its end.
+var clipboard sync.Mutex
+
 func (tb *tab) grantClipboard() {
 	tb.t.Helper()
+	clipboard.Lock()
+	tb.t.Cleanup(clipboard.Unlock)
 	c := chromedp.FromContext(tb.ctx)
 	for _, name := range []string{"clipboard-read", "clipboard-write"} {
 		_, err := cdp.Call(tb.ctx, c.Browser, browser.SetPermission, browser.SetPermissionParams{
