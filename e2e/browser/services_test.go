@@ -25,7 +25,7 @@ func TestServicesAreAttachedMovedAndRemoved(t *testing.T) {
 	tb.fill("Name", "shop-api")
 	tb.fill("Port", "8080")
 	tb.click("button", "Attach")
-	tb.see("Service attached", "shop-api shop:1, port 8080", "Read it in AWS Secrets Manager", "Ready")
+	tb.see("shop-api shop:1, port 8080", "Read it in AWS Secrets Manager", "Ready")
 
 	var secret struct {
 		Bundle struct{ Name, ARN, Region string }
