@@ -592,6 +592,22 @@
       onPage([...rows], cursor === null);
     }
   }
+  async function eachOf(elements, most, act) {
+    const waiting = [...elements].reverse();
+    const work = async () => {
+      while (waiting.length > 0) {
+        try {
+          await act(waiting.pop());
+        } catch (error) {
+          waiting.length = 0;
+          throw error;
+        }
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: most }, work));
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed) throw failed.reason;
+  }
   async function refreshBudget() {
     try {
       setBudget(await call("GET", "budget/"));
@@ -836,7 +852,7 @@
     const ref = A2(null);
     usePlain(ref);
     const messages = failure?.fields?.[name];
-    h2(() => {
+    _2(() => {
       if (focus) ref.current.focus();
     }, []);
     h2(() => {
@@ -848,6 +864,7 @@
       ref,
       name,
       value,
+      autofocus: focus,
       onInput: (event) => onInput(event.target.value),
       "aria-invalid": messages ? "true" : void 0,
       "aria-describedby": about || void 0,
@@ -1192,23 +1209,19 @@
   var atOnce = 6;
   async function readKeys(secrets) {
     const found = /* @__PURE__ */ new Map();
-    const waiting = [...secrets];
     const { signIns } = session.get();
     session.set({ keys: null });
     const progress = (done, at) => session.get().signIns === signIns && session.set({ keys: { found, done, at } });
-    const reader = async () => {
-      for (let secret = waiting.shift(); secret; secret = waiting.shift()) {
-        let keys = [];
-        try {
-          await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
-        } catch (failure) {
-          if (failure.kind !== "missing") throw failure;
-        }
-        found.set(secret.id, keys);
-        progress(found.size);
+    await eachOf(secrets, atOnce, async (secret) => {
+      let keys = [];
+      try {
+        await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
+      } catch (failure) {
+        if (failure.kind !== "missing") throw failure;
       }
-    };
-    await Promise.all(Array.from({ length: atOnce }, reader));
+      found.set(secret.id, keys);
+      progress(found.size);
+    });
     progress(found.size, (/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   }
 
@@ -1553,6 +1566,7 @@
 
   // web/import.js
   var redrawEvery = 250;
+  var atOnce2 = 4;
   function ImportDialog({ secret, items, onItems, onClose, done }) {
     const [text, setText] = d2("");
     const [running, setRunning] = d2(false);
@@ -1571,7 +1585,7 @@
       const changed = [];
       let drawn = Date.now();
       let lost = false;
-      for (const entry of left) {
+      const set = async (entry) => {
         const again = results.current.has(entry);
         try {
           changed.push(await setItem(secret, entry, known.current.get(entry.key), again));
@@ -1579,15 +1593,16 @@
         } catch (error) {
           const failure = asFailure(error);
           results.current.set(entry, wrong(failure));
-          lost = failure.kind === "broken";
-          if (failure.kind === "session" || lost) break;
+          lost ||= failure.kind === "broken";
+          if (failure.kind === "session" || failure.kind === "broken") throw failure;
         }
         if (Date.now() - drawn > redrawEvery) {
-          redraw((n3) => n3 + 1);
-          await new Promise((resolve) => setTimeout(resolve));
           drawn = Date.now();
+          redraw((n3) => n3 + 1);
         }
-      }
+      };
+      await eachOf(left, atOnce2, set).catch(() => {
+      });
       onItems(...changed);
       if (lost) items.reload();
       setRunning(false);

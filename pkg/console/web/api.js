@@ -109,6 +109,25 @@ export async function all(path, onPage) {
   }
 }
 
+// eachOf calls act for each element, a few at the same time. After a failure no more calls begin, and the
+// failure is thrown when all have ended.
+export async function eachOf(elements, most, act) {
+  const waiting = [...elements].reverse();
+  const work = async () => {
+    while (waiting.length > 0) {
+      try {
+        await act(waiting.pop());
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: most }, work));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
 export async function refreshBudget() {
   try {
     setBudget(await call("GET", "budget/"));

@@ -1,5 +1,6 @@
 // Importing a .env file: a preview, then one request per line.
 
+import { eachOf } from "./api.js";
 import { parseDotenv } from "./dotenv.js";
 import { setItem } from "./items.js";
 import { asFailure, Dialog, Discard, Field, saves, useDiscard } from "./parts.js";
@@ -7,6 +8,7 @@ import { html, useMemo, useRef, useState } from "./preact.js";
 import { count } from "./text.js";
 
 const redrawEvery = 250; // ms; the preview may have thousands of lines
+const atOnce = 4; // requests; more writers of one secret would only wait for each other
 
 export function ImportDialog({ secret, items, onItems, onClose, done }) {
   const [text, setText] = useState("");
@@ -30,7 +32,7 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
     const changed = [];
     let drawn = Date.now();
     let lost = false;
-    for (const entry of left) {
+    const set = async (entry) => {
       // An entry that has failed may have been done, or another client may have created its item.
       const again = results.current.has(entry);
       try {
@@ -39,16 +41,16 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
       } catch (error) {
         const failure = asFailure(error);
         results.current.set(entry, wrong(failure));
-        lost = failure.kind === "broken";
+        lost ||= failure.kind === "broken";
         // The remaining entries would fail in the same way.
-        if (failure.kind === "session" || lost) break;
+        if (failure.kind === "session" || failure.kind === "broken") throw failure;
       }
       if (Date.now() - drawn > redrawEvery) {
-        redraw((n) => n + 1);
-        await new Promise((resolve) => setTimeout(resolve)); // the browser draws
         drawn = Date.now();
+        redraw((n) => n + 1);
       }
-    }
+    };
+    await eachOf(left, atOnce, set).catch(() => {}); // the results have the failures
     onItems(...changed);
     if (lost) items.reload();
     setRunning(false);

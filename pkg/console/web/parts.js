@@ -211,7 +211,8 @@ export function Field({ label, hint, name, value, onInput, failure, lines, type 
   const ref = useRef(null);
   usePlain(ref);
   const messages = failure?.fields?.[name];
-  useEffect(() => {
+  // At once, so that it takes the focus from no other field later. A dialog that opens honours autofocus.
+  useLayoutEffect(() => {
     if (focus) ref.current.focus();
   }, []);
   useEffect(() => {
@@ -219,7 +220,7 @@ export function Field({ label, hint, name, value, onInput, failure, lines, type 
   }, [messages]);
   const about = [hint && `${id}-hint`, messages && `${id}-error`].filter(Boolean).join(" ");
   const attributes = {
-    id, ref, name, value, onInput: (event) => onInput(event.target.value),
+    id, ref, name, value, autofocus: focus, onInput: (event) => onInput(event.target.value),
     "aria-invalid": messages ? "true" : undefined, "aria-describedby": about || undefined, ...more,
   };
   return html`<div class="field">
