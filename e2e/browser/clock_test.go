@@ -54,6 +54,7 @@ func TestClipboardHasOneDeadline(t *testing.T) {
 	tb.advance(20 * time.Second)
 	tb.click("button", "Copy value of B")
 	tb.see("98 of 100 left")
+	tb.await("the second copy", `navigator.clipboard.readText().then(text => text === "PLANTED b")`)
 	tb.advance(15 * time.Second) // past the deadline of the first copy
 	if got := clipboard(); got != "PLANTED b" {
 		t.Errorf("clipboard = %q 15 s after the second copy, want that value", got)
@@ -65,6 +66,7 @@ func TestClipboardHasOneDeadline(t *testing.T) {
 	}
 	tb.click("button", "Copy value of B")
 	tb.see("97 of 100 left")
+	tb.await("the third copy", `navigator.clipboard.readText().then(text => text === "PLANTED b")`)
 	tb.click("button", "Sign out") // which leaves the clipboard to its deadline
 	tb.advance(30 * time.Second)
 	tb.await("an empty clipboard", `navigator.clipboard.readText().then(text => text === "")`)
@@ -76,6 +78,71 @@ func TestClipboardHasOneDeadline(t *testing.T) {
 	if got := clipboard(); got != "PLANTED b" {
 		t.Errorf("clipboard that the user keeps = %q, want the value", got)
 	}
+}
+
+// A user who comes back late has time to keep what was copied elsewhere, where the page can't see it.
+func TestLateUserCanKeepTheClipboard(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	a.item(t, s, "A", "PLANTED a")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	tb.grantClipboard()
+	tb.click("button", "Copy value of A")
+	tb.see("The clipboard is emptied in ")
+	tb.run(`(() => {
+		navigator.permissions.query = async () => ({ state: "prompt" });
+		document.hasFocus = () => false;
+	})()`)
+	tb.advance(time.Minute)
+	tb.see("The clipboard is emptied when you return to this page.")
+	tb.run(`(() => { document.hasFocus = () => true; window.dispatchEvent(new Event("focus")); })()`)
+	tb.see("The clipboard is emptied in ")
+	tb.click("button", "Keep it")
+	tb.advance(time.Minute)
+	if got := eval[string](tb, "navigator.clipboard.readText()"); got != "PLANTED a" {
+		t.Errorf("clipboard = %q, want what the user keeps", got)
+	}
+}
+
+// A value that is revealed after the user has gone elsewhere is not shown, and brings no deleted row back.
+func TestLateRevealShowsNothing(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	it := a.item(t, s, "KEY", "PLANTED value")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	held := func() {
+		t.Helper()
+		tb.run(`(() => {
+			const real = window.fetch;
+			window.fetch = (address, options) => {
+				if (!/items\/.+/.test(new URL(address).pathname)) return real(address, options);
+				window.fetch = real;
+				return new Promise((resolve) => { window.release = () => resolve(real(address, options)); });
+			};
+		})()`)
+		tb.click("button", "Show value of KEY")
+		tb.await("a held request", "window.release")
+	}
+	held()
+	tb.click("link", "← All secrets")
+	tb.see("2 secrets")
+	tb.run("window.release()")
+	tb.see("99 of 100 left")
+	tb.click("link", "s")
+	tb.see("KEY")
+	if eval[bool](tb, `document.documentElement.outerHTML.includes("PLANTED")`) {
+		t.Error("the value is shown to a user who did not ask for it here")
+	}
+	held()
+	a.call(t, "PATCH", "secrets/"+s.ID+"/items/"+it.ID+"/", map[string]string{"key": "RENAMED"}, nil)
+	tb.leave()
+	tb.comeBack()
+	tb.see("RENAMED")
+	tb.run("window.release()")
+	tb.see("98 of 100 left", "RENAMED")
+	tb.await("the new key", `![...document.querySelectorAll(".key")].some(e => e.textContent === "KEY")`)
 }
 
 // A value that was shown is gone from its editor with the page, unless the user has changed it.

@@ -83,6 +83,8 @@ func TestUnseenCharactersAreNamed(t *testing.T) {
 		"a\u3164":       "invisible characters: U+3164.",
 		"a\u2800":       "invisible characters: U+2800.",
 		"a\ufe0fb":      "invisible characters: U+FE0F.",
+		"a\u180bb":      "invisible characters: U+180B.",
+		"©\ufe0f\ufe0f": "invisible characters: U+FE0F.",
 		"a\u200b\u202e": "invisible characters: U+200B, U+202E.",
 		" a":            "It begins with a space.",
 		"a ":            "It ends with a space.",

@@ -84,6 +84,7 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 		backticks  = "Parsers differ here: backticks are taken as quotes."
 		escapes    = `Parsers differ here: \n, \r, \t, \", \' and \\ are taken as escapes.`
 	)
+	tokens := strings.Repeat("Ab1/", 16) // like base64
 	open := func(quote string) string { return "The quote " + quote + " is not closed." + skipsAll }
 	const straight = ` Curly quotes do not count: write " or '.`
 	tb := withDotenv(t)
@@ -92,14 +93,20 @@ func TestDotenvLinesBecomeEntriesOrProblems(t *testing.T) {
 	bad := func(last int, key, problem string) []entry { return []entry{{1, last, key, "", problem, ""}} }
 	with := func(first []entry, more ...entry) []entry { return append(first, more...) }
 	for text, want := range map[string][]entry{
-		"":                                      nil,
-		"\n  # only a comment\n\t\n":            nil,
-		"A=b":                                   good("A", "b"),
-		"\ufeffA=b":                             good("A", "b"),
-		"export A=b":                            good("A", "b"),
-		"export\tA=b":                           good("A", "b"),
-		"exported=b":                            good("exported", "b"),
-		"export=b":                              good("export", "b"),
+		"":                           nil,
+		"\n  # only a comment\n\t\n": nil,
+		"A=b":                        good("A", "b"),
+		"\ufeffA=b":                  good("A", "b"),
+		"export A=b":                 good("A", "b"),
+		"export\tA=b":                good("A", "b"),
+		"exported=b":                 good("exported", "b"),
+		"export=b":                   good("export", "b"),
+		"S=" + tokens + "\nQWERTYuiop1234567890ab==": {
+			{1, 1, "S", tokens, "This value may go on in the next line. Put it in quotes.", ""}, {2, 2, "", "", ofSeveral, ""},
+		},
+		"S=" + tokens + "\nFOO=":                {{1, 1, "S", tokens, "", ""}, {2, 2, "FOO", "", noValue, ""}},
+		"DB=old\nDB+=new":                       {{1, 1, "DB", "old", "Line 2 sets it again.", ""}, {2, 2, "", "new", badKey, ""}},
+		"DB=old\n'DB'=new":                      {{1, 1, "DB", "old", "Line 2 sets it again.", ""}, {2, 2, "", "", noneSuch, ""}},
 		"A=b=c==":                               good("A", "b=c=="),
 		"A=b # c":                               good("A", "b"),
 		"A='b # c' # d":                         good("A", "b # c"),

@@ -4,22 +4,27 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// loseAnswer has the page lose the answer to its next request of a method, which is done.
-func (tb *tab) loseAnswer(method string) {
+// loseAnswer has the page lose the answer to its next request of a method, which is done; refuse has that request
+// fail before it is sent.
+func (tb *tab) loseAnswer(method string) { tb.t.Helper(); tb.breakNext(method, true) }
+func (tb *tab) refuse(method string)     { tb.t.Helper(); tb.breakNext(method, false) }
+
+func (tb *tab) breakNext(method string, sent bool) {
 	tb.t.Helper()
-	tb.run(`(() => {
+	tb.run(fmt.Sprintf(`(() => {
 		const real = window.fetch;
 		window.fetch = async (address, options) => {
-			if (options.method !== ` + quote(method) + `) return real(address, options);
+			if (options.method !== %q) return real(address, options);
 			window.fetch = real;
-			await real(address, options);
+			if (%t) await real(address, options);
 			throw new TypeError("the connection broke");
 		};
-	})()`)
+	})()`, method, sent))
 }
 
 // After a lost answer the list is loaded again, and a second try finds what the first has done.
@@ -76,7 +81,7 @@ func TestImportFindsWhatWasDone(t *testing.T) {
 	a.item(t, s, "B", "of another client")
 	tb.loseAnswer("POST")
 	tb.click("button", "Import 3 items")
-	tb.see("1 of 3 done, 2 failed.", "already exists", "can't be reached") // some at the same time
+	tb.see("1 of 3 done, 2 failed.", "Another client has created this item meanwhile.", "can't be reached")
 	tb.click("button", "Retry 2 items")
 	tb.see("3 of 3 done.")
 	tb.click("button", "Close")
@@ -115,4 +120,106 @@ func TestImportDrawsEachLineTwice(t *testing.T) {
 	if drawn := eval[int](tb, "window.drawn"); drawn < lines || drawn > 6*lines {
 		t.Errorf("%d changes of the preview for %d lines, want a few for each line", drawn, lines)
 	}
+}
+
+// A retry replaces nothing that the first try has not made: what existed before, or what another client made.
+func TestRetriesReplaceNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	old := a.item(t, s, "OLD", "the real one")
+	a.secret(t, "production")
+	time.Sleep(6 * time.Second) // longer than the page allows clocks and functions
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	const lost = "The API can't be reached."
+	tb.click("button", "Add item")
+	tb.fill("Key", "NEW")
+	tb.fill("Value", "typed")
+	tb.refuse("POST")
+	tb.click("button", "Add")
+	tb.see(lost)
+	tb.fill("Key", "OLD")
+	tb.click("button", "Add")
+	tb.see("secret item with this key already exists.")
+	tb.refuse("POST")
+	tb.click("button", "Add")
+	tb.see(lost)
+	tb.click("button", "Add") // the same again: the item is older than the first try
+	tb.see("secret item with this key already exists.")
+	var read itemBody
+	a.call(t, "GET", "secrets/"+s.ID+"/items/"+old.ID+"/", nil, &read)
+	if read.Value != "the real one" {
+		t.Errorf("the value is %q after the retries, want the one of the other client", read.Value)
+	}
+	tb.click("button", "Cancel")
+	tb.click("button", "Discard")
+	tb.click("link", "← All secrets")
+	tb.click("button", "New secret")
+	tb.fill("Name", "production")
+	tb.refuse("POST")
+	tb.click("button", "Create")
+	tb.see(lost)
+	tb.click("button", "Create")
+	tb.see("secret with this name already exists.")
+}
+
+// An import reports an item that was deleted meanwhile, and another try adds it.
+func TestImportOfADeletedItem(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	it := a.item(t, s, "KEY", "old")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	tb.see("1 item")
+	tb.click("button", "Paste .env")
+	tb.fill("Contents of the file", "KEY=new\n")
+	tb.see("1 to change")
+	a.call(t, "DELETE", "secrets/"+s.ID+"/items/"+it.ID+"/", nil, nil)
+	tb.click("button", "Import 1 item")
+	tb.see("Another client has deleted this item meanwhile. Another try adds it.")
+	tb.click("button", "Retry 1 item")
+	tb.see("1 of 1 done.", "Added")
+}
+
+// While a request is under way, its dialog stays. Typed text is asked for before the page is left, and a choice
+// from a menu returns the focus to it.
+func TestDialogsLoseNothing(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	s := a.secret(t, "s")
+	a.item(t, s, "KEY", "value")
+	tb := signedIn(t, a, "/console/")
+	tb.click("link", "s")
+	tb.see("1 item")
+	tb.run(`(() => {
+		const real = window.fetch;
+		window.fetch = (address, options) => {
+			if (options.method !== "DELETE") return real(address, options);
+			return new Promise((resolve) => { window.release = () => resolve(real(address, options)); });
+		};
+	})()`)
+	tb.click("button", "Delete item KEY")
+	tb.click("button", "Delete permanently")
+	tb.await("a held request", "window.release")
+	tb.press(escape)
+	tb.see("Working …")
+	tb.run("window.release()")
+	tb.see("Item deleted")
+
+	tb.click("button", "Add item")
+	tb.fill("Key", "TYPED")
+	tb.do(back())
+	tb.see("Discard what you have entered?")
+	if got := tb.value("Key"); got != "TYPED" {
+		t.Errorf("the field has %q after the browser's back button, want the input", got)
+	}
+	tb.click("button", "Keep editing")
+	tb.fill("Value", "value")
+	tb.click("button", "Add")
+	tb.see("Item added")
+	tb.await("the focus on the new item", `document.activeElement?.getAttribute("aria-label") === "Show value of TYPED"`)
+
+	tb.click("button", "Edit value of TYPED")
+	tb.press(escape)
+	tb.await("the focus on the menu", `document.activeElement?.getAttribute("aria-label") === "More actions for TYPED"`)
 }

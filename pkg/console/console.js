@@ -516,6 +516,12 @@
       Object.assign(this, { kind, wait: 0, fields: {} }, more);
     }
   };
+  var ahead = 0;
+  var slack = 5e3;
+  function madeBetween(object, { from, to }) {
+    const at = Date.parse(object.created_at) - ahead;
+    return at >= from - slack && at <= to + slack;
+  }
   async function call(method, path, body, key = session.get().key) {
     for (let tries = 1; ; tries++) {
       const answer = await send(method, path, body, key);
@@ -524,6 +530,7 @@
         continue;
       }
       readBudget(answer.headers);
+      ahead = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
       return await read(answer, key);
     }
   }
@@ -579,8 +586,10 @@
       reset: number("RateLimit", "t")
     });
   }
-  async function find(path, filter) {
-    return (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results[0];
+  async function find(path, filter, mine) {
+    if (!mine) return void 0;
+    const [found] = (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results;
+    return found && mine(found) ? found : void 0;
   }
   async function all(path, onPage) {
     const rows = [];
@@ -623,6 +632,19 @@
     history.pushState(null, "", home + path);
     arrive();
   }
+  var holder = null;
+  function hold(ask) {
+    holder = ask;
+    return () => {
+      if (holder === ask) holder = null;
+    };
+  }
+  function travelled() {
+    if (!holder) return arrive();
+    history.pushState(null, "", home + place.get().path);
+    holder();
+    return void 0;
+  }
   function arrive() {
     place.set({ path: here() });
     requestAnimationFrame(() => {
@@ -653,8 +675,8 @@
     return unit ? relative.format(-Math.floor(seconds / unit[1]), unit[0]) : "just now";
   }
   var exactly = (time) => new Date(time).toLocaleString(void 0, { dateStyle: "full", timeStyle: "long" });
-  var emoji = String.raw`\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]*`;
-  var hidden = String.raw`[\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]` + String.raw`|(?![\t\n])\p{Cc}|(?! )\p{Zs}`;
+  var emoji = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?`;
+  var hidden = String.raw`[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]` + String.raw`|(?![\t\n])\p{Cc}|(?! )\p{Zs}`;
   var pieces = new RegExp(`(?:${emoji}(?:\\u200d${emoji})*)|(${hidden})`, "gu");
   var codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
   function marked(text) {
@@ -721,7 +743,9 @@
   }
   function useTitle(title) {
     h2(() => {
-      document.title = title ? `${title} · Goblins Secrets` : "Goblins Secrets";
+      const before = document.title;
+      document.title = `${title} · Goblins Secrets`;
+      return () => document.title = before;
     }, [title]);
   }
   function useReturn(act) {
@@ -736,21 +760,23 @@
   function useAction(onLost) {
     const [state, setState] = d2({ busy: false, failure: null });
     const running = A2(false);
-    const lost = A2(false);
-    const run = async (act) => {
+    const lost = A2(null);
+    const run = async (act, what) => {
       if (running.current) return false;
       running.current = true;
       setState({ busy: true, failure: null });
       let failure = null;
+      const earlier = lost.current?.what === what ? lost.current : null;
+      const from = earlier?.from ?? Date.now();
       try {
-        await act(lost.current);
+        await act(earlier && ((object) => madeBetween(object, earlier)));
       } catch (error) {
         failure = asFailure(error);
       }
       running.current = false;
-      lost.current = failure?.kind === "broken" || lost.current && failure?.kind === "session";
+      if (failure?.kind === "broken") lost.current = { what, from, to: Date.now() };
       setState({ busy: false, failure });
-      if (lost.current) onLost?.();
+      if (failure?.kind === "broken") onLost?.();
       return failure === null;
     };
     return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
@@ -811,6 +837,7 @@
     });
     return [...known, ...changed.values()];
   };
+  var merge = (id, fields) => (rows) => rows.map((row) => row.id === id ? { ...row, ...fields } : row);
   var drop = (id) => (rows) => rows.filter((r3) => r3.id !== id);
   function Link({ to, children, ...more }) {
     const follow = (event) => {
@@ -898,11 +925,13 @@
       };
     }, []);
     const chosen = (event) => {
-      if (event.target.closest("button")) ref.current.open = false;
+      if (!event.target.closest("button")) return;
+      ref.current.open = false;
+      ref.current.firstElementChild.focus();
     };
     return html`<details class="menu" ref=${ref}>
     <summary aria-label=${label} title="More actions">…</summary>
-    <div class="choices" onClick=${chosen}>${children}</div>
+    <div class="choices" onClickCapture=${chosen}>${children}</div>
   </details>`;
   }
   function Dialog({ title, onClose, wide, children }) {
@@ -932,16 +961,27 @@
     return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <h2 id=${id}>${title}</h2>
     ${children}
+    <${Countdown} />
   </dialog>`;
   }
-  function useDiscard(dirty, onClose) {
+  function useDiscard(dirty, busy, onClose) {
     const [asking, setAsking] = d2(false);
-    return {
-      asking,
-      close: () => dirty ? setAsking(!asking) : onClose(),
-      // Esc while it asks goes back
-      back: () => setAsking(false)
+    _2(() => {
+      if (!dirty && !busy) return void 0;
+      const leaving = (event) => event.preventDefault();
+      window.addEventListener("beforeunload", leaving);
+      const free = hold(() => !busy && setAsking(true));
+      return () => {
+        window.removeEventListener("beforeunload", leaving);
+        free();
+      };
+    }, [dirty, busy]);
+    const close = () => {
+      if (busy) return;
+      if (dirty) setAsking(!asking);
+      else onClose();
     };
+    return { asking, close, back: () => setAsking(false) };
   }
   function Discard({ discard, onClose }) {
     const ref = A2(null);
@@ -957,23 +997,43 @@
     event.preventDefault();
     event.currentTarget.requestSubmit();
   }
-  function FormDialog({ title, submit, danger, ready = true, dirty = false, action, act, onClose, children }) {
-    const discard = useDiscard(dirty, onClose);
+  function FormDialog({
+    title,
+    submit,
+    danger,
+    ready = true,
+    dirty = false,
+    what,
+    action,
+    act,
+    onClose,
+    children
+  }) {
+    const discard = useDiscard(dirty, action.busy, onClose);
     const onSubmit = async (event) => {
       event.preventDefault();
-      if (ready && await action.run(act)) onClose();
+      if (ready && await action.run(act, what)) onClose();
     };
     return html`<${Dialog} title=${title} onClose=${discard.close}>
     <form onSubmit=${onSubmit} onKeyDown=${saves}>
       ${children}
       <${Problem} failure=${action.failure} />
       ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
-        <button type="button" onClick=${discard.close}>Cancel</button>
+        <button type="button" onClick=${discard.close} disabled=${action.busy}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}
           disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
       </div>`}
     </form>
   <//>`;
+  }
+  function reach(selector, tries = 40) {
+    const row = document.querySelector(selector);
+    if (row && !document.querySelector("dialog[open]")) {
+      row.scrollIntoView({ block: "center" });
+      row.querySelector("button")?.focus();
+    } else if (tries > 0) {
+      setTimeout(reach, 50, selector, tries - 1);
+    }
   }
   function Time({ at }) {
     useTick(3e4);
@@ -1003,7 +1063,8 @@
         if (!document.hidden && session.get().key) {
           for (const id of waiting.split(" ").slice(0, 10)) {
             try {
-              latest.current(await call("GET", `secrets/${id}/`));
+              const { status, deploy_successful, bundle } = await call("GET", `secrets/${id}/`);
+              latest.current(id, { status, deploy_successful, bundle });
             } catch {
             }
           }
@@ -1036,6 +1097,7 @@
 
   // web/clipboard.js
   var keptFor = 30;
+  var graceFor = 10;
   var copied = store({ value: null, until: 0 });
   var keep = () => copied.set({ value: null, until: 0 });
   async function copy(text, secret) {
@@ -1052,10 +1114,10 @@
     return reading?.state === "granted";
   }
   async function empty() {
-    const { value } = copied.get();
-    if (value === null) return;
+    const { value, until } = copied.get();
+    if (value === null || Date.now() < until) return;
     if (!document.hasFocus()) {
-      window.addEventListener("focus", empty, { once: true });
+      window.addEventListener("focus", returned, { once: true });
       return;
     }
     keep();
@@ -1067,14 +1129,18 @@
       notify("The value is still in the clipboard: the browser did not allow this page to empty it. Copy something else.");
     }
   }
+  async function returned() {
+    if (await readable()) await empty();
+    else if (copied.get().value !== null) copied.set({ until: Date.now() + graceFor * 1e3 });
+  }
   function Countdown() {
     const { value, until } = copied.use();
     useTick(value === null ? 0 : 1e3);
     useDeadline(value === null ? 0 : until, empty);
     if (value === null) return null;
     const left = (until - Date.now()) / 1e3;
-    return html`<p class="clipboard" role="status">
-    <span>Copied. ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
+    return html`<p class="clipboard">
+    <span><span role="status">Copied.</span> ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
     <button type="button" onClick=${keep}>Keep it</button>
   </p>`;
   }
@@ -1083,7 +1149,9 @@
   var escapes = { n: "\n", r: "\r", t: "	", '"': '"', "'": "'", "\\": "\\", $: "$" };
   var assignment = /^(\s*(?:export\s+)?(?:((?!export\s)[^\s="'`][^\s=]*?)(?:\s*=|:(?=\s)))?)(.*)$/s;
   var base64End = /^\s*([\w+/-]{4})*[\w+/-]{2}[\w+/=-]=\s*$/;
-  var anyAssignment = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]/;
+  var base64Start = /^\s*(?:export\s+)?[\w.-]+\s*=\s*[\w+/-]{40,}\s*$/;
+  var emptyAssignment = /^\s*(?:export\s+)?[A-Z_][A-Z0-9_]*=\s*$/;
+  var anyAssignment = /^\s*(?:export\s+)?["']?([\w.-]+)["']?\s*(?:\+?=|:)/;
   var shellAssignment = /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*=$/;
   var comment = /^\s*(#|$)/;
   var curly = /[“”‘’„‚]/;
@@ -1093,11 +1161,15 @@
     const setBy = /* @__PURE__ */ new Map();
     for (let start = 0, line = 1; start < text.length; ) {
       const before = entries.at(-1);
-      const { end, notes, ...read2 } = statement(text, start, before?.key === "" && before.last === line - 1);
+      const follows = before?.last === line - 1;
+      const half = follows && base64Start.test(before.raw);
+      const { end, notes, ...read2 } = statement(text, start, follows && before.key === "" || half);
+      if (half && read2.problem === tail) before.problem = "This value may go on in the next line. Put it in quotes.";
       const lines = text.slice(start, end).split("\n");
       const last = line + lines.length - 1;
       if (read2.value !== void 0) {
         const entry = checked({ line, last, ...read2 });
+        Object.defineProperty(entry, "raw", { value: lines.length === 1 ? lines[0] : "" });
         if (!entry.problem && notes.length > 0) entry.note = notes.join(" ");
         setBy.set(entry.key, line);
         if (entry.problem || entry.note) {
@@ -1132,8 +1204,8 @@
       problem = "This line is not KEY=value.";
     } else if (head.endsWith(":")) {
       problem = "This line is not KEY=value. Write = instead of the colon.";
-    } else if (inPieces && base64End.test(line)) {
-      problem = "This line may be the end of a value of several lines. Put that value in quotes.";
+    } else if (inPieces && base64End.test(line) && !emptyAssignment.test(line)) {
+      problem = tail;
     }
     if (!problem) return { key, notes, ...read2 };
     if (read2.end === end) return { end, key: "", value: "", problem };
@@ -1193,6 +1265,7 @@
     if (escaped.some((e3) => e3 !== "\\$")) notes.push(differs(`\\n, \\r, \\t, \\", \\' and \\\\ are taken as escapes`));
     return { end, value: value.replace(/\\([nrt"'\\$])/g, (_3, letter) => escapes[letter]) };
   }
+  var tail = "This line may be the end of a value of several lines. Put that value in quotes.";
   var skipsAll = " All that follows is skipped with it.";
   var notClosed = (quote, line) => `The quote ${quote} is not closed.${skipsAll}` + (curly.test(line) ? ` Curly quotes do not count: write " or '.` : "");
   function checked(entry) {
@@ -1238,11 +1311,12 @@
     const list = useList("secrets/");
     const [dialog, setDialog] = d2(null);
     useTitle("Secrets");
-    useStatus(list.data, (secret) => list.change(put(secret)));
+    useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
     h2(() => {
       if (list.done && !session.get().budget) refreshBudget();
     }, [list.done]);
     const searching = seen(search) !== "";
+    const complete = Boolean(keys?.at);
     const inside = (secret) => searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search)) || [];
     const found = list.data.map((secret) => ({ secret, inside: inside(secret) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
     const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
@@ -1271,8 +1345,9 @@
     ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
     ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
       Create one with “New secret”: it is a named group of keys and values.</p>`}
-    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name ${keys ? "and no key " : ""}contains
-      “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all secrets.</p>`}
+    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">
+      No name ${complete ? "and no key " : ""}contains “<bdi>${search.trim()}</bdi>”.
+      Press Esc in the search to see all secrets.</p>`}
     ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
       ${rows}
     </ul>`}
@@ -1288,7 +1363,7 @@
     const read2 = () => action.run(() => readKeys(secrets));
     return html`<p class="quiet keysearch" role="status">
     ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
-        ${keys && ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`}`}
+        ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}` : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}
   </p>
   <${Problem} failure=${action.failure} retry=${read2} />`;
   }
@@ -1298,7 +1373,7 @@
     <div class="grow">
       <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
       <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
-      ${inside.length > 0 && html`<p class="key">${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
+      ${inside.length > 0 && html`<p class="key" translate=${false}>${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
     </div>
     <div class="badges"><${SecretBadges} secret=${secret} /></div>
     <${Menu} label=${`More actions for ${secret.name}`}><${SecretButtons} secret=${secret} open=${open} /><//>
@@ -1315,12 +1390,12 @@
   function NameDialog({ secret, onClose, done, onLost }) {
     const [name, setName] = d2(secret?.name ?? "");
     const action = useAction(onLost);
-    const act = async (lost) => {
+    const act = async (mine) => {
       if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
-      return done(lost && await find("secrets/", { name }) || await call("POST", "secrets/", { name }));
+      return done(await find("secrets/", { name }, mine) ?? await call("POST", "secrets/", { name }));
     };
     return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    dirty=${name !== (secret?.name ?? "")} action=${action} act=${act} onClose=${onClose}>
+    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
     <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
@@ -1328,8 +1403,8 @@
   function DeleteSecret({ secret, onClose, done, onLost }) {
     const [typed, setTyped] = d2("");
     const action = useAction(onLost);
-    const act = async (lost) => {
-      await remove(`secrets/${secret.id}/`, lost);
+    const act = async (mine) => {
+      await remove(`secrets/${secret.id}/`, mine);
       done();
       notify("Secret deleted");
     };
@@ -1358,8 +1433,12 @@
   function hideAll() {
     for (const id of Object.keys(shown.get())) hide(id);
   }
-  var leave = () => document.hidden && hideAll();
-  document.addEventListener("visibilitychange", leave);
+  function expire() {
+    for (const [id, entry] of Object.entries(shown.get())) {
+      if (entry && (Date.now() >= entry.until || document.hidden)) hide(id);
+    }
+  }
+  every(1e3, expire);
   window.addEventListener("pagehide", hideAll);
   document.addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && hideAll());
   session.watch(() => session.get().key === null && hideAll());
@@ -1370,21 +1449,28 @@
   function useReveal(item, onItem) {
     const entry = useShown(item);
     const action = useAction();
-    useDeadline(entry?.until, () => hide(item.id));
-    h2(() => () => hide(item.id), [item.id]);
+    const here2 = A2(true);
+    h2(() => () => {
+      here2.current = false;
+      hide(item.id);
+    }, [item.id]);
     const read2 = async () => {
+      const { key } = session.get();
       const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
       session.set({ user: known.last_accessed_by });
-      onItem({ ...item, ...known });
-      return { value: String(value), version: known.updated_at };
+      onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
+      const late = !here2.current || session.get().key !== key;
+      return late ? void 0 : { value: String(value), version: known.updated_at };
     };
-    const put2 = ({ value, version }) => {
-      if (!document.hidden) shown.set({ [item.id]: { value, version, until: Date.now() + shownFor * 1e3 } });
+    const put2 = (got) => {
+      if (!got || document.hidden) return;
+      shown.set({ [item.id]: { ...got, until: Date.now() + shownFor * 1e3 } });
+      setTimeout(expire, shownFor * 1e3);
     };
     const show = () => action.run(async () => put2(await read2()));
     const take = () => action.run(async () => {
       const got = entry ?? await read2();
-      if (await copy(got.value, true)) return;
+      if (!got || await copy(got.value, true)) return;
       put2(got);
       notify("The browser did not allow the copy. Select the value and copy it yourself.");
     });
@@ -1421,7 +1507,7 @@
     const throttled = reveal.failure?.kind === "throttled";
     const spent = budget?.left === 0 && budget.until > Date.now();
     const isShown = reveal.value !== void 0;
-    return html`<li class="row item">
+    return html`<li class="row item" data-item=${item.id}>
     <div class="grow">
       <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
@@ -1452,18 +1538,17 @@
     return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
   }
   var itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
-  async function setItem(secret, { key, value }, known, look) {
-    const items = `secrets/${secret}/items/`;
-    const item = known ?? (look ? await find(items, { key }) : void 0);
-    return item ? call("PATCH", itemPath(item), { value }) : call("POST", items, { key, value });
-  }
   function AddItem({ secret, onClose, done, onLost }) {
     const [key, setKey] = d2("");
     const [value, setValue] = d2("");
     const action = useAction(onLost);
-    const act = async (lost) => done(await setItem(secret, { key, value }, void 0, lost));
+    const items = `secrets/${secret}/items/`;
+    const act = async (mine) => {
+      const made = await find(items, { key }, mine);
+      done(made ? await call("PATCH", itemPath(made), { value }) : await call("POST", items, { key, value }));
+    };
     return html`<${FormDialog} title="Add item" submit="Add" dirty=${key + value !== ""} action=${action} act=${act}
-    onClose=${onClose}>
+    what=${JSON.stringify([key, value])} onClose=${onClose}>
     <${Field} label="Key" name="key"
       hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD."
       value=${key} onInput=${setKey} failure=${action.failure} focus />
@@ -1511,7 +1596,9 @@
   ${problem && html`<p class="wrong" role="alert">${problem}</p>`}`;
     if (file) {
       return html`<div class="field"><p><strong>Value</strong>: the text of ${file}, ${count(bytes(value), "byte")}</p>
-      <${Oddities} value=${value} />${tools}</div>`;
+      <${Oddities} value=${value} />
+      ${more.failure?.fields.value && html`<p class="wrong" role="alert">${more.failure.fields.value.join(" ")}</p>`}
+      ${tools}</div>`;
     }
     return html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" value=${value}
     onInput=${(text) => enter(text)} ...${more}><${Oddities} value=${value} />${tools}<//>`;
@@ -1554,8 +1641,8 @@
   }
   function DeleteItem({ item, onClose, done, onLost }) {
     const action = useAction(onLost);
-    const act = async (lost) => {
-      await remove(itemPath(item), lost);
+    const act = async (mine) => {
+      await remove(itemPath(item), mine);
       done();
     };
     return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
@@ -1574,10 +1661,11 @@
     const entries = T2(() => parseDotenv(text), [text]);
     const results = A2(/* @__PURE__ */ new Map());
     const known = A2(/* @__PURE__ */ new Map());
-    if (results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
+    if (!running && results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
     const good = entries.filter((e3) => !e3.problem);
-    const left = good.filter((e3) => results.current.get(e3) !== "");
-    const failed = [...results.current.values()].filter((result) => result !== "").length;
+    const isDone = (entry) => results.current.has(entry) && !results.current.get(entry).text;
+    const left = good.filter((e3) => !isDone(e3));
+    const failed = [...results.current.values()].filter((result) => result.text).length;
     const start = async (event) => {
       event.preventDefault();
       if (running || left.length === 0) return;
@@ -1586,14 +1674,15 @@
       let drawn = Date.now();
       let lost = false;
       const set = async (entry) => {
-        const again = results.current.has(entry);
+        const from = Date.now();
         try {
-          changed.push(await setItem(secret, entry, known.current.get(entry.key), again));
-          results.current.set(entry, "");
+          changed.push(await importEntry(secret, entry, known.current, results.current.get(entry)?.lost));
+          results.current.set(entry, {});
         } catch (error) {
           const failure = asFailure(error);
-          results.current.set(entry, wrong(failure));
-          lost ||= failure.kind === "broken";
+          const unknown = failure.kind === "broken";
+          results.current.set(entry, { text: wrong(failure), lost: unknown ? { from, to: Date.now() } : void 0 });
+          lost ||= unknown;
           if (failure.kind === "session" || failure.kind === "broken") throw failure;
         }
         if (Date.now() - drawn > redrawEvery) {
@@ -1614,7 +1703,7 @@
     };
     const started = running || results.current.size > 0;
     const finished = !running && good.length > 0 && left.length === 0;
-    const discard = useDiscard(text !== "" && !finished, onClose);
+    const discard = useDiscard(text !== "" && !finished, running, onClose);
     const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
     return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? void 0 : discard.close}>
     <form onSubmit=${start} onKeyDown=${saves}>
@@ -1634,6 +1723,30 @@
   <//>`;
   }
   var envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: \", ' or `. Variables are not substituted: $ stays as it is.";
+  async function importEntry(secret, { key, value }, known, lost) {
+    const items = `secrets/${secret}/items/`;
+    const meanwhile = (text) => new Failure("refused", text);
+    const item = known.get(key);
+    if (item) {
+      try {
+        return await call("PATCH", itemPath(item), { value });
+      } catch (failure) {
+        if (failure.kind !== "missing") throw failure;
+        known.delete(key);
+        throw meanwhile("Another client has deleted this item meanwhile. Another try adds it.");
+      }
+    }
+    const made = lost && await find(items, { key }, (found) => madeBetween(found, lost));
+    if (made) return call("PATCH", itemPath(made), { value });
+    try {
+      return await call("POST", items, { key, value });
+    } catch (failure) {
+      const found = failure.fields?.key && await find(items, { key }, () => true);
+      if (!found) throw failure;
+      known.set(key, found);
+      throw meanwhile("Another client has created this item meanwhile. Another try replaces its value.");
+    }
+  }
   var wrong = (failure) => failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
   var linesOf = ({ line, last }) => last > line ? `Lines ${line}–${last}` : `Line ${line}`;
   function Preview({ entries, known, results }) {
@@ -1658,8 +1771,8 @@
   }
   function Outcome({ entry, isNew, result }) {
     if (entry.problem) return html`<span class="skip">Skipped. ${entry.problem}</span>`;
-    if (result === "") return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
-    if (result) return html`<span class="wrong">Failed. ${result}</span>`;
+    if (result?.text) return html`<span class="wrong">Failed. ${result.text}</span>`;
+    if (result) return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
     const plan = `${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})`;
     return html`<span>${plan}${entry.note && `. ${entry.note}`}</span>`;
   }
@@ -1730,6 +1843,7 @@ spec:
         <dd><code translate=${false}>${text}</code> <${CopyText} label=${`Copy ${label}`} text=${text} /></dd>`)}
     </dl>
     <details class="snippets"><summary>Policy and configuration</summary>
+      <p class="hint">If your administrator has set a key for bundles, the role also needs kms:Decrypt on it.</p>
       ${snippets(bundle, items.map((item) => item.key)).map(([title, text]) => html`
         <div class="bar"><h3>${title}</h3><${CopyText} label=${`Copy ${title}`} text=${text} /></div>
         <pre class="value" translate=${false} tabindex="0" aria-label=${title}>${text}</pre>`)}
@@ -1740,13 +1854,14 @@ spec:
   function AttachService({ secret, onClose, done, onLost }) {
     const [fields, setFields] = d2({ name: "", image: "", port: "", config: "" });
     const action = useAction(onLost);
-    const act = async (lost) => {
+    const act = async (mine) => {
       const { config, ...known } = fields;
-      done(lost && await find("services/", { name: fields.name, secret }) || await call("POST", "services/", { ...known, config: config || null, secret }));
+      done(await find("services/", { name: fields.name, secret }, mine) ?? await call("POST", "services/", { ...known, config: config || null, secret }));
     };
     const field = (label, name, hint, focus) => html`<${Field} label=${label} name=${name} hint=${hint} focus=${focus}
     value=${fields[name]} failure=${action.failure} onInput=${(text) => setFields((f3) => ({ ...f3, [name]: text }))} />`;
-    return html`<${FormDialog} title="Attach a service" submit="Attach" action=${action} act=${act} onClose=${onClose}
+    return html`<${FormDialog} title="Attach a service" submit="Attach"
+    what=${JSON.stringify(fields)} action=${action} act=${act} onClose=${onClose}
     dirty=${Object.values(fields).some((text) => text !== "")}>
     <p>The product runs no containers: a service is a name for what reads this secret.</p>
     ${field("Name", "name", "Lowercase letters, digits and hyphens, such as shop-api.", true)}
@@ -1772,8 +1887,8 @@ spec:
   }
   function RemoveService({ service, onClose, done, onLost }) {
     const action = useAction(onLost);
-    const act = async (lost) => {
-      await remove(`services/${service.id}/`, lost);
+    const act = async (mine) => {
+      await remove(`services/${service.id}/`, mine);
       done();
     };
     return html`<${FormDialog} title="Remove service" submit="Remove" danger action=${action} act=${act}
@@ -1792,12 +1907,13 @@ spec:
     const [dialog, setDialog] = d2(null);
     const [search, setSearch] = d2("");
     useTitle(secret.data?.name ?? "Secret");
-    useStatus(secret.data ? [secret.data] : [], (s3) => secret.change(() => s3));
+    useStatus(secret.data ? [secret.data] : [], (_3, fields) => secret.change((s3) => ({ ...s3, ...fields })));
     h2(() => {
       if (!session.get().budget && session.get().key) refreshBudget();
     }, []);
     const close = () => setDialog(null);
     const onItems = (...changes) => items.change(put(...changes));
+    const onRead = (id2, fields) => items.change(merge(id2, fields));
     const changed = (notice) => (item) => {
       onItems(item);
       notify(notice);
@@ -1808,15 +1924,20 @@ spec:
       items.reload();
       users.reload();
     };
+    const added = (item) => {
+      changed("Item added")(item);
+      setSearch("");
+      reach(`[data-item="${item.id}"]`);
+    };
     const served = (notice) => () => {
       users.reload();
       secret.reload();
       notify(notice);
     };
     const found = items.data.filter((item) => matches(item.key, search));
-    const rows = useRows(found, (item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItems} />`);
+    const rows = useRows(found, (item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onRead} />`);
     const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
-    onItems=${onItems} changed=${changed} served=${served} reload=${reload} onClose=${close} />`;
+    onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
     if (secret.failure?.kind === "missing") {
       return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -1859,7 +1980,7 @@ spec:
     ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}
   </main>${open}`;
   }
-  function SecretDialog({ dialog, secret, items, id, onItems, changed, served, reload, onClose }) {
+  function SecretDialog({ dialog, secret, items, id, onItems, changed, added, served, reload, onClose }) {
     const { kind, item, service } = dialog;
     const common = { onClose, onLost: reload };
     const renamed = (s3) => {
@@ -1877,7 +1998,7 @@ spec:
       case "delete":
         return html`<${DeleteSecret} secret=${dialog.secret} done=${() => navigate("")} ...${common} />`;
       case "add":
-        return html`<${AddItem} secret=${id} done=${changed("Item added")} ...${common} />`;
+        return html`<${AddItem} secret=${id} done=${added} ...${common} />`;
       case "import":
         return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
         done=${secret.reload} />`;
@@ -2002,7 +2123,7 @@ spec:
   var sheet = new CSSStyleSheet();
   sheet.replaceSync(style_default);
   document.adoptedStyleSheets = [sheet];
-  addEventListener("popstate", arrive);
+  addEventListener("popstate", travelled);
   document.addEventListener("keydown", shortcuts);
   var noticeTimer;
   var lastNotice = "";

@@ -20,6 +20,16 @@ export class Failure extends Error {
   }
 }
 
+let ahead = 0; // of the API's clock, in ms, to the second
+const slack = 5000; // ms; a function may end after its client has gone
+
+// madeBetween reports whether an object was created between two times of this clock, to some seconds: by a request
+// of that time whose answer was lost, and not by another client before or later.
+export function madeBetween(object, { from, to }) {
+  const at = Date.parse(object.created_at) - ahead;
+  return at >= from - slack && at <= to + slack;
+}
+
 // call makes a request to a path below /api/ and returns the answer's body.
 export async function call(method, path, body, key = session.get().key) {
   for (let tries = 1; ; tries++) {
@@ -30,6 +40,7 @@ export async function call(method, path, body, key = session.get().key) {
       continue;
     }
     readBudget(answer.headers);
+    ahead = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
     return await read(answer, key);
   }
 }
@@ -91,9 +102,12 @@ function readBudget(headers) {
   });
 }
 
-// find returns the one object of a list that has a name or key, if any.
-export async function find(path, filter) {
-  return (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results[0];
+// find returns the one object of a list that has a name or key, if any and if it is mine: see useAction. Without
+// mine, nothing is looked for.
+export async function find(path, filter, mine) {
+  if (!mine) return undefined;
+  const [found] = (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results;
+  return found && mine(found) ? found : undefined;
 }
 
 // all reads a list page by page. After each page it calls onPage with all rows so far.

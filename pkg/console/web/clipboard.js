@@ -6,6 +6,7 @@ import { notify, store } from "./session.js";
 import { duration } from "./text.js";
 
 const keptFor = 30; // seconds
+const graceFor = 10; // seconds
 
 // copied is the value that the page has put there, until it is emptied or kept.
 const copied = store({ value: null, until: 0 });
@@ -32,10 +33,10 @@ async function readable() {
 }
 
 async function empty() {
-  const { value } = copied.get();
-  if (value === null) return;
+  const { value, until } = copied.get();
+  if (value === null || Date.now() < until) return;
   if (!document.hasFocus()) { // browsers require the focus for access to the clipboard
-    window.addEventListener("focus", empty, { once: true });
+    window.addEventListener("focus", returned, { once: true });
     return;
   }
   keep();
@@ -49,6 +50,12 @@ async function empty() {
   }
 }
 
+// returned gives a user who comes back late the time to keep what was copied elsewhere, unless the page sees that.
+async function returned() {
+  if (await readable()) await empty();
+  else if (copied.get().value !== null) copied.set({ until: Date.now() + graceFor * 1000 });
+}
+
 // Countdown says that the clipboard is going to be emptied, and lets the user keep it.
 export function Countdown() {
   const { value, until } = copied.use();
@@ -56,8 +63,9 @@ export function Countdown() {
   useDeadline(value === null ? 0 : until, empty);
   if (value === null) return null;
   const left = (until - Date.now()) / 1000;
-  return html`<p class="clipboard" role="status">
-    <span>Copied. ${left > 0 ? `The clipboard is emptied in ${duration(left)}.`
+  // Screen readers announce the first part alone, once.
+  return html`<p class="clipboard">
+    <span><span role="status">Copied.</span> ${left > 0 ? `The clipboard is emptied in ${duration(left)}.`
       : "The clipboard is emptied when you return to this page."}</span>
     <button type="button" onClick=${keep}>Keep it</button>
   </p>`;

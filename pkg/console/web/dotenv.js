@@ -13,7 +13,9 @@ import { bytes } from "./text.js";
 const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "'": "'", "\\": "\\", $: "$" };
 const assignment = /^(\s*(?:export\s+)?(?:((?!export\s)[^\s="'`][^\s=]*?)(?:\s*=|:(?=\s)))?)(.*)$/s;
 const base64End = /^\s*([\w+/-]{4})*[\w+/-]{2}[\w+/=-]=\s*$/;
-const anyAssignment = /^\s*(?:export\s+)?([\w.-]+)\s*[=:]/;
+const base64Start = /^\s*(?:export\s+)?[\w.-]+\s*=\s*[\w+/-]{40,}\s*$/;
+const emptyAssignment = /^\s*(?:export\s+)?[A-Z_][A-Z0-9_]*=\s*$/;
+const anyAssignment = /^\s*(?:export\s+)?["']?([\w.-]+)["']?\s*(?:\+?=|:)/;
 const shellAssignment = /^[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*=$/;
 const comment = /^\s*(#|$)/;
 const curly = /[“”‘’„‚]/;
@@ -28,11 +30,15 @@ export function parseDotenv(text) {
   const setBy = new Map(); // by key: the last line that sets it, as at least one parser would read it
   for (let start = 0, line = 1; start < text.length; ) {
     const before = entries.at(-1);
-    const { end, notes, ...read } = statement(text, start, before?.key === "" && before.last === line - 1);
+    const follows = before?.last === line - 1;
+    const half = follows && base64Start.test(before.raw);
+    const { end, notes, ...read } = statement(text, start, (follows && before.key === "") || half);
+    if (half && read.problem === tail) before.problem = "This value may go on in the next line. Put it in quotes.";
     const lines = text.slice(start, end).split("\n");
     const last = line + lines.length - 1;
     if (read.value !== undefined) {
       const entry = checked({ line, last, ...read });
+      Object.defineProperty(entry, "raw", { value: lines.length === 1 ? lines[0] : "" }); // not enumerable
       if (!entry.problem && notes.length > 0) entry.note = notes.join(" ");
       setBy.set(entry.key, line);
       if (entry.problem || entry.note) {
@@ -73,8 +79,8 @@ function statement(text, start, inPieces) {
     problem = "This line is not KEY=value.";
   } else if (head.endsWith(":")) {
     problem = "This line is not KEY=value. Write = instead of the colon.";
-  } else if (inPieces && base64End.test(line)) {
-    problem = "This line may be the end of a value of several lines. Put that value in quotes.";
+  } else if (inPieces && base64End.test(line) && !emptyAssignment.test(line)) {
+    problem = tail;
   }
   if (!problem) return { key, notes, ...read };
   if (read.end === end) return { end, key: "", value: "", problem };
@@ -143,6 +149,7 @@ function quoted(text, at, first, notes) {
   return { end, value: value.replace(/\\([nrt"'\\$])/g, (_, letter) => escapes[letter]) };
 }
 
+const tail = "This line may be the end of a value of several lines. Put that value in quotes.";
 const skipsAll = " All that follows is skipped with it.";
 const notClosed = (quote, line) => `The quote ${quote} is not closed.${skipsAll}` +
   (curly.test(line) ? " Curly quotes do not count: write \" or '." : "");

@@ -1,8 +1,8 @@
 // Importing a .env file: a preview, then one request per line.
 
-import { eachOf } from "./api.js";
+import { call, eachOf, Failure, find, madeBetween } from "./api.js";
 import { parseDotenv } from "./dotenv.js";
-import { setItem } from "./items.js";
+import { itemPath } from "./items.js";
 import { asFailure, Dialog, Discard, Field, saves, useDiscard } from "./parts.js";
 import { html, useMemo, useRef, useState } from "./preact.js";
 import { count } from "./text.js";
@@ -15,15 +15,16 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
   const [running, setRunning] = useState(false);
   const [, redraw] = useState(0);
   const entries = useMemo(() => parseDotenv(text), [text]);
-  // By entry: "" is done, else the error. It is not a state: a copy and a drawing for each line would make
-  // the work grow with the square of the lines.
+  // By entry: {text} of its failure, {lost} too if that was its answer, or {} if it is done. It is not a state: a
+  // copy and a drawing for each line would make the work grow with the square of the lines.
   const results = useRef(new Map());
-  // The items of the secret before this import adds to them.
+  // The items of the secret before this import adds to them, and what it has found since.
   const known = useRef(new Map());
-  if (results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
+  if (!running && results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
   const good = entries.filter((e) => !e.problem);
-  const left = good.filter((e) => results.current.get(e) !== "");
-  const failed = [...results.current.values()].filter((result) => result !== "").length;
+  const isDone = (entry) => results.current.has(entry) && !results.current.get(entry).text;
+  const left = good.filter((e) => !isDone(e));
+  const failed = [...results.current.values()].filter((result) => result.text).length;
 
   const start = async (event) => {
     event.preventDefault();
@@ -33,15 +34,15 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
     let drawn = Date.now();
     let lost = false;
     const set = async (entry) => {
-      // An entry that has failed may have been done, or another client may have created its item.
-      const again = results.current.has(entry);
+      const from = Date.now();
       try {
-        changed.push(await setItem(secret, entry, known.current.get(entry.key), again));
-        results.current.set(entry, "");
+        changed.push(await importEntry(secret, entry, known.current, results.current.get(entry)?.lost));
+        results.current.set(entry, {});
       } catch (error) {
         const failure = asFailure(error);
-        results.current.set(entry, wrong(failure));
-        lost ||= failure.kind === "broken";
+        const unknown = failure.kind === "broken";
+        results.current.set(entry, { text: wrong(failure), lost: unknown ? { from, to: Date.now() } : undefined });
+        lost ||= unknown;
         // The remaining entries would fail in the same way.
         if (failure.kind === "session" || failure.kind === "broken") throw failure;
       }
@@ -63,7 +64,7 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
 
   const started = running || results.current.size > 0;
   const finished = !running && good.length > 0 && left.length === 0;
-  const discard = useDiscard(text !== "" && !finished, onClose);
+  const discard = useDiscard(text !== "" && !finished, running, onClose);
   const button = `${failed > 0 ? "Retry" : "Import"} ${count(left.length, "item")}`;
   return html`<${Dialog} title="Paste a .env file" wide onClose=${running ? undefined : discard.close}>
     <form onSubmit=${start} onKeyDown=${saves}>
@@ -85,6 +86,33 @@ export function ImportDialog({ secret, items, onItems, onClose, done }) {
 
 const envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: " +
   "\", ' or `. Variables are not substituted: $ stays as it is.";
+
+// importEntry creates an item, or changes its value. lost is the time of a try whose answer was lost. It does not
+// replace what another client has created since the preview: that the user decides by another try.
+async function importEntry(secret, { key, value }, known, lost) {
+  const items = `secrets/${secret}/items/`;
+  const meanwhile = (text) => new Failure("refused", text);
+  const item = known.get(key);
+  if (item) {
+    try {
+      return await call("PATCH", itemPath(item), { value });
+    } catch (failure) {
+      if (failure.kind !== "missing") throw failure;
+      known.delete(key);
+      throw meanwhile("Another client has deleted this item meanwhile. Another try adds it.");
+    }
+  }
+  const made = lost && (await find(items, { key }, (found) => madeBetween(found, lost)));
+  if (made) return call("PATCH", itemPath(made), { value });
+  try {
+    return await call("POST", items, { key, value });
+  } catch (failure) {
+    const found = failure.fields?.key && (await find(items, { key }, () => true));
+    if (!found) throw failure;
+    known.set(key, found);
+    throw meanwhile("Another client has created this item meanwhile. Another try replaces its value.");
+  }
+}
 
 // wrong is the error text of a line.
 const wrong = (failure) =>
@@ -118,8 +146,8 @@ function Preview({ entries, known, results }) {
 
 function Outcome({ entry, isNew, result }) {
   if (entry.problem) return html`<span class="skip">Skipped. ${entry.problem}</span>`;
-  if (result === "") return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
-  if (result) return html`<span class="wrong">Failed. ${result}</span>`;
+  if (result?.text) return html`<span class="wrong">Failed. ${result.text}</span>`;
+  if (result) return html`<span class="good">${isNew ? "Added" : "Changed"}</span>`;
   const plan = `${isNew ? "Add" : "Change"} (${count([...entry.value].length, "character")})`;
   return html`<span>${plan}${entry.note && `. ${entry.note}`}</span>`;
 }

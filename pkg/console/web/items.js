@@ -14,7 +14,7 @@ export function ItemRow({ item, open, onItem }) {
   const throttled = reveal.failure?.kind === "throttled";
   const spent = budget?.left === 0 && budget.until > Date.now();
   const isShown = reveal.value !== undefined;
-  return html`<li class="row item">
+  return html`<li class="row item" data-item=${item.id}>
     <div class="grow">
       <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
@@ -50,21 +50,17 @@ function LastReveal({ item }) {
 
 export const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
 
-// setItem creates an item, or changes the value of one that exists. With look, which is for a try whose answer
-// was lost or that met a change of another client, it first looks for an item with the key.
-export async function setItem(secret, { key, value }, known, look) {
-  const items = `secrets/${secret}/items/`;
-  const item = known ?? (look ? await find(items, { key }) : undefined);
-  return item ? call("PATCH", itemPath(item), { value }) : call("POST", items, { key, value });
-}
-
 export function AddItem({ secret, onClose, done, onLost }) {
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
   const action = useAction(onLost);
-  const act = async (lost) => done(await setItem(secret, { key, value }, undefined, lost));
+  const items = `secrets/${secret}/items/`;
+  const act = async (mine) => {
+    const made = await find(items, { key }, mine);
+    done(made ? await call("PATCH", itemPath(made), { value }) : await call("POST", items, { key, value }));
+  };
   return html`<${FormDialog} title="Add item" submit="Add" dirty=${key + value !== ""} action=${action} act=${act}
-    onClose=${onClose}>
+    what=${JSON.stringify([key, value])} onClose=${onClose}>
     <${Field} label="Key" name="key"
       hint="Letters, digits, dots, underscores and hyphens, such as DATABASE_PASSWORD."
       value=${key} onInput=${setKey} failure=${action.failure} focus />
@@ -117,7 +113,9 @@ function ValueField({ value, onInput, ...more }) {
   ${problem && html`<p class="wrong" role="alert">${problem}</p>`}`;
   if (file) { // a text area would replace carriage returns with line feeds
     return html`<div class="field"><p><strong>Value</strong>: the text of ${file}, ${count(bytes(value), "byte")}</p>
-      <${Oddities} value=${value} />${tools}</div>`;
+      <${Oddities} value=${value} />
+      ${more.failure?.fields.value && html`<p class="wrong" role="alert">${more.failure.fields.value.join(" ")}</p>`}
+      ${tools}</div>`;
   }
   return html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" value=${value}
     onInput=${(text) => enter(text)} ...${more}><${Oddities} value=${value} />${tools}<//>`;
@@ -166,8 +164,8 @@ export function RenameItem({ item, onClose, done, onLost }) {
 
 export function DeleteItem({ item, onClose, done, onLost }) {
   const action = useAction(onLost);
-  const act = async (lost) => {
-    await remove(itemPath(item), lost);
+  const act = async (mine) => {
+    await remove(itemPath(item), mine);
     done();
   };
   return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}

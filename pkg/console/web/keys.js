@@ -11,6 +11,7 @@ export async function readKeys(secrets) {
   const { signIns } = session.get();
   session.set({ keys: null });
   const progress = (done, at) => session.get().signIns === signIns && session.set({ keys: { found, done, at } });
+  // Without a time, the list is not complete.
   await eachOf(secrets, atOnce, async (secret) => {
     let keys = [];
     try {

@@ -3,7 +3,7 @@
 import { refreshBudget } from "./api.js";
 import { Countdown } from "./clipboard.js";
 import { Link, useDeadline, useReturn, useTick } from "./parts.js";
-import { arrive, place } from "./place.js";
+import { place, travelled } from "./place.js";
 import { html, render } from "./preact.js";
 import { SecretView } from "./secret.js";
 import { SecretsView } from "./secrets.js";
@@ -71,7 +71,7 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(style);
 document.adoptedStyleSheets = [sheet];
 
-addEventListener("popstate", arrive);
+addEventListener("popstate", travelled);
 document.addEventListener("keydown", shortcuts);
 // A notice disappears after 8 s. Each new notice restarts the timer.
 let noticeTimer;

@@ -1,7 +1,8 @@
 // Components and hooks that the views share.
 
-import { all, call, Failure } from "./api.js";
-import { navigate } from "./place.js";
+import { all, call, Failure, madeBetween } from "./api.js";
+import { Countdown } from "./clipboard.js";
+import { hold, navigate } from "./place.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { session } from "./session.js";
 import { exactly, marked, since } from "./text.js";
@@ -10,7 +11,7 @@ const wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pa
 
 // every calls act each interval milliseconds and each time the page wakes up, until the returned function is
 // called. Timers stop while a machine sleeps.
-function every(interval, act) {
+export function every(interval, act) {
   const timer = setInterval(act, interval);
   for (const [target, event] of wakeUps) target.addEventListener(event, act);
   return () => {
@@ -50,7 +51,9 @@ export function useDeadline(until, act) {
 // useTitle names what the page shows in the browser's tab and history.
 export function useTitle(title) {
   useEffect(() => {
-    document.title = title ? `${title} · Goblins Secrets` : "Goblins Secrets";
+    const before = document.title;
+    document.title = `${title} · Goblins Secrets`;
+    return () => (document.title = before); // a sign-in leaves the page as it was
   }, [title]);
 }
 
@@ -66,26 +69,29 @@ export function useReturn(act) {
 }
 
 // useAction runs functions that can fail, one at a time: {busy, failure, run, clear}. run
-// returns whether the function succeeded. It passes on whether the answer to the last try was lost, so that
-// it is unknown what that has done. onLost is called when that happens.
+// returns whether the function succeeded. what describes what it does. If the answer to an earlier try of the same
+// was lost, it is unknown what that has done: the function then gets mine, which reports whether an object may be
+// its work. onLost is called when an answer is lost.
 export function useAction(onLost) {
   const [state, setState] = useState({ busy: false, failure: null });
   const running = useRef(false);
-  const lost = useRef(false);
-  const run = async (act) => {
+  const lost = useRef(null); // {what, from, to}, in ms
+  const run = async (act, what) => {
     if (running.current) return false;
     running.current = true;
     setState({ busy: true, failure: null });
     let failure = null;
+    const earlier = lost.current?.what === what ? lost.current : null;
+    const from = earlier?.from ?? Date.now();
     try {
-      await act(lost.current);
+      await act(earlier && ((object) => madeBetween(object, earlier)));
     } catch (error) {
       failure = asFailure(error);
     }
     running.current = false;
-    lost.current = failure?.kind === "broken" || (lost.current && failure?.kind === "session");
+    if (failure?.kind === "broken") lost.current = { what, from, to: Date.now() };
     setState({ busy: false, failure });
-    if (lost.current) onLost?.();
+    if (failure?.kind === "broken") onLost?.();
     return failure === null;
   };
   return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
@@ -152,7 +158,8 @@ export function useRows(list, draw) {
   return [...rows.values()];
 }
 
-// put and drop return changes of a list of objects with ids.
+// put, merge and drop return changes of a list of objects with ids. merge adds no object: the answer to a read
+// may be older than a deletion.
 export const put = (...things) => (rows) => {
   const changed = new Map(things.map((thing) => [thing.id, thing]));
   const known = rows.map((row) => {
@@ -162,6 +169,7 @@ export const put = (...things) => (rows) => {
   });
   return [...known, ...changed.values()];
 };
+export const merge = (id, fields) => (rows) => rows.map((row) => (row.id === id ? { ...row, ...fields } : row));
 export const drop = (id) => (rows) => rows.filter((r) => r.id !== id);
 
 // Link leads to a place in the console: "" is the list of secrets.
@@ -257,12 +265,15 @@ export function Menu({ label, children }) {
       document.removeEventListener("keydown", close);
     };
   }, []);
+  // Before the choice: a dialog that it opens returns the focus here.
   const chosen = (event) => {
-    if (event.target.closest("button")) ref.current.open = false;
+    if (!event.target.closest("button")) return;
+    ref.current.open = false;
+    ref.current.firstElementChild.focus();
   };
   return html`<details class="menu" ref=${ref}>
     <summary aria-label=${label} title="More actions">…</summary>
-    <div class="choices" onClick=${chosen}>${children}</div>
+    <div class="choices" onClickCapture=${chosen}>${children}</div>
   </details>`;
 }
 
@@ -297,17 +308,30 @@ export function Dialog({ title, onClose, wide, children }) {
   return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <h2 id=${id}>${title}</h2>
     ${children}
+    <${Countdown} />
   </dialog>`;
 }
 
-// useDiscard asks before a dialog with typed text is closed: {asking, close, back}.
-export function useDiscard(dirty, onClose) {
+// useDiscard asks before a dialog with typed text is closed, or the page left: {asking, close, back}. While the
+// dialog is busy it stays: its answer would otherwise be shown nowhere.
+export function useDiscard(dirty, busy, onClose) {
   const [asking, setAsking] = useState(false);
-  return {
-    asking,
-    close: () => (dirty ? setAsking(!asking) : onClose()), // Esc while it asks goes back
-    back: () => setAsking(false),
+  useLayoutEffect(() => {
+    if (!dirty && !busy) return undefined;
+    const leaving = (event) => event.preventDefault(); // the browser asks
+    window.addEventListener("beforeunload", leaving);
+    const free = hold(() => !busy && setAsking(true));
+    return () => {
+      window.removeEventListener("beforeunload", leaving);
+      free();
+    };
+  }, [dirty, busy]);
+  const close = () => {
+    if (busy) return;
+    if (dirty) setAsking(!asking); // Esc while it asks goes back
+    else onClose();
   };
+  return { asking, close, back: () => setAsking(false) };
 }
 
 // Discard is the question of useDiscard, in place of a dialog's buttons.
@@ -329,24 +353,36 @@ export function saves(event) {
 }
 
 // FormDialog is a dialog with fields. Its submit button runs act and closes it on success. dirty means that
-// closing it would lose what the user has entered.
-export function FormDialog({ title, submit, danger, ready = true, dirty = false, action, act, onClose, children }) {
-  const discard = useDiscard(dirty, onClose);
+// closing it would lose what the user has entered, what describes the change: see useAction.
+export function FormDialog({ title, submit, danger, ready = true, dirty = false, what, action, act, onClose, children,
+}) {
+  const discard = useDiscard(dirty, action.busy, onClose);
   const onSubmit = async (event) => {
     event.preventDefault();
-    if (ready && (await action.run(act))) onClose();
+    if (ready && (await action.run(act, what))) onClose();
   };
   return html`<${Dialog} title=${title} onClose=${discard.close}>
     <form onSubmit=${onSubmit} onKeyDown=${saves}>
       ${children}
       <${Problem} failure=${action.failure} />
       ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
-        <button type="button" onClick=${discard.close}>Cancel</button>
+        <button type="button" onClick=${discard.close} disabled=${action.busy}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}
           disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>
       </div>`}
     </form>
   <//>`;
+}
+
+// reach scrolls to a new row, and moves the focus to its first button, once it is drawn: long lists are in steps.
+export function reach(selector, tries = 40) {
+  const row = document.querySelector(selector);
+  if (row && !document.querySelector("dialog[open]")) {
+    row.scrollIntoView({ block: "center" });
+    row.querySelector("button")?.focus();
+  } else if (tries > 0) {
+    setTimeout(reach, 50, selector, tries - 1);
+  }
 }
 
 // Time shows a time of the API relative to now. Its tooltip shows the exact time.
@@ -388,7 +424,8 @@ export function useStatus(secrets, onSecret) {
       if (!document.hidden && session.get().key) {
         for (const id of waiting.split(" ").slice(0, 10)) {
           try {
-            latest.current(await call("GET", `secrets/${id}/`));
+            const { status, deploy_successful, bundle } = await call("GET", `secrets/${id}/`);
+            latest.current(id, { status, deploy_successful, bundle });
           } catch {
             // the next poll asks again
           }

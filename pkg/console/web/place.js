@@ -13,7 +13,25 @@ export function navigate(path) {
   arrive();
 }
 
-export function arrive() {
+// holder is asked before the user goes back or forward, and may hold the page where it is.
+let holder = null;
+
+export function hold(ask) {
+  holder = ask;
+  return () => {
+    if (holder === ask) holder = null;
+  };
+}
+
+// travelled handles the browser's back and forward buttons.
+export function travelled() {
+  if (!holder) return arrive();
+  history.pushState(null, "", home + place.get().path);
+  holder();
+  return undefined;
+}
+
+function arrive() {
   place.set({ path: here() });
   // As after a page load, screen readers start with the heading.
   requestAnimationFrame(() => {

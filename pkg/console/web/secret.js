@@ -4,7 +4,8 @@ import { refreshBudget } from "./api.js";
 import { ImportDialog } from "./import.js";
 import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
 import {
-  drop, Link, Marked, Problem, put, Search, settled, statuses, useList, useOne, useRows, useStatus, useTitle,
+  drop, Link, Marked, merge, Problem, put, reach, Search, settled, statuses, useList, useOne, useRows, useStatus,
+  useTitle,
 } from "./parts.js";
 import { navigate } from "./place.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -21,7 +22,7 @@ export function SecretView({ id }) {
   const [dialog, setDialog] = useState(null); // {kind, secret, item, service}
   const [search, setSearch] = useState("");
   useTitle(secret.data?.name ?? "Secret");
-  useStatus(secret.data ? [secret.data] : [], (s) => secret.change(() => s));
+  useStatus(secret.data ? [secret.data] : [], (_, fields) => secret.change((s) => ({ ...s, ...fields })));
   useEffect(() => {
     if (!session.get().budget && session.get().key) refreshBudget();
   }, []);
@@ -29,6 +30,7 @@ export function SecretView({ id }) {
   const close = () => setDialog(null);
   // A change of an item can change the delivery status of the secret.
   const onItems = (...changes) => items.change(put(...changes));
+  const onRead = (id, fields) => items.change(merge(id, fields));
   const changed = (notice) => (item) => {
     onItems(item);
     notify(notice);
@@ -40,6 +42,11 @@ export function SecretView({ id }) {
     items.reload();
     users.reload();
   };
+  const added = (item) => {
+    changed("Item added")(item);
+    setSearch(""); // it may hide the item
+    reach(`[data-item="${item.id}"]`);
+  };
   const served = (notice) => () => {
     users.reload();
     secret.reload();
@@ -47,10 +54,10 @@ export function SecretView({ id }) {
   };
   const found = items.data.filter((item) => matches(item.key, search));
   const rows = useRows(found, (item) =>
-    html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onItems} />`);
+    html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onRead} />`);
   // An open dialog keeps its input even if the secret disappears.
   const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
-    onItems=${onItems} changed=${changed} served=${served} reload=${reload} onClose=${close} />`;
+    onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
   if (secret.failure?.kind === "missing") {
     return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -97,7 +104,7 @@ export function SecretView({ id }) {
 }
 
 // SecretDialog is the open dialog of a secret, of one of its items, or of a service that uses it.
-function SecretDialog({ dialog, secret, items, id, onItems, changed, served, reload, onClose }) {
+function SecretDialog({ dialog, secret, items, id, onItems, changed, added, served, reload, onClose }) {
   const { kind, item, service } = dialog;
   const common = { onClose, onLost: reload };
   const renamed = (s) => {
@@ -115,7 +122,7 @@ function SecretDialog({ dialog, secret, items, id, onItems, changed, served, rel
     case "delete":
       return html`<${DeleteSecret} secret=${dialog.secret} done=${() => navigate("")} ...${common} />`;
     case "add":
-      return html`<${AddItem} secret=${id} done=${changed("Item added")} ...${common} />`;
+      return html`<${AddItem} secret=${id} done=${added} ...${common} />`;
     case "import":
       return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
         done=${secret.reload} />`;

@@ -3,8 +3,8 @@
 import { call, find, refreshBudget } from "./api.js";
 import { readKeys } from "./keys.js";
 import {
-  drop, Field, FormDialog, Link, Marked, Menu, Problem, put, Search, Status, Time, useAction, useList, useRows,
-  useStatus, useTitle,
+  drop, Field, FormDialog, Link, Marked, Menu, merge, Problem, put, Search, Status, Time, useAction, useList,
+  useRows, useStatus, useTitle,
 } from "./parts.js";
 import { navigate } from "./place.js";
 import { html, useEffect, useState } from "./preact.js";
@@ -23,12 +23,14 @@ export function SecretsView() {
   const list = useList("secrets/");
   const [dialog, setDialog] = useState(null); // {kind, secret}
   useTitle("Secrets");
-  useStatus(list.data, (secret) => list.change(put(secret)));
+  useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
   // The budget can wait until the list has loaded.
   useEffect(() => {
     if (list.done && !session.get().budget) refreshBudget();
   }, [list.done]);
   const searching = seen(search) !== "";
+  // The keys of all secrets are known, but for those that were created since.
+  const complete = Boolean(keys?.at);
   const inside = (secret) => (searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search))) || [];
   const found = list.data
     .map((secret) => ({ secret, inside: inside(secret) }))
@@ -60,8 +62,9 @@ export function SecretsView() {
     ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
     ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
       Create one with “New secret”: it is a named group of keys and values.</p>`}
-    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">No name ${keys ? "and no key " : ""}contains
-      “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all secrets.</p>`}
+    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">
+      No name ${complete ? "and no key " : ""}contains “<bdi>${search.trim()}</bdi>”.
+      Press Esc in the search to see all secrets.</p>`}
     ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
       ${rows}
     </ul>`}
@@ -82,7 +85,8 @@ function KeySearch({ secrets, keys }) {
   return html`<p class="quiet keysearch" role="status">
     ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …`
       : html`<button onClick=${read}>${keys ? "Read the keys again" : "Search keys, too"}</button>
-        ${keys && ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`}`}
+        ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`
+          : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}
   </p>
   <${Problem} failure=${action.failure} retry=${read} />`;
 }
@@ -94,7 +98,7 @@ function SecretRow({ secret, inside, open }) {
     <div class="grow">
       <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
       <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
-      ${inside.length > 0 && html`<p class="key">${inside.slice(0, shownKeys).join(", ")}${
+      ${inside.length > 0 && html`<p class="key" translate=${false}>${inside.slice(0, shownKeys).join(", ")}${
         inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
     </div>
     <div class="badges"><${SecretBadges} secret=${secret} /></div>
@@ -117,12 +121,12 @@ export const SecretButtons = ({ secret, open }) => html`
 export function NameDialog({ secret, onClose, done, onLost }) {
   const [name, setName] = useState(secret?.name ?? "");
   const action = useAction(onLost);
-  const act = async (lost) => {
+  const act = async (mine) => {
     if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
-    return done((lost && (await find("secrets/", { name }))) || (await call("POST", "secrets/", { name })));
+    return done((await find("secrets/", { name }, mine)) ?? (await call("POST", "secrets/", { name })));
   };
   return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    dirty=${name !== (secret?.name ?? "")} action=${action} act=${act} onClose=${onClose}>
+    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
     <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
@@ -132,8 +136,8 @@ export function NameDialog({ secret, onClose, done, onLost }) {
 export function DeleteSecret({ secret, onClose, done, onLost }) {
   const [typed, setTyped] = useState("");
   const action = useAction(onLost);
-  const act = async (lost) => {
-    await remove(`secrets/${secret.id}/`, lost);
+  const act = async (mine) => {
+    await remove(`secrets/${secret.id}/`, mine);
     done();
     notify("Secret deleted");
   };

@@ -46,6 +46,7 @@ export function Bundle({ secret, items }) {
         <dd><code translate=${false}>${text}</code> <${CopyText} label=${`Copy ${label}`} text=${text} /></dd>`)}
     </dl>
     <details class="snippets"><summary>Policy and configuration</summary>
+      <p class="hint">If your administrator has set a key for bundles, the role also needs kms:Decrypt on it.</p>
       ${snippets(bundle, items.map((item) => item.key)).map(([title, text]) => html`
         <div class="bar"><h3>${title}</h3><${CopyText} label=${`Copy ${title}`} text=${text} /></div>
         <pre class="value" translate=${false} tabindex="0" aria-label=${title}>${text}</pre>`)}
@@ -60,14 +61,15 @@ const CopyText = ({ label, text }) => html`<button aria-label=${label} onClick=$
 export function AttachService({ secret, onClose, done, onLost }) {
   const [fields, setFields] = useState({ name: "", image: "", port: "", config: "" });
   const action = useAction(onLost);
-  const act = async (lost) => {
+  const act = async (mine) => {
     const { config, ...known } = fields;
-    done((lost && (await find("services/", { name: fields.name, secret }))) ||
+    done((await find("services/", { name: fields.name, secret }, mine)) ??
       (await call("POST", "services/", { ...known, config: config || null, secret })));
   };
   const field = (label, name, hint, focus) => html`<${Field} label=${label} name=${name} hint=${hint} focus=${focus}
     value=${fields[name]} failure=${action.failure} onInput=${(text) => setFields((f) => ({ ...f, [name]: text }))} />`;
-  return html`<${FormDialog} title="Attach a service" submit="Attach" action=${action} act=${act} onClose=${onClose}
+  return html`<${FormDialog} title="Attach a service" submit="Attach"
+    what=${JSON.stringify(fields)} action=${action} act=${act} onClose=${onClose}
     dirty=${Object.values(fields).some((text) => text !== "")}>
     <p>The product runs no containers: a service is a name for what reads this secret.</p>
     ${field("Name", "name", "Lowercase letters, digits and hyphens, such as shop-api.", true)}
@@ -95,8 +97,8 @@ export function MoveService({ service, onClose, done, onLost }) {
 
 export function RemoveService({ service, onClose, done, onLost }) {
   const action = useAction(onLost);
-  const act = async (lost) => {
-    await remove(`services/${service.id}/`, lost);
+  const act = async (mine) => {
+    await remove(`services/${service.id}/`, mine);
     done();
   };
   return html`<${FormDialog} title="Remove service" submit="Remove" danger action=${action} act=${act}

@@ -31,9 +31,9 @@ export function since(time) {
 export const exactly = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
 
 // An emoji may contain joiners and selectors, which are part of what is seen.
-const emoji = String.raw`\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]*`;
+const emoji = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?`;
 const hidden =
-  String.raw`[\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]` +
+  String.raw`[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]` +
   String.raw`|(?![\t\n])\p{Cc}|(?! )\p{Zs}`;
 const pieces = new RegExp(`(?:${emoji}(?:\\u200d${emoji})*)|(${hidden})`, "gu");
 

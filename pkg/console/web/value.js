@@ -3,8 +3,8 @@
 
 import { call } from "./api.js";
 import { copy } from "./clipboard.js";
-import { useAction, useDeadline, useTick } from "./parts.js";
-import { html, useEffect, useMemo } from "./preact.js";
+import { every, useAction, useDeadline, useTick } from "./parts.js";
+import { html, useEffect, useMemo, useRef } from "./preact.js";
 import { notify, session, store } from "./session.js";
 import { clock, duration, oddities } from "./text.js";
 
@@ -22,8 +22,14 @@ function hideAll() {
   for (const id of Object.keys(shown.get())) hide(id);
 }
 
-const leave = () => document.hidden && hideAll();
-document.addEventListener("visibilitychange", leave);
+// A value expires here, and not in the view that shows it: that may be gone.
+function expire() {
+  for (const [id, entry] of Object.entries(shown.get())) {
+    if (entry && (Date.now() >= entry.until || document.hidden)) hide(id);
+  }
+}
+
+every(1000, expire); // also when the tab is left
 window.addEventListener("pagehide", hideAll);
 document.addEventListener("keydown", (event) =>
   event.key === "Escape" && !document.querySelector("dialog[open]") && hideAll());
@@ -40,22 +46,31 @@ export function useShown(item) {
 export function useReveal(item, onItem) {
   const entry = useShown(item);
   const action = useAction();
-  useDeadline(entry?.until, () => hide(item.id));
-  useEffect(() => () => hide(item.id), [item.id]); // the list that shows it is gone
+  const here = useRef(true);
+  useEffect(() => () => {
+    here.current = false;
+    hide(item.id); // the list that shows it is gone
+  }, [item.id]);
   const read = async () => {
+    const { key } = session.get();
     const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
     session.set({ user: known.last_accessed_by });
-    onItem({ ...item, ...known });
-    return { value: String(value), version: known.updated_at };
+    // What else has changed is read with the list: this answer may be older.
+    onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
+    // Too late for the view, or for the user who asked.
+    const late = !here.current || session.get().key !== key;
+    return late ? undefined : { value: String(value), version: known.updated_at };
   };
-  const put = ({ value, version }) => {
-    if (!document.hidden) shown.set({ [item.id]: { value, version, until: Date.now() + shownFor * 1000 } });
+  const put = (got) => {
+    if (!got || document.hidden) return;
+    shown.set({ [item.id]: { ...got, until: Date.now() + shownFor * 1000 } });
+    setTimeout(expire, shownFor * 1000);
   };
   const show = () => action.run(async () => put(await read()));
   const take = () =>
     action.run(async () => {
       const got = entry ?? (await read());
-      if (await copy(got.value, true)) return;
+      if (!got || (await copy(got.value, true))) return;
       put(got); // it is charged already
       notify("The browser did not allow the copy. Select the value and copy it yourself.");
     });
