@@ -57,7 +57,7 @@ func TestChecksSeeWhatIsBroken(t *testing.T) {
 		})
 	}
 	for name, tt := range map[string]struct{ address, key, want string }{
-		"a wrong key":     {local.URL, local.APIKey[:len(local.APIKey)-1] + "x", "the key is not a valid key of"},
+		"a wrong key":     {local.URL, "gob_" + strings.Repeat("0", len(local.APIKey)-4), "the key is not a valid key of"},
 		"a wrong address": {"http://127.0.0.1:1", local.APIKey, "does not answer"},
 		"another page":    {local.URL + "/console", local.APIKey, "is it the API's address"},
 	} {
