@@ -133,9 +133,20 @@ func ownerOf(folder, newKey string) (accessKey string, err error) {
 
 const region = "us-east-1"
 
-// start runs the command, which must listen on the given host and port, and waits until it answers.
-func start(ctx context.Context, host, accessKey string, command func(host, port string) []string) (*Emulator, error) {
-	port, err := tool.FreePort(host)
+// start runs the command, which must listen on the given host and port, and waits until it answers. Another program
+// may take the port just before; then it tries another one.
+func start(ctx context.Context, host, accessKey string, command func(host, port string) []string) (e *Emulator, err error) {
+	const tries = 3
+	for range tries {
+		if e, err = startOnce(ctx, host, accessKey, command); err == nil || !strings.Contains(err.Error(), "in use") {
+			break
+		}
+	}
+	return e, err
+}
+
+func startOnce(ctx context.Context, host, accessKey string, command func(host, port string) []string) (*Emulator, error) {
+	port, err := tool.FreePort()
 	if err != nil {
 		return nil, err
 	}

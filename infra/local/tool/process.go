@@ -109,9 +109,10 @@ func Loopback() string {
 	return net.IPv4(127, byte(1+rand.N(254)), byte(rand.N(256)), byte(1+rand.N(254))).String()
 }
 
-// FreePort returns a free TCP port of an address of this machine.
-func FreePort(host string) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+// FreePort returns a TCP port that is free on every address of this machine: dynoxide refuses one that another
+// program has on any.
+func FreePort() (string, error) {
+	l, err := net.Listen("tcp4", ":0")
 	if err != nil {
 		return "", err
 	}

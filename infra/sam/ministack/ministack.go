@@ -37,7 +37,7 @@ func Start(ctx context.Context, dir string, progress io.Writer) (*Ministack, err
 	if err != nil {
 		return nil, err
 	}
-	port, err := tool.FreePort("127.0.0.1")
+	port, err := tool.FreePort()
 	if err != nil {
 		return nil, err
 	}
