@@ -486,7 +486,7 @@
     order: "name",
     // of that list
     keys: null
-    // of all secrets, read on request: {done, of, found}; found maps an id to its keys
+    // of all secrets, read on request: {found, at}; found maps an id to its keys, at is when all were read
   };
   var session = store({ ...signedOut, key: remembered.read() });
   function signIn(key, remember) {
@@ -1284,7 +1284,7 @@
     const found = /* @__PURE__ */ new Map();
     const { signIns } = session.get();
     session.set({ keys: null });
-    const progress = (done, at) => session.get().signIns === signIns && session.set({ keys: { found, done, at } });
+    const progress = (at) => session.get().signIns === signIns && session.set({ keys: { found, at } });
     await eachOf(secrets, atOnce, async (secret) => {
       let keys = [];
       try {
@@ -1293,9 +1293,9 @@
         if (failure.kind !== "missing") throw failure;
       }
       found.set(secret.id, keys);
-      progress(found.size);
+      progress();
     });
-    progress(found.size, (/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+    progress((/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   }
 
   // web/secrets.js
@@ -1362,7 +1362,7 @@
     const action = useAction();
     const read2 = () => action.run(() => readKeys(secrets));
     return html`<p class="quiet keysearch" role="status">
-    ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
+    ${action.busy ? `Reading keys: ${keys?.found.size ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
         ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}` : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}
   </p>
   <${Problem} failure=${action.failure} retry=${read2} />`;

@@ -11,7 +11,7 @@ const graceFor = 10; // seconds
 // copied is the value that the page has put there, until it is emptied or kept.
 const copied = store({ value: null, until: 0 });
 
-export const keep = () => copied.set({ value: null, until: 0 });
+const keep = () => copied.set({ value: null, until: 0 });
 
 // copy puts a text into the clipboard, and reports whether the browser allowed it. A secret is emptied
 // after a while; another text replaces it, and so ends that.

@@ -10,7 +10,7 @@ export async function readKeys(secrets) {
   const found = new Map();
   const { signIns } = session.get();
   session.set({ keys: null });
-  const progress = (done, at) => session.get().signIns === signIns && session.set({ keys: { found, done, at } });
+  const progress = (at) => session.get().signIns === signIns && session.set({ keys: { found, at } });
   // Without a time, the list is not complete.
   await eachOf(secrets, atOnce, async (secret) => {
     let keys = [];
@@ -20,7 +20,7 @@ export async function readKeys(secrets) {
       if (failure.kind !== "missing") throw failure; // it was deleted meanwhile
     }
     found.set(secret.id, keys);
-    progress(found.size);
+    progress();
   });
-  progress(found.size, new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  progress(new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
 }

@@ -400,7 +400,7 @@ export const statuses = {
 };
 
 // isDelivered reports whether a secret is or should be at the services that use it.
-export const isDelivered = (secret) => secret.status !== "ready" || secret.bundle !== null;
+const isDelivered = (secret) => secret.status !== "ready" || secret.bundle !== null;
 
 // Status shows whether services have the current state of a secret, if they should have it.
 export function Status({ secret }) {

@@ -83,7 +83,7 @@ function KeySearch({ secrets, keys }) {
   const action = useAction();
   const read = () => action.run(() => readKeys(secrets));
   return html`<p class="quiet keysearch" role="status">
-    ${action.busy ? `Reading keys: ${keys?.done ?? 0} of ${count(secrets.length, "secret")} …`
+    ${action.busy ? `Reading keys: ${keys?.found.size ?? 0} of ${count(secrets.length, "secret")} …`
       : html`<button onClick=${read}>${keys ? "Read the keys again" : "Search keys, too"}</button>
         ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}`
           : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}

@@ -55,7 +55,7 @@ const signedOut = {
   notice: "", // the result of the last action
   search: "", // in the list of secrets
   order: "name", // of that list
-  keys: null, // of all secrets, read on request: {done, of, found}; found maps an id to its keys
+  keys: null, // of all secrets, read on request: {found, at}; found maps an id to its keys, at is when all were read
 };
 export const session = store({ ...signedOut, key: remembered.read() });
 
