@@ -49,7 +49,9 @@ import (
 //	a page of services, and their number    Query ACCOUNT#<a> from SERVICE#<cursor>; GetItem account
 //	a secret's services, and their number   Query SECRET#<a>#<s> from USE#<cursor>; GetItem secret
 //	a service; the default secret           GetItem service; GetItem account
+//	a secret or a service, by its name      GetItem secret name or service name; GetItem secret or service
 //	an item that can be reached             GetItem item; GetItem secret
+//	an item that can be reached, by its key GetItem item key; GetItem item; GetItem secret
 //	a sealed value that can be reached      GetItem value; GetItem secret
 //	charge a reveal                         UpdateItem read counter, on condition
 //	what is left of a user's budget         GetItem read counter
