@@ -265,3 +265,8 @@ func (c *cache) put(token string, answer events.APIGatewayCustomAuthorizerRespon
 	maps.DeleteFunc(c.answers, func(_ string, entry cached) bool { return !now.Before(entry.expires) })
 	c.answers[token] = cached{answer, now.Add(c.ttl)}
 }
+
+// parseQuery parses a query as API Gateway does: unlike url.ParseQuery, it takes a semicolon for text.
+func parseQuery(raw string) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(raw, ";", "%3B"))
+}

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"strings"
 )
 
 // Listener is a listener whose server answers requests that it cannot parse, such as one with a malformed
@@ -51,9 +49,4 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// parseQuery parses a query as API Gateway does: unlike url.ParseQuery, it takes a semicolon for text.
-func parseQuery(raw string) (url.Values, error) {
-	return url.ParseQuery(strings.ReplaceAll(raw, ";", "%3B"))
 }

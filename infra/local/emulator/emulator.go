@@ -227,14 +227,15 @@ const (
 // package. It keeps its data in a folder, or in memory if folder is empty. A folder of the other emulator is
 // an error.
 func FromEnvironment(ctx context.Context, folder string, progress io.Writer) (*Emulator, error) {
-	name := cmp.Or(os.Getenv("DYNAMODB_EMULATOR"), dynamoDBLocal)
-	if os.Getenv("DYNAMODB_EMULATOR") == "" && hasDynoxide() {
+	name := dynamoDBLocal
+	if hasDynoxide() {
 		name = dynoxide
 	}
+	name = cmp.Or(os.Getenv("DYNAMODB_EMULATOR"), name)
 	if name != dynoxide && name != dynamoDBLocal {
 		return nil, fmt.Errorf("DYNAMODB_EMULATOR=%s: want %s or %s", name, dynoxide, dynamoDBLocal)
 	}
-	places := map[string]string{dynoxide: "", dynamoDBLocal: ""}
+	var places map[string]string // by emulator
 	if folder != "" {
 		places = map[string]string{dynoxide: filepath.Join(folder, "dynamodb.sqlite"), dynamoDBLocal: filepath.Join(folder, "dynamodb-local")}
 		for other, place := range places {
