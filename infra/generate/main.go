@@ -1,5 +1,5 @@
-// Command generate writes the generated files of the checkout: those that follow from functions.yaml,
-// and the console's script.
+// Command generate writes the generated files of the checkout: those that follow from functions.yaml and from
+// the fragments of the OpenAPI document, and the console's script.
 package main
 
 //go:generate go run .
@@ -14,6 +14,7 @@ import (
 	"goblins-secrets/infra/bundle"
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/openapi"
 )
 
 func main() {
@@ -23,26 +24,28 @@ func main() {
 	}
 }
 
-// fromTable writes what follows from functions.yaml.
+// fromTable writes what follows from functions.yaml, the document of its routes included.
 func fromTable() error {
 	table, err := functions.Load()
 	if err != nil {
 		return err
 	}
-	for name, generate := range functions.Files {
-		path, err := checkout.Path(name)
-		if err != nil {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if content, err = generate(table, content); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			return err
+	for _, files := range []map[string]func([]functions.Function, []byte) ([]byte, error){functions.Files, openapi.Files} {
+		for name, generate := range files {
+			path, err := checkout.Path(name)
+			if err != nil {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			if content, err = generate(table, content); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if err := os.WriteFile(path, content, 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
