@@ -95,6 +95,22 @@ func TestListsFindOneObjectByName(t *testing.T) {
 	})
 }
 
+// A filter has the limits of the name or key that it finds.
+func TestFiltersHaveTheLimitsOfNames(t *testing.T) {
+	withTarget(t, func(t *testing.T, tg *target) {
+		c, known := withAll(t, tg)
+		for filter, most := range map[string]int{
+			"/api/secrets/?name=": 255, "/api/secrets/{S}/items/?key=": 253, "/api/services/?name=": 63,
+		} {
+			for length, status := range map[int]int{0: 400, 1: 200, most: 200, most + 1: 400} {
+				if r := c.get(t, known.fill(filter)+strings.Repeat("a", length)); r.status != status {
+					t.Errorf("%v = %d %s, want %d for %d characters", r, r.status, short(r.body), status, length)
+				}
+			}
+		}
+	})
+}
+
 // The answer names a taken name together with the faults of the other fields.
 func TestDuplicatesAreNamedWithOtherFaults(t *testing.T) {
 	withTarget(t, func(t *testing.T, tg *target) {

@@ -228,6 +228,7 @@ var labels = []field{
 	{name: "large integer", in: `12345678901234567890123`, out: `"12345678901234567890123"`},
 	{name: "minus zero", in: `-0`, out: `"0"`},
 	{name: "negative integer", in: `-45`, faults: []string{badLabel}},
+	{name: "minus one", in: `-1`, faults: []string{badLabel}},
 	{name: "float", in: `1.5`, faults: []string{badLabel}},
 	{name: "large float", in: `1e16`, faults: []string{badLabel}},
 	{name: "hyphen", in: `"-"`, faults: []string{badLabel}},

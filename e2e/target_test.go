@@ -29,6 +29,7 @@ import (
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/apigw"
 	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/infra/openapi/contract"
 	"goblins-secrets/pkg/secretstest"
 )
 
@@ -121,7 +122,8 @@ func (c counted) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	return c.Function.Invoke(ctx, event)
 }
 
-// TestMain requires that the whole suite calls every function that has a route.
+// TestMain requires that the whole suite calls every function that has a route, succeeds with every operation of
+// the OpenAPI document, and holds its limits.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
@@ -141,6 +143,16 @@ func checkCalled() error {
 		if _, ok := called.Load(f.ID()); f.Route != "" && !ok {
 			err = errors.Join(err, fmt.Errorf("no scenario calls %s", f.Name))
 		}
+	}
+	held, failed := document()
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	for _, operation := range held.Unproven() {
+		err = errors.Join(err, fmt.Errorf("no scenario succeeds with %s, an operation of the OpenAPI document", operation))
+	}
+	for _, limit := range held.Unheld() {
+		err = errors.Join(err, fmt.Errorf("no scenario fails if the OpenAPI document has %s", limit))
 	}
 	return err
 }
@@ -218,6 +230,7 @@ func (c *client) do(t *testing.T, method, path, body string, headers ...string) 
 	}
 	r := response{method, path, answer.StatusCode, answer.Header, string(content)}
 	r.check(t, c.target)
+	r.checkContract(t, body)
 	r.body = strings.TrimSuffix(r.body, "\n")
 	return r
 }
@@ -312,6 +325,25 @@ func (r response) check(t *testing.T, from *target) {
 		if strings.Contains(r.body, canary) || strings.Contains(fmt.Sprint(r.header), canary) {
 			t.Errorf("%v = %d with a value in it: %s", r, r.status, short(r.body))
 		}
+	}
+}
+
+// document is the contract that holds for every exchange with the API.
+var document = sync.OnceValues(contract.Load)
+
+// checkContract tests an answer, and the request if it succeeded, against the OpenAPI document.
+func (r response) checkContract(t *testing.T, body string) {
+	t.Helper()
+	if r.isConsole() {
+		return
+	}
+	held, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = held.Check(contract.Exchange{Method: r.method, Path: r.path, Body: []byte(body), Status: r.status, Header: r.header, Answer: []byte(r.body)})
+	if err != nil {
+		t.Errorf("%v = %d %s\nbreaks the contract: %v", r, r.status, short(r.body), err)
 	}
 }
 

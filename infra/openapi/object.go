@@ -38,10 +38,13 @@ func (o *ordered[T]) UnmarshalYAML(node *yaml.Node) error {
 		}
 		var value T
 		var err error
-		if part, isAny := any(&value).(*any); isAny {
-			*part, err = plain(at)
-		} else {
-			err = target(at).Decode(&value)
+		switch into := any(&value).(type) {
+		case *any:
+			*into, err = plain(at)
+		case *object:
+			err = into.UnmarshalYAML(at)
+		default:
+			err = strictly(target(at), into)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -55,6 +58,17 @@ func (o *ordered[T]) UnmarshalYAML(node *yaml.Node) error {
 		}
 	}
 	return o.add(merged)
+}
+
+// strictly decodes a node. An unknown key is an error, which only a decoder of text can be asked for.
+func strictly(node *yaml.Node, into any) error {
+	text, err := yaml.Marshal(node)
+	if err != nil {
+		return err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	return decoder.Decode(into)
 }
 
 // target follows an alias.

@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,7 +38,13 @@ const Name = "pkg/docs/openapi.json"
 
 // Files are the generated files, as in package functions.
 var Files = map[string]func(table []functions.Function, content []byte) ([]byte, error){
-	Name: func(table []functions.Function, _ []byte) ([]byte, error) { return Generate(table) },
+	Name: func(table []functions.Function, _ []byte) ([]byte, error) {
+		fragments, err := Fragments()
+		if err != nil {
+			return nil, err
+		}
+		return Generate(table, fragments)
+	},
 }
 
 // places are the folders of the fragments.
@@ -90,11 +97,34 @@ type failure struct {
 	Examples    object   `yaml:"examples"`
 }
 
-// Generate returns the document of the checkout.
-func Generate(table []functions.Function) ([]byte, error) {
-	f, err := read()
+// Fragments returns the files of the checkout, by path.
+func Fragments() (map[string][]byte, error) {
+	root, err := checkout.Path()
 	if err != nil {
 		return nil, err
+	}
+	fragments := map[string][]byte{}
+	for _, place := range places {
+		files, err := filepath.Glob(filepath.Join(root, place, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if fragments[file], err = os.ReadFile(file); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return fragments, nil
+}
+
+// Generate returns the document of a table of functions and of fragments by path.
+func Generate(table []functions.Function, fragments map[string][]byte) ([]byte, error) {
+	f := new(fragment)
+	for _, path := range slices.Sorted(maps.Keys(fragments)) {
+		if err := f.add(fragments[path]); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	paths, err := f.paths(table)
 	if err != nil {
@@ -119,31 +149,6 @@ func Generate(table []functions.Function) ([]byte, error) {
 		}},
 	})
 	return text.Bytes(), errors.Join(err, f.unused(text.String()))
-}
-
-// read reads all fragments as one.
-func read() (*fragment, error) {
-	root, err := checkout.Path()
-	if err != nil {
-		return nil, err
-	}
-	all := new(fragment)
-	for _, place := range places {
-		files, err := filepath.Glob(filepath.Join(root, place, "*.yaml"))
-		if err != nil {
-			return nil, err
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, err
-			}
-			if err := all.add(text); err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-		}
-	}
-	return all, nil
 }
 
 // add adds a file's parts.
@@ -181,8 +186,8 @@ func (f *fragment) unused(document string) error {
 	return errors.Join(errs...)
 }
 
-// below is the path whose routes the document describes. The others are pages for browsers.
-const below = "/api/"
+// Below is the path whose routes the document describes. The others are pages for browsers.
+const Below = "/api/"
 
 // paths returns the path items, in the table's order.
 func (f *fragment) paths(table []functions.Function) (object, error) {
@@ -190,7 +195,7 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 	var errs []error
 	rest := slices.Clone(f.Operations)
 	routes := slices.DeleteFunc(functions.Routes(table), func(r functions.Route) bool {
-		return r.Method == "ANY" || !strings.HasPrefix(r.Path, below)
+		return r.Method == "ANY" || !strings.HasPrefix(r.Path, Below)
 	})
 	for _, route := range routes {
 		i := slices.IndexFunc(table, func(f functions.Function) bool { return f.ID() == route.Function })
@@ -213,7 +218,7 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 		paths[at].value = append(paths[at].value.(object), entry[any]{strings.ToLower(route.Method), made})
 	}
 	for _, name := range keys(rest) {
-		errs = append(errs, fmt.Errorf("operation %s: functions.yaml has no route of it below %s", name, below))
+		errs = append(errs, fmt.Errorf("operation %s: functions.yaml has no route of it below %s", name, Below))
 	}
 	return paths, errors.Join(errs...)
 }

@@ -1,0 +1,369 @@
+package openapi_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"goblins-secrets/infra/functions"
+	"goblins-secrets/infra/local/checkout"
+	"goblins-secrets/infra/openapi"
+)
+
+const fragment = `
+info: {title: Things}
+security: {key: {type: http, scheme: bearer}}
+always: [Cache-Control]
+page: {type: object, properties: {count: {type: integer}}}
+tag: {name: Things}
+operations:
+  list-things: {summary: List, parameters: [cursor], answers: {"200": {page: Thing, description: A page.}}}
+  create-thing: {summary: Create, request: NewThing, answers: {"201": {schema: Thing, description: The thing., headers: [Location]}}}
+  get-thing: {summary: Get, answers: {"200": {schema: Thing, description: The thing.}}, failures: [Gone]}
+parameters:
+  cursor: {in: query, schema: {type: string}}
+  thing_id: {in: path, schema: {type: string}}
+headers:
+  Cache-Control: {schema: {type: string}}
+  Location: {schema: {type: string}}
+failures:
+  Missing: {status: "404", of: place, description: Missing., schemas: [Detail], examples: {id: {detail: Not found.}}}
+  Gone: {status: "410", description: Gone., schemas: [Detail], examples: {id: {detail: Gone.}}}
+  Broken: {status: "500", of: all, description: Broken., schemas: [Detail], examples: {any: {detail: Broken.}}}
+schemas:
+  Detail: {type: object, properties: {detail: {type: string}}}
+  Thing: {type: object, properties: {id: {type: string}}, examples: [{id: a}]}
+  NewThing: {type: object, required: [id], properties: {id: {type: string}}, examples: [{id: a}]}
+`
+
+// things is a table of functions.
+func things() []functions.Function {
+	return []functions.Function{
+		{Name: "list-things", Route: "GET /api/things"},
+		{Name: "create-thing", Route: "POST /api/things"},
+		{Name: "get-thing", Route: "GET /api/things/{thing_id}"},
+		{Name: "page", Route: "GET /page", Open: true},
+		{Name: "fallback", Route: "ANY /{proxy+}"},
+	}
+}
+
+func generate(t *testing.T, table []functions.Function, fragment string) (map[string]any, error) {
+	t.Helper()
+	text, err := openapi.Generate(table, map[string][]byte{"things.yaml": []byte(fragment)})
+	if err != nil {
+		return nil, err
+	}
+	var document map[string]any
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	return document, nil
+}
+
+// at returns the part of a document at a path of keys.
+func at(part any, keys ...string) any {
+	for _, key := range keys {
+		object, _ := part.(map[string]any)
+		part = object[key]
+	}
+	return part
+}
+
+func names(part any) []string {
+	object, _ := part.(map[string]any)
+	return slices.Sorted(maps.Keys(object))
+}
+
+// A route gets its path, parameters, key, failures and links by rules.
+func TestRulesCompleteADocument(t *testing.T) {
+	document, err := generate(t, things(), fragment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := at(document, "paths", "/api/things/", "get")
+	create := at(document, "paths", "/api/things/", "post")
+	get := at(document, "paths", "/api/things/{thing_id}/", "get")
+	type part struct{ got, want any }
+	ref := func(to string) any { return map[string]any{"$ref": "#/components/" + to} }
+	for what, p := range map[string]part{
+		"paths":              {names(at(document, "paths")), []string{"/api/things/", "/api/things/{thing_id}/"}},
+		"name":               {at(get, "operationId"), "getThing"},
+		"path's parameter":   {at(get, "parameters"), []any{ref("parameters/thing_id")}},
+		"it is required":     {at(document, "components", "parameters", "thing_id", "required"), true},
+		"query's parameter":  {at(list, "parameters"), []any{ref("parameters/cursor")}},
+		"key":                {at(get, "security"), []any{map[string]any{"key": []any{}}}},
+		"failures of a list": {names(at(list, "responses")), []string{"200", "404", "500"}},
+		"of a creation":      {names(at(create, "responses")), []string{"201", "500"}},
+		"of an object":       {names(at(get, "responses")), []string{"200", "404", "410", "500"}},
+		"headers":            {names(at(create, "responses", "201", "headers")), []string{"Cache-Control", "Location"}},
+		"page":               {names(at(document, "components", "schemas", "ThingPage", "properties")), []string{"count", "results"}},
+		"example of a page":  {at(list, "responses", "200", "content", "application/json", "example", "results"), []any{map[string]any{"id": "a"}}},
+		"body":               {at(create, "requestBody", "content", "application/json", "schema"), ref("schemas/NewThing")},
+		"it is required too": {at(create, "requestBody", "required"), true},
+		"link":               {at(create, "responses", "201", "links", "getThing", "parameters"), map[string]any{"thing_id": "$response.body#/id"}},
+	} {
+		if diff := cmp.Diff(p.want, p.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
+// An open route needs no key.
+func TestOpenRoutesNeedNoKey(t *testing.T) {
+	table := things()
+	table[2].Open = true
+	document, err := generate(t, table, fragment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := at(document, "paths", "/api/things/{thing_id}/", "get")
+	if got := at(get, "security"); !reflect.DeepEqual(got, []any{}) || names(at(get, "responses", "200", "headers")) != nil {
+		t.Errorf("security = %v, headers = %v, want none", got, at(get, "responses", "200", "headers"))
+	}
+}
+
+func TestFaultyFragmentsAreRefused(t *testing.T) {
+	more := append(things(), functions.Function{Name: "delete-thing", Route: "DELETE /api/things/{thing_id}"})
+	for name, tt := range map[string]struct {
+		table    []functions.Function
+		old, new string
+		want     string
+	}{
+		"a route without an operation": {more, "", "", "DELETE /api/things/{thing_id}: no fragment has the operation delete-thing"},
+		"an operation without a route": {things()[:2], "", "", "operation get-thing: functions.yaml has no route of it below /api/"},
+		"an unused schema":             {things(), "\nschemas:", "\nschemas:\n  Other: {type: object}", "nothing uses Other of schemas"},
+		"an unused parameter":          {things(), ", parameters: [cursor]", "", "nothing uses cursor of parameters"},
+		"an unused failure":            {things(), ", failures: [Gone]", "", "nothing uses Gone of responses"},
+		"an unused header":             {things(), ", headers: [Location]", "", "nothing uses Location of headers"},
+		"an unknown failure":           {things(), "[Gone]", "[Away]", "operation get-thing: no fragment has the failure Away"},
+		"an unknown schema":            {things(), "request: NewThing", "request: Thin", "operation create-thing: no fragment has the schema Thin"},
+		"an unknown key":               {things(), "summary: Get", "summery: Get", "field summery not found"},
+		"a schema that is there twice": {things(), "\nschemas:", "\nschemas:\n  Thing: {type: object}", "Thing is there twice"},
+	} {
+		changed := strings.Replace(fragment, tt.old, tt.new, 1)
+		if _, err := generate(t, tt.table, changed); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", name, err, tt.want)
+		}
+	}
+}
+
+// field is a property as JSON has it.
+type field struct {
+	Name  string
+	Types []string
+}
+
+// The schemas have the fields of the wire types, with their types, and no others.
+func TestSchemasAreTheWireTypes(t *testing.T) {
+	schemas := schemasOf(t)
+	compared := map[string]bool{}
+	compare := func(schema string, want []field, required bool) {
+		t.Helper()
+		compared[schema] = true
+		source := at(schemas, schema)
+		var got []field
+		for name, property := range at(source, "properties").(map[string]any) {
+			got = append(got, field{name, types(property)})
+		}
+		byName := func(a, b field) int { return strings.Compare(a.Name, b.Name) }
+		slices.SortFunc(got, byName)
+		slices.SortFunc(want, byName)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the fields of schema %s (-Go +document):\n%s", schema, diff)
+		}
+		if n, _ := at(source, "required").([]any); required && len(n) != len(want) {
+			t.Errorf("schema %s requires %v, want all %d fields: an answer always has them", schema, n, len(want))
+		}
+	}
+	for _, file := range parse(t) {
+		for name, fields := range bodies(file) {
+			switch name {
+			case "Page":
+				for schema := range schemas {
+					if strings.HasSuffix(schema, "Page") {
+						compare(schema, slices.Clone(fields), true)
+					}
+				}
+				continue
+			case "Item":
+				compare("RevealedItem", without(fields, "last_accessed_at", "last_accessed_by"), true)
+			}
+			compare(name, fields, true)
+		}
+		for name, fields := range inputs(file) {
+			compare("New"+name, slices.Clone(fields), false)
+			compare(name+"Change", fields, false)
+		}
+	}
+	for _, schema := range slices.Sorted(maps.Keys(schemas)) {
+		if !compared[schema] && schema != "FieldErrors" && schema != "Malformed" {
+			t.Errorf("schema %s: no type of pkg/httpapi is like it", schema)
+		}
+	}
+}
+
+// without makes fields never null, as a reveal's are.
+func without(fields []field, names ...string) []field {
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		if slices.Contains(names, f.Name) {
+			fields[i].Types = []string{"string"}
+		}
+	}
+	return fields
+}
+
+func schemasOf(t *testing.T) map[string]any {
+	t.Helper()
+	table, err := functions.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragments, err := openapi.Fragments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := openapi.Generate(table, fragments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document map[string]any
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	return at(document, "components", "schemas").(map[string]any)
+}
+
+// types are a schema's JSON types. A reference is an object.
+func types(schema any) (all []string) {
+	switch of := at(schema, "type").(type) {
+	case string:
+		all = append(all, of)
+	case []any:
+		for _, one := range of {
+			all = append(all, one.(string))
+		}
+	}
+	if at(schema, "$ref") != nil {
+		all = append(all, "object")
+	}
+	alternatives, _ := at(schema, "anyOf").([]any)
+	for _, alternative := range alternatives {
+		all = append(all, types(alternative)...)
+	}
+	for i, one := range all {
+		if one == "integer" && len(all) > 1 { // an integer is a number
+			all[i] = "number"
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func parse(t *testing.T) (files []*ast.File) {
+	t.Helper()
+	folder, err := checkout.Path("pkg", "httpapi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+var jsonName = regexp.MustCompile(`json:"([^",]+)"`)
+
+// bodies returns the fields of a file's structs for answers, by the name of their schema: Secret of secretBody.
+func bodies(file *ast.File) map[string][]field {
+	found := map[string][]field{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		of, isStruct := spec.Type.(*ast.StructType)
+		name, isBody := strings.CutSuffix(spec.Name.Name, "Body")
+		if !isStruct || !isBody {
+			return true
+		}
+		var fields []field
+		for _, f := range of.Fields.List {
+			fields = append(fields, field{jsonName.FindStringSubmatch(f.Tag.Value)[1], jsonTypes(f.Type)})
+		}
+		found[strings.ToUpper(name[:1])+name[1:]] = fields
+		return true
+	})
+	return found
+}
+
+func jsonTypes(of ast.Expr) []string {
+	switch of := of.(type) {
+	case *ast.StarExpr:
+		all := append(jsonTypes(of.X), "null")
+		slices.Sort(all)
+		return all
+	case *ast.ArrayType:
+		return []string{"array"}
+	case *ast.Ident:
+		if kind := map[string]string{"string": "string", "bool": "boolean", "int": "integer"}[of.Name]; kind != "" {
+			return []string{kind}
+		}
+	}
+	return []string{"object"}
+}
+
+// read are the JSON types that the readers of a body accept.
+var read = map[string][]string{
+	"text": {"number", "string"}, "opaque": {"string"}, "nullable": {"null", "number", "string"}, "integer": {"number", "string"}, "reference": {"string"},
+}
+
+// inputs returns the fields that a file's functions read of a body, by the name of their object: Secret of secretInput.
+func inputs(file *ast.File) map[string][]field {
+	found := map[string][]field{}
+	for _, declared := range file.Decls {
+		function, ok := declared.(*ast.FuncDecl)
+		if !ok || !strings.HasSuffix(function.Name.Name, "Input") {
+			continue
+		}
+		var fields []field
+		ast.Inspect(function, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			selected, isMethod := call.Fun.(*ast.SelectorExpr)
+			name, isText := call.Args[0].(*ast.BasicLit)
+			if isMethod && isText && read[selected.Sel.Name] != nil {
+				text, _ := strconv.Unquote(name.Value)
+				fields = append(fields, field{text, read[selected.Sel.Name]})
+			}
+			return true
+		})
+		name := strings.TrimSuffix(function.Name.Name, "Input")
+		found[strings.ToUpper(name[:1])+name[1:]] = fields
+	}
+	return found
+}
