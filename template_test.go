@@ -934,3 +934,14 @@ func TestOutputsNameTheEndpointsAndTheKey(t *testing.T) {
 		check(t, doc, want, "Outputs", name, "Value")
 	}
 }
+
+// A budget in the document has the limits of the parameters that set it.
+func TestBudgetHasTheLimitsOfItsParameters(t *testing.T) {
+	budget := at(read(t, "pkg", "docs", "openapi.json"), "components", "schemas", "Budget", "properties")
+	parameters := at(read(t, "template.yaml"), "Parameters")
+	for field, parameter := range map[string]string{"limit": "ReadLimit", "left": "ReadLimit", "window": "ReadWindowSeconds", "reset": "ReadWindowSeconds"} {
+		if got, want := at(budget, field, "maximum"), at(parameters, parameter, "MaxValue"); got == nil || got != want {
+			t.Errorf("the maximum of %s = %v, want that of %s, %v", field, got, parameter, want)
+		}
+	}
+}

@@ -18,14 +18,14 @@ var Files = map[string]func(table []Function, content []byte) ([]byte, error){
 		if err != nil {
 			return nil, err
 		}
-		return between(content, "      # --- Generated from functions.yaml by go generate ", "  # --- End of the generated part ", text.String())
+		return Between(content, "      # --- Generated from functions.yaml by go generate ", "  # --- End of the generated part ", text.String())
 	},
 	"README.md": func(table []Function, content []byte) ([]byte, error) {
 		text := "| | Function | |\n|---|---|---|\n"
 		for _, f := range table {
 			text += fmt.Sprintf("| %s | [%s](functions/%s/main.go) | %s |\n", strings.Join(f.triggers(), ", "), f.Name, f.Name, f.Does)
 		}
-		return between(content, "<!-- routes -->", "<!-- /routes -->", text)
+		return Between(content, "<!-- routes -->", "<!-- /routes -->", text)
 	},
 	"docs/api.md": func(table []Function, content []byte) ([]byte, error) {
 		text := "| | |\n|---|---|\n"
@@ -34,7 +34,7 @@ var Files = map[string]func(table []Function, content []byte) ([]byte, error){
 				text += fmt.Sprintf("| %s | %s |\n", strings.Join(f.triggers(), ", "), f.Does)
 			}
 		}
-		return between(content, "<!-- routes -->", "<!-- /routes -->", text)
+		return Between(content, "<!-- routes -->", "<!-- /routes -->", text)
 	},
 	"infra/local/stack/handlers.go": func(table []Function, _ []byte) ([]byte, error) {
 		var text bytes.Buffer
@@ -45,8 +45,8 @@ var Files = map[string]func(table []Function, content []byte) ([]byte, error){
 	},
 }
 
-// between replaces the lines between two marks, each of which begins one line.
-func between(content []byte, first, last, text string) ([]byte, error) {
+// Between replaces the lines between two marks, each of which begins one line.
+func Between(content []byte, first, last, text string) ([]byte, error) {
 	before, rest, found := strings.Cut(string(content), "\n"+first)
 	mark, rest, ended := strings.Cut(rest, "\n")
 	_, after, closed := strings.Cut(rest, last)

@@ -45,6 +45,13 @@ var Files = map[string]func(table []functions.Function, content []byte) ([]byte,
 		}
 		return Generate(table, fragments)
 	},
+	"docs/api.md": func(_ []functions.Function, content []byte) ([]byte, error) {
+		fragments, err := Fragments()
+		if err != nil {
+			return nil, err
+		}
+		return withFields(content, fragments)
+	},
 }
 
 // places are the folders of the fragments.
@@ -120,11 +127,9 @@ func Fragments() (map[string][]byte, error) {
 
 // Generate returns the document of a table of functions and of fragments by path.
 func Generate(table []functions.Function, fragments map[string][]byte) ([]byte, error) {
-	f := new(fragment)
-	for _, path := range slices.Sorted(maps.Keys(fragments)) {
-		if err := f.add(fragments[path]); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	f, err := read(fragments)
+	if err != nil {
+		return nil, err
 	}
 	paths, err := f.paths(table)
 	if err != nil {
@@ -149,6 +154,17 @@ func Generate(table []functions.Function, fragments map[string][]byte) ([]byte, 
 		}},
 	})
 	return text.Bytes(), errors.Join(err, f.unused(text.String()))
+}
+
+// read reads files as one fragment.
+func read(fragments map[string][]byte) (*fragment, error) {
+	f := new(fragment)
+	for _, path := range slices.Sorted(maps.Keys(fragments)) {
+		if err := f.add(fragments[path]); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return f, nil
 }
 
 // add adds a file's parts.

@@ -1,11 +1,13 @@
 package openapi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -166,7 +168,7 @@ type field struct {
 
 // The schemas have the fields of the wire types, with their types, and no others.
 func TestSchemasAreTheWireTypes(t *testing.T) {
-	schemas := schemasOf(t)
+	schemas := at(documentOf(t), "components", "schemas").(map[string]any)
 	compared := map[string]bool{}
 	compare := func(schema string, want []field, required bool) {
 		t.Helper()
@@ -224,7 +226,128 @@ func without(fields []field, names ...string) []field {
 	return fields
 }
 
-func schemasOf(t *testing.T) map[string]any {
+// A field has the same limits in answers as in requests, which the end-to-end suite holds.
+func TestAnswersHaveTheLimitsOfRequests(t *testing.T) {
+	schemas := at(documentOf(t), "components", "schemas").(map[string]any)
+	compared := 0
+	for name := range schemas {
+		object, isNew := strings.CutPrefix(name, "New")
+		if !isNew {
+			continue
+		}
+		for field, request := range at(schemas, name, "properties").(map[string]any) {
+			answer := at(schemas, object, "properties", field)
+			if at(answer, "const") != nil { // the mask
+				answer = at(schemas, "Revealed"+object, "properties", field)
+			}
+			limits := []string{"minLength", "maxLength", "pattern", "format"}
+			if at(answer, "type") == "integer" {
+				limits = []string{"minimum", "maximum"}
+			}
+			for _, limit := range limits {
+				compared++
+				if diff := cmp.Diff(at(request, limit), at(answer, limit)); diff != "" {
+					t.Errorf("%s of %s in %s and in answers (-request +answer):\n%s", limit, field, name, diff)
+				}
+			}
+		}
+	}
+	if compared < 20 {
+		t.Errorf("%d limits were compared, want at least 20", compared)
+	}
+}
+
+// The API reads a page's size leniently, so no request can show a limit of it.
+func TestPageSizesAreThoseOfTheHandlers(t *testing.T) {
+	constants := map[string]string{}
+	for _, file := range parse(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+				if value, ok := spec.Values[0].(*ast.BasicLit); ok {
+					constants[spec.Names[0].Name] = value.Value
+				}
+			}
+			return true
+		})
+	}
+	size := at(documentOf(t), "components", "parameters", "page_size", "schema")
+	got := []any{at(size, "default"), at(size, "maximum"), at(documentOf(t), "components", "schemas", "SecretPage", "properties", "results", "maxItems")}
+	for i, name := range []string{"defaultPageSize", "maxPageSize", "maxPageSize"} {
+		if want := constants[name]; strconv.FormatFloat(got[i].(float64), 'f', -1, 64) != want {
+			t.Errorf("the document has %v, want %s = %s", got[i], name, want)
+		}
+	}
+}
+
+// docs/api.md shows the objects, failures and statuses of the document as the document does.
+func TestPageOfTheAPIAgreesWithTheDocument(t *testing.T) {
+	path, err := checkout.Path("docs", "api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := documentOf(t)
+	shown := map[string]bool{}
+	for _, text := range regexp.MustCompile(`(?s)\{"\w+":.*?\}($|[\n`+"`"+`])`).FindAllString(string(page), -1) {
+		var object map[string]any
+		if json.Unmarshal([]byte(strings.TrimRight(text, "`\n")), &object) == nil {
+			shown[canonical(object)] = true
+		}
+	}
+	var statuses []string
+	for name, response := range at(document, "components", "responses").(map[string]any) {
+		for example, value := range at(response, "content", "application/json", "examples").(map[string]any) {
+			if !shown[canonical(at(value, "value"))] {
+				t.Errorf("docs/api.md does not show the example %s of %s: %s", example, name, canonical(at(value, "value")))
+			}
+		}
+	}
+	for _, name := range []string{"Secret", "Item", "Service", "Budget"} {
+		if example := at(document, "components", "schemas", name, "examples").([]any)[0]; !shown[canonical(example)] {
+			t.Errorf("docs/api.md does not show the example of %s: %s", name, canonical(example))
+		}
+	}
+	for _, item := range at(document, "paths").(map[string]any) {
+		for _, operation := range item.(map[string]any) {
+			statuses = append(statuses, names(at(operation, "responses"))...)
+		}
+	}
+	answers := string(page[bytes.Index(page, []byte("\n## Answers\n")):])
+	answers = answers[:strings.Index(answers[1:], "\n## ")]
+	listed := []string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d{3}) \|`).FindAllStringSubmatch(answers, -1) {
+		if row[1] != "405" { // no operation has it
+			listed = append(listed, row[1])
+		}
+	}
+	slices.Sort(statuses)
+	slices.Sort(listed)
+	if diff := cmp.Diff(slices.Compact(statuses), slices.Compact(listed)); diff != "" {
+		t.Errorf("the statuses (-document +docs/api.md):\n%s", diff)
+	}
+	delivered := []string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(true|false)` \\|").FindAllStringSubmatch(string(page), -1) {
+		delivered = append(delivered, row[1])
+	}
+	states := []string{}
+	for _, state := range at(document, "components", "schemas", "Secret", "properties", "status", "enum").([]any) {
+		states = append(states, state.(string))
+	}
+	if diff := cmp.Diff(states, delivered); diff != "" {
+		t.Errorf("the states of a delivery (-document +docs/api.md):\n%s", diff)
+	}
+}
+
+// canonical is a JSON value as one text, whatever the order of its fields.
+func canonical(value any) string {
+	text, _ := json.Marshal(value) // of what JSON was read
+	return string(text)
+}
+
+func documentOf(t *testing.T) map[string]any {
 	t.Helper()
 	table, err := functions.Load()
 	if err != nil {
@@ -242,7 +365,7 @@ func schemasOf(t *testing.T) map[string]any {
 	if err := json.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
-	return at(document, "components", "schemas").(map[string]any)
+	return document
 }
 
 // types are a schema's JSON types. A reference is an object.
