@@ -57,6 +57,7 @@ var importers = map[string][]string{
 	"github.com/awslabs/aws-lambda-go-api-proxy":           {"pkg/gateway"},
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams": {},
 	"github.com/evanw/esbuild":                             {}, // it bundles the console beforehand
+	"github.com/santhosh-tekuri/jsonschema":                {}, // tests hold exchanges against the OpenAPI document
 	"github.com/aws/aws-sdk-go-v2/config":                  {}, // its search of files slows down cold starts
 }
 
