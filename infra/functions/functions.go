@@ -198,7 +198,7 @@ func Read(path string) ([]Function, error) {
 var (
 	namePattern  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	interval     = regexp.MustCompile(`^(?:1 (minute|hour)|([2-9]|[1-9][0-9]{1,3}) (minute|hour)s)$`)
-	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE|ANY) /(([a-z-]+|\{[a-z_]+\})(/([a-z-]+|\{[a-z_]+\}))*(/\{proxy\+\})?|\{proxy\+\})?$`)
+	routePattern = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE|ANY) /(([a-z-]+|\{[a-z_]+\})(/([a-z-]+(\.[a-z]+)?|\{[a-z_]+\}))*(/\{proxy\+\})?|\{proxy\+\})?$`)
 	parameter    = regexp.MustCompile(`\{[^}]*\}`)
 )
 

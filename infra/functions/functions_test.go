@@ -40,9 +40,9 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 func TestOnlyTheMarkedPartIsGenerated(t *testing.T) {
 	const head, foot = "# Title\n\n<!-- routes -->\n", "<!-- /routes -->\n\nThe end.\n"
 	generate := functions.Files["docs/api.md"]
-	table := []functions.Function{{Name: "get-thing", Does: "one thing", Route: "GET /things/{id}"}}
+	table := []functions.Function{{Name: "get-thing", Does: "one thing", Route: "GET /things/{id}, GET /api/things.json"}}
 	got, err := generate(table, []byte(head+"edited\n"+foot))
-	want := head + "| | |\n|---|---|\n| `GET /things/{id}/` | one thing |\n" + foot
+	want := head + "| | |\n|---|---|\n| `GET /things/{id}/`, `GET /api/things.json` | one thing |\n" + foot
 	if diff := cmp.Diff(want, string(got)); err != nil || diff != "" {
 		t.Errorf("generate = %v (-want +got):\n%s", err, diff)
 	}
@@ -63,6 +63,7 @@ func TestFaultyRowsAreRefused(t *testing.T) {
 		"{name: get-thing, does: one, route: ANY /things}":                                           "only ANY /{proxy+}",
 		"{name: get-thing, does: one, route: GET}":                                                   "GET: want METHOD /path",
 		"{name: get-thing, does: one, route: GET //x}":                                               "GET //x is not a route",
+		"{name: get-thing, does: one, route: 'GET /x/{a}.json'}":                                     "GET /x/{a}.json is not a route",
 		"{name: get-thing, does: one, route: 'GET /x{a}{b}'}":                                        "GET /x{a}{b} is not a route",
 		"{name: get-thing, does: one, route: 'GET /{proxy+}/y'}":                                     "GET /{proxy+}/y is not a route",
 		"{name: get-thing, does: one, route: 'GET /x/{a}, PUT /x/{b}'}":                              "differ only in the names of parameters",

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"go/format"
+	"path"
 	"strings"
 	"text/template"
 )
@@ -72,11 +73,11 @@ func limited(table []Function) (routes []Route) {
 func (f Function) triggers() []string {
 	var all []string
 	for _, route := range f.Routes() {
-		path := route.Path
-		if path != "/" && !strings.HasSuffix(path, "+}") {
-			path += "/"
+		to := route.Path
+		if to != "/" && !strings.HasSuffix(to, "+}") && path.Ext(to) == "" {
+			to += "/"
 		}
-		all = append(all, "`"+route.Method+" "+path+"`")
+		all = append(all, "`"+route.Method+" "+to+"`")
 	}
 	if f.IsFallback() {
 		all = []string{"all other requests"}
