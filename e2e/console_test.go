@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" defer></script>`)
+var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" crossorigin defer></script>`)
 
 // The console needs no key, answers under each of its addresses, and names its own address.
 func TestConsoleNeedsNoKey(t *testing.T) {
@@ -44,13 +44,17 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		} {
 			c.get(t, path).want(t, 404, notFound)
 		}
-
-		// Other methods are refused as on every path.
-		known := tg.client(t)
-		for _, path := range []string{"/", "/console/", "/console/" + script} {
-			r := known.do(t, "POST", path, "{}")
-			r.want(t, 405, `{"detail":"Method \"POST\" not allowed."}`)
-			r.wantHeader(t, "Allow: GET, OPTIONS")
-		}
+		tg.client(t).wantOnlyGet(t, "/", "/console/", "/console/"+script)
 	})
+}
+
+// wantOnlyGet requires that these paths refuse other methods, as every path does.
+func (c *client) wantOnlyGet(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		r := c.do(t, "POST", path, "{}")
+		r.want(t, 405, `{"detail":"Method \"POST\" not allowed."}`)
+		r.wantHeader(t, "Allow: GET, OPTIONS")
+		c.do(t, "HEAD", path, "").want(t, 405, "")
+	}
 }

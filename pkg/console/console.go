@@ -26,10 +26,23 @@ import (
 //go:embed console.js
 var script string
 
-//go:embed web/page.html
-var page string
+//go:embed web/body.html
+var body string
 
-// policy lets the page load its own script and call its own API, and nothing else: no
+// Theme is the stylesheet with the console's colours and its header.
+//
+//go:embed web/theme.css
+var Theme string
+
+// Handler serves the console.
+func Handler() http.Handler {
+	return Page{
+		Name: "console", Title: "Goblins Secrets", Body: body, Script: script,
+		Places: regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+)?$`),
+	}.Handler()
+}
+
+// policy lets a page load its own script and call its own API, and nothing else: no
 // inline code or style, no other origin, no frame around it, no text that becomes HTML.
 // The script contains the stylesheet, and the page contains the icon.
 var policy = strings.Join([]string{
@@ -38,17 +51,28 @@ var policy = strings.Join([]string{
 	"require-trusted-types-for 'script'", "trusted-types 'none'",
 }, "; ")
 
-var (
-	pagePath  = regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+)?$`)
-	assetPath = regexp.MustCompile(`^assets/([0-9A-Za-z_-]+)/console\.js$`)
-)
+//go:embed web/page.html
+var page string
 
-// Handler serves the console. It reads the request's route, the path as the client sees
-// it, and the parameter proxy: the part of the path after /console/.
-func Handler() http.Handler {
-	sum := sha256.Sum256([]byte(script))
+// Page is a page for browsers with one script, assets/<hash>/<name>.js.
+type Page struct {
+	Name   string         // the first segment of its path
+	Title  string         // HTML, as Body
+	Body   string         // its links are relative to the path /<name>/
+	Script string         // with the stylesheet in it
+	Places *regexp.Regexp // the paths after the name that also show the page
+
+	// Sandbox gives the page an opaque origin: its script can't read what other pages keep in the browser.
+	Sandbox bool
+}
+
+// Handler serves the page and its script. It reads the request's route, the path as the client sees
+// it, and the parameter proxy: the part of the path after the name.
+func (p Page) Handler() http.Handler {
+	sum := sha256.Sum256([]byte(p.Script))
 	hash := base64.RawURLEncoding.EncodeToString(sum[:12])
-	page := strings.Replace(page, "{hash}", hash, 1)
+	page := strings.NewReplacer("{title}", p.Title, "{hash}", hash, "{name}", p.Name, "{body}", p.Body).Replace(page)
+	assetPath := regexp.MustCompile(`^assets/([0-9A-Za-z_-]+)/` + p.Name + `\.js$`)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place := strings.TrimSuffix(r.PathValue("proxy"), "/")
 		asset := assetPath.FindStringSubmatch(place)
@@ -60,27 +84,31 @@ func Handler() http.Handler {
 			if asset[1] == hash {
 				lifetime = "public, max-age=31536000, immutable"
 			}
-			write(w, http.StatusOK, "text/javascript; charset=utf-8", lifetime, script)
-		case pagePath.MatchString(place):
-			w.Header().Set("Content-Security-Policy", policy)
-			w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+			write(w, http.StatusOK, "text/javascript; charset=utf-8", lifetime, p.Script)
+		case p.Places.MatchString(place):
+			if p.Sandbox { // browsers refuse a sandboxed page that also has an opener policy
+				w.Header().Set("Content-Security-Policy", policy+"; sandbox allow-scripts")
+			} else {
+				w.Header().Set("Content-Security-Policy", policy)
+				w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+			}
 			route := strings.Trim(strings.Replace(r.Pattern, "{proxy+}", place, 1), "/")
 			write(w, http.StatusOK, "text/html; charset=utf-8", "no-store",
-				strings.Replace(page, "{base}", html.EscapeString(base(r.URL.Path, route)), 1))
+				strings.Replace(page, "{base}", html.EscapeString(p.base(r.URL.Path, route)), 1))
 		default:
 			write(w, http.StatusNotFound, "application/json", "no-store", `{"detail":"Not found."}`+"\n")
 		}
 	})
 }
 
-// base is the path of the console, with a slash at both ends: the part of the request's
-// path before its route, and console.
-func base(path, route string) string {
+// base is the path of the page, with a slash at both ends: the part of the request's
+// path before its route, and the page's name.
+func (p Page) base(path, route string) string {
 	prefix := strings.Trim(strings.TrimSuffix(strings.Trim(path, "/"), route), "/")
 	if prefix == "" {
-		return "/console/"
+		return "/" + p.Name + "/"
 	}
-	return "/" + prefix + "/console/"
+	return "/" + prefix + "/" + p.Name + "/"
 }
 
 func write(w http.ResponseWriter, status int, contentType, lifetime, body string) {

@@ -11,6 +11,7 @@ import { notify, session, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { clock, count, duration } from "./text.js";
 import style from "./style.css";
+import theme from "./theme.css";
 
 function App() {
   const { key, refused, notice } = session.use();
@@ -68,7 +69,7 @@ function shortcuts(event) {
 
 // A stylesheet made by a script does not count as inline style, and saves a request.
 const sheet = new CSSStyleSheet();
-sheet.replaceSync(style);
+sheet.replaceSync(theme + style);
 document.adoptedStyleSheets = [sheet];
 
 addEventListener("popstate", travelled);
