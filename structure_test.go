@@ -25,11 +25,12 @@ const module = "goblins-secrets/"
 // mayImport lists the product packages that each part of the product may import. A new
 // part must be added here.
 var mayImport = map[string][]string{
-	"functions":        {"pkg/app", "pkg/gateway", "pkg/httpapi", "pkg/console"},
+	"functions":        {"pkg/app", "pkg/gateway", "pkg/httpapi", "pkg/console", "pkg/docs"},
 	"pkg/app":          {"pkg/dynamo", "pkg/awskms", "pkg/awssm/limits", "pkg/envelope", "pkg/metrics", "pkg/delivery", "pkg/secrets"},
 	"pkg/gateway":      {"pkg/httpapi", "pkg/delivery", "pkg/secrets"},
 	"pkg/httpapi":      {"pkg/secrets"},
 	"pkg/console":      {}, // a client of the API
+	"pkg/docs":         {"pkg/console"},
 	"pkg/dynamo":       {"pkg/awserr", "pkg/delivery", "pkg/secrets"},
 	"pkg/delivery":     {"pkg/secrets"},
 	"pkg/secrets":      {},
@@ -175,23 +176,28 @@ func TestStandInsImportNothingOfTheProduct(t *testing.T) {
 	}
 }
 
-// Only functions that deliver link the SDK of Secrets Manager: it would slow down the
-// cold starts of the others.
-func TestOnlyDeliveringFunctionsLinkTheTarget(t *testing.T) {
-	const sdk = "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	linked := map[string]bool{}
+// Only functions that deliver link the SDK of Secrets Manager, and only docs the OpenAPI document: they would slow
+// down the cold starts of the others.
+func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
+	needs := map[string][]string{
+		"github.com/aws/aws-sdk-go-v2/service/secretsmanager": delivering,
+		module + "pkg/docs": {"functions/docs"},
+	}
+	found := map[string]bool{}
 	for _, p := range packages(t) {
-		if p.part() == "functions" {
-			linked[strings.TrimPrefix(p.ImportPath, module)] = slices.Contains(p.Deps, sdk)
+		if p.part() != "functions" {
+			continue
+		}
+		function := strings.TrimPrefix(p.ImportPath, module)
+		found[function] = true
+		for linked, by := range needs {
+			if links := slices.Contains(p.Deps, linked); links != slices.Contains(by, function) {
+				t.Errorf("%s links %s = %v, want %v", function, linked, links, !links)
+			}
 		}
 	}
-	if _, found := linked["functions/get-item"]; !found {
+	if !found["functions/get-item"] {
 		t.Error("there is no functions/get-item")
-	}
-	for function, links := range linked {
-		if links != slices.Contains(delivering, function) {
-			t.Errorf("%s links %s = %v, want %v", function, sdk, links, !links)
-		}
 	}
 }
 

@@ -218,6 +218,8 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		services = "/api/services"
 		service  = services + "/{service_id}"
 		console  = "/console"
+		openapi  = "/api/openapi.json"
+		docs     = "/docs"
 	)
 	want := []functions.Route{
 		{Method: "GET", Path: secrets, Function: "ListSecrets"},
@@ -236,14 +238,18 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		{Method: "PATCH", Path: service, Function: "UpdateService"},
 		{Method: "DELETE", Path: service, Function: "DeleteService"},
 		{Method: "GET", Path: "/api/budget", Function: "GetBudget"},
-		// The console's page is the only route without a key.
+		// The console and the API's description are the only routes without a key.
 		{Method: "GET", Path: "/", Function: "Console", Open: true},
 		{Method: "GET", Path: console, Function: "Console", Open: true},
 		{Method: "GET", Path: console + "/{proxy+}", Function: "Console", Open: true},
+		{Method: "GET", Path: openapi, Function: "Docs", Open: true},
+		{Method: "GET", Path: docs, Function: "Docs", Open: true},
+		{Method: "GET", Path: docs + "/{proxy+}", Function: "Docs", Open: true},
 	}
 	// The fallback answers what these paths have no method for, and all other paths.
 	for _, path := range []string{
-		secrets, secret, items, item, services, service, "/api/budget", "/", console, console + "/{proxy+}", "/{proxy+}",
+		secrets, secret, items, item, services, service, "/api/budget", "/", console, console + "/{proxy+}",
+		openapi, docs, docs + "/{proxy+}", "/{proxy+}",
 	} {
 		want = append(want, functions.Route{Method: "ANY", Path: path, Function: "Fallback"})
 	}

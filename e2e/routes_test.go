@@ -8,8 +8,8 @@ import (
 	"goblins-secrets/infra/functions"
 )
 
-// paths maps the API's paths to their methods, as functions.yaml has them. {S} is a secret, {I} its
-// item, {V} a service.
+// paths maps the API's paths to their methods, as functions.yaml has them, but for those that need no key.
+// {S} is a secret, {I} its item, {V} a service.
 var paths = func() map[string][]string {
 	table, err := functions.Load()
 	if err != nil {
@@ -19,7 +19,7 @@ var paths = func() map[string][]string {
 	paths := map[string][]string{}
 	for _, f := range table {
 		for _, route := range f.Routes() {
-			if strings.HasPrefix(route.Path, "/api/") {
+			if strings.HasPrefix(route.Path, "/api/") && !route.Open {
 				path := short.Replace(route.Path) + "/"
 				paths[path] = append(paths[path], route.Method)
 			}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/pkg/console"
+	"goblins-secrets/pkg/docs"
 	"goblins-secrets/pkg/gateway"
 )
 
@@ -86,8 +88,8 @@ func TestFirstLoadIsSmall(t *testing.T) {
 	}
 }
 
-// prefixed serves the console under a stage's name. The Lambda adapter serves the page, with
-// the event that API Gateway would send. The stack serves everything else.
+// prefixed serves the console and the docs under a stage's name. The Lambda adapter serves them, with
+// the events that API Gateway would send. The stack serves everything else.
 func prefixed(t *testing.T, s *running, prefix string) string {
 	t.Helper()
 	to, err := url.Parse(s.url)
@@ -95,24 +97,28 @@ func prefixed(t *testing.T, s *running, prefix string) string {
 		t.Fatal(err)
 	}
 	api := httputil.NewSingleHostReverseProxy(to)
-	page := gateway.Proxy(console.Handler())
+	console, docs := gateway.Proxy(console.Handler()), gateway.Proxy(docs.Handler())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, ok := strings.CutPrefix(r.URL.Path, prefix)
 		if !ok {
 			t.Errorf("request = %s, want a path under %s", r.URL.Path, prefix)
 		}
-		if strings.HasPrefix(path, "/api/") {
+		page := console
+		if path == "/api/openapi.json" || strings.HasPrefix(path, "/docs") {
+			page = docs
+		} else if strings.HasPrefix(path, "/api/") {
 			r.URL.Path = path
 			api.ServeHTTP(w, r)
 			return
 		}
 		event := events.APIGatewayProxyRequest{
-			HTTPMethod: r.Method, Path: path, Resource: "/console", Headers: map[string]string{"Host": r.Host},
+			HTTPMethod: r.Method, Path: path, Resource: strings.TrimSuffix(path, "/"),
+			Headers:        map[string]string{"Host": r.Host, "X-Forwarded-Proto": "http"},
 			RequestContext: events.APIGatewayProxyRequestContext{Path: r.URL.Path},
 		}
-		if place, ok := strings.CutPrefix(path, "/console/"); ok && place != "" {
-			event.Resource, event.PathParameters = "/console/{proxy+}", map[string]string{"proxy": place}
-		} else if path == "" || path == "/" {
+		if found := below.FindStringSubmatch(path); found != nil {
+			event.Resource, event.PathParameters = found[1]+"{proxy+}", map[string]string{"proxy": found[2]}
+		} else if event.Resource == "" {
 			event.Resource = "/"
 		}
 		answer, err := page(context.Background(), event)
@@ -128,6 +134,8 @@ func prefixed(t *testing.T, s *running, prefix string) string {
 	t.Cleanup(server.Close)
 	return server.URL + prefix
 }
+
+var below = regexp.MustCompile(`^(/console/|/docs/)(.+)`)
 
 // The page works under a prefix, with and without a trailing slash.
 func TestConsoleWorksUnderAPrefix(t *testing.T) {
@@ -153,14 +161,20 @@ func TestConsoleWorksUnderAPrefix(t *testing.T) {
 // Vendored files equal the published ones, except for the names of source maps.
 func TestVendoredFilesAreAsPublished(t *testing.T) {
 	packages := npm(t)
+	sourceMap := regexp.MustCompile(`/[/*]# sourceMappingURL.*`)
 	for file, published := range map[string]string{
-		"preact.module.js":       "preact/dist/preact.module.js",
-		"preact-hooks.module.js": "preact/hooks/dist/hooks.module.js",
-		"htm.module.js":          "htm/dist/htm.module.js",
-		"LICENSE-preact":         "preact/LICENSE",
-		"LICENSE-htm":            "htm/LICENSE",
+		"pkg/console/web/vendor/preact.module.js":       "preact/dist/preact.module.js",
+		"pkg/console/web/vendor/preact-hooks.module.js": "preact/hooks/dist/hooks.module.js",
+		"pkg/console/web/vendor/htm.module.js":          "htm/dist/htm.module.js",
+		"pkg/console/web/vendor/LICENSE-preact":         "preact/LICENSE",
+		"pkg/console/web/vendor/LICENSE-htm":            "htm/LICENSE",
+		"pkg/docs/web/vendor/swagger-ui-bundle.js":      "swagger-ui-dist/swagger-ui-bundle.js",
+		"pkg/docs/web/vendor/swagger-ui.css":            "swagger-ui-dist/swagger-ui.css",
+		"pkg/docs/web/vendor/LICENSE":                   "swagger-ui-dist/LICENSE",
+		"pkg/docs/web/vendor/LICENSE-bundle":            "swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt",
+		"pkg/docs/web/vendor/NOTICE":                    "swagger-ui-dist/NOTICE",
 	} {
-		path, err := checkout.Path("pkg", "console", "web", "vendor", file)
+		path, err := checkout.Path(strings.Split(file, "/")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,8 +186,7 @@ func TestVendoredFilesAreAsPublished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, _, _ := strings.Cut(string(want), "//# sourceMappingURL")
-		if strings.TrimSpace(string(got)) != strings.TrimSpace(text) {
+		if strings.TrimSpace(string(got)) != strings.TrimSpace(sourceMap.ReplaceAllString(string(want), "")) {
 			t.Errorf("%s differs from the published %s", file, published)
 		}
 	}

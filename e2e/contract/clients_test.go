@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"goblins-secrets/infra/local/stack"
-	"goblins-secrets/infra/openapi"
 )
 
 // recorder passes requests on to a stack, and records them.
@@ -36,21 +35,20 @@ func record(t *testing.T, to string) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, document := new(recorder), read(t, openapi.Name)
+	r := new(recorder)
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) },
 		ModifyResponse: func(answer *http.Response) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if answer.Request.URL.Path == "/api/openapi.json" { // what the client is generated of
+				return nil
+			}
 			r.calls = append(r.calls, fmt.Sprint(answer.Request.Method, " ", anyID.ReplaceAllString(answer.Request.URL.Path, "{id}"), " ", answer.StatusCode))
 			return nil
 		},
 	}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if request.URL.Path == "/api/openapi.json" { // the API does not serve it yet
-			fmt.Fprint(w, strings.Replace(document, `"url": "/"`, `"url": "`+r.URL+`"`, 1))
-			return
-		}
 		body, err := io.ReadAll(request.Body)
 		if err != nil {
 			t.Error(err)

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -164,6 +165,7 @@ func read(fragments map[string][]byte) (*fragment, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	slices.SortFunc(f.tags, func(a, b object) int { return cmp.Compare(a.get("name").(string), b.get("name").(string)) })
 	return f, nil
 }
 
@@ -240,11 +242,11 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 }
 
 // Documented is a route's path as the documentation writes it: with a slash at the end, unless it is that of a file.
-func Documented(path string) string {
-	if strings.Contains(path[strings.LastIndex(path, "/"):], ".") {
-		return path
+func Documented(route string) string {
+	if path.Ext(route) != "" {
+		return route
 	}
-	return path + "/"
+	return route + "/"
 }
 
 func (f *fragment) operation(op operation, route functions.Route, routes []functions.Route) (object, error) {

@@ -9,7 +9,7 @@
 //	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
 //
 // The page works under any prefix, such as a stage's name. The handler derives the base
-// of all URLs from the path of the request.
+// of all URLs from the path of the request. Package docs serves its page by the same Page.
 package console
 
 import (

@@ -2128,6 +2128,7 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
     return html`<header>
     <${Link} to="" class="brand">Goblins Secrets<//>
     <${Budget} />
+    <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
     <button onClick=${signOut}>Sign out</button>
   </header>`;
   }

@@ -15,6 +15,7 @@ import (
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/awssm"
 	"goblins-secrets/pkg/console"
+	"goblins-secrets/pkg/docs"
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/httpapi"
 )
@@ -76,6 +77,8 @@ func function(folder string, getenv func(string) string) (any, error) {
 	switch folder {
 	case "console":
 		return gateway.Proxy(console.Handler()), nil
+	case "docs":
+		return gateway.Proxy(docs.Handler()), nil
 	case "fallback":
 		routes, err := httpapi.ParseRoutes(getenv("ROUTES"))
 		return gateway.Proxy(httpapi.Fallback(routes)), err

@@ -17,9 +17,11 @@ package contract
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -56,6 +58,7 @@ type path struct {
 
 type operation struct {
 	id         string
+	open       bool              // it needs no key
 	parameters map[string]schema // of the path and the query, by name
 	names      []string          // of the path's parameters, in their order
 	body       *schema
@@ -86,6 +89,18 @@ type Exchange struct {
 	Status int
 	Header http.Header
 	Answer []byte
+}
+
+// decoded returns the answer's body without its coding.
+func (x Exchange) decoded() ([]byte, error) {
+	if x.Header.Get("Content-Encoding") != "gzip" {
+		return x.Answer, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(x.Answer))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // Load reads the document of the checkout.
@@ -125,7 +140,8 @@ func New(text []byte) (*Contract, error) {
 	})
 	for _, template := range templates {
 		at := "/paths/" + escape(template)
-		p := path{regexp.MustCompile("^" + pathParameter.ReplaceAllString(strings.TrimSuffix(template, "/"), "([^/]+)") + "/?$"), map[string]*operation{}}
+		pattern := pathParameter.ReplaceAllString(strings.ReplaceAll(strings.TrimSuffix(template, "/"), ".", `\.`), "([^/]+)")
+		p := path{regexp.MustCompile("^" + pattern + "/?$"), map[string]*operation{}}
 		for method := range l.object(at) {
 			p.operations[strings.ToUpper(method)] = l.operation(at+"/"+method, template)
 		}
@@ -157,6 +173,10 @@ func (c *Contract) operations() (all []*operation) {
 
 // Check returns how an exchange breaks the contract, or nil.
 func (c *Contract) Check(x Exchange) error {
+	var err error
+	if x.Answer, err = x.decoded(); err != nil {
+		return err
+	}
 	place, query, _ := strings.Cut(x.Path, "?")
 	for _, p := range c.paths {
 		match := p.pattern.FindStringSubmatch(place)
@@ -304,7 +324,9 @@ func (op *operation) request(x Exchange, places []string, query string) request 
 	for name, all := range values {
 		parameter, known := op.parameters[name]
 		if !known {
-			r.exclude(name, errors.New("there is no such parameter"))
+			if !op.open { // such a route ignores it
+				r.exclude(name, errors.New("there is no such parameter"))
+			}
 			continue
 		}
 		r.values[name] = parameter.lenient(all[0])

@@ -67,11 +67,15 @@ func (l *loader) operation(at, template string) *operation {
 	for _, name := range pathParameter.FindAllString(template, -1) {
 		op.names = append(op.names, strings.Trim(name, "{}"))
 	}
+	if security, given := source["security"].([]any); given {
+		op.open = len(security) == 0
+	}
 	parameters, _ := source["parameters"].([]any)
 	for i := range parameters {
 		parameter := l.resolve(fmt.Sprintf("%s/parameters/%d", at, i))
-		name, _ := l.object(parameter)["name"].(string)
-		op.parameters[name] = l.schema(parameter + "/schema")
+		if name, _ := l.object(parameter)["name"].(string); l.object(parameter)["in"] != "header" {
+			op.parameters[name] = l.schema(parameter + "/schema")
+		}
 	}
 	if body := at + "/requestBody" + jsonBody; l.object(body) != nil {
 		compiled := l.schema(body)

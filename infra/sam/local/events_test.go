@@ -35,6 +35,7 @@ var outcomes = map[string]struct {
 	"create-secret.json":        {status: 201, part: `"name":"staging-secrets"`},
 	"create-service.json":       {status: 201, part: `"name":"worker"`},
 	"deploy-secret.json":        {part: "null}"}, // no record failed
+	"docs.json":                 {status: 200, part: `"openapi": "3.1`},
 	"get-budget.json":           {status: 200, part: `"limit":100`},
 	"get-item.json":             {status: 200, part: `"value":"` + itemValue + `"`},
 	"get-secret.json":           {status: 200, part: `"name":"` + secretName + `"`},

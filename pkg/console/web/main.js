@@ -36,6 +36,7 @@ function Header() {
   return html`<header>
     <${Link} to="" class="brand">Goblins Secrets<//>
     <${Budget} />
+    <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
     <button onClick=${signOut}>Sign out</button>
   </header>`;
 }
