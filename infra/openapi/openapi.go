@@ -72,7 +72,8 @@ type fragment struct {
 	Failures   ordered[failure]   `yaml:"failures"`
 	Schemas    ordered[object]    `yaml:"schemas"`
 
-	tags []object
+	tags    ordered[object] // by name
+	grouped []object        // the tags, in the order of their first routes
 }
 
 // operation is what a route does.
@@ -144,7 +145,7 @@ func Generate(table []functions.Function, fragments map[string][]byte) ([]byte, 
 		{"openapi", "3.1.0"},
 		{"info", f.Info},
 		{"servers", []object{{{"url", "/"}}}}, // the served document names the deployment
-		{"tags", f.tags},
+		{"tags", f.grouped},
 		{"paths", paths},
 		{"components", object{
 			{"securitySchemes", f.Security},
@@ -165,7 +166,6 @@ func read(fragments map[string][]byte) (*fragment, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	slices.SortFunc(f.tags, func(a, b object) int { return cmp.Compare(a.get("name").(string), b.get("name").(string)) })
 	return f, nil
 }
 
@@ -179,7 +179,7 @@ func (f *fragment) add(text []byte) error {
 	}
 	tag, _ := file.Tag.get("name").(string)
 	if tag != "" {
-		f.tags = append(f.tags, file.Tag)
+		f.tags = append(f.tags, entry[object]{tag, file.Tag})
 	}
 	for i := range file.Operations {
 		file.Operations[i].value.tag = tag
@@ -222,7 +222,11 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 			errs = append(errs, fmt.Errorf("%s %s: no fragment has the operation %s", route.Method, route.Path, name))
 			continue
 		}
-		made, err := f.operation(rest.get(name), route, routes)
+		op := rest.get(name)
+		if i := f.tags.index(op.tag); i >= 0 {
+			f.grouped, f.tags = append(f.grouped, f.tags[i].value), f.tags.without(op.tag)
+		}
+		made, err := f.operation(op, route, routes)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("operation %s: %w", name, err))
 		}
