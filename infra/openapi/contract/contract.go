@@ -254,7 +254,7 @@ func (c *Contract) checkRequest(op *operation, x Exchange, places []string, quer
 	switch {
 	case x.Status < 300:
 		for _, name := range slices.Sorted(maps.Keys(asked.excluded)) {
-			errs = append(errs, fmt.Errorf("the request succeeded, and the document excludes %s: %w", name, asked.excluded[name]))
+			errs = append(errs, fmt.Errorf("the request succeeded, although the document excludes its %s: %w", name, asked.excluded[name]))
 		}
 		c.record(op, asked.values, true, nil)
 	case x.Status == http.StatusBadRequest:
@@ -269,7 +269,7 @@ func (c *Contract) checkRequest(op *operation, x Exchange, places []string, quer
 			case asked.excluded[name] != nil:
 				refused = append(refused, name)
 			case name != "non_field_errors" && !isBeyond:
-				errs = append(errs, fmt.Errorf("the request failed for %s (%q), and the document allows it", name, messages))
+				errs = append(errs, fmt.Errorf("the request failed for its %s (%q), although the document allows it", name, messages))
 			}
 		}
 		c.record(op, asked.values, false, refused)

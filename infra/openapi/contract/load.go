@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -137,8 +138,11 @@ func validate(s *jsonschema.Schema, text []byte, what string) error {
 }
 
 func explain(err error, what string) error {
-	if err == nil {
-		return nil
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
 	}
-	return fmt.Errorf("%s is not what the document says: %w", what, err)
+	var causes []string
+	eachCause(invalid, func(cause *jsonschema.ValidationError) { causes = append(causes, cause.Error()) })
+	return fmt.Errorf("%s is not what the document says: %s", what, strings.Join(causes, "; "))
 }
