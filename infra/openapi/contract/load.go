@@ -123,7 +123,7 @@ func (c *Contract) closeAnswers() {
 	for name, s := range l.object("/components/schemas") {
 		s := s.(map[string]any)
 		if _, open := s["additionalProperties"]; s["type"] == "object" && !open && !requests["/components/schemas/"+name] {
-			s["unevaluatedProperties"] = false
+			s["additionalProperties"] = false
 		}
 	}
 }
