@@ -211,7 +211,7 @@ func (g *Gateway) authorize(r *http.Request) (identity map[string]any, refusal s
 // allows reports whether a statement lets a caller invoke a method.
 func allows(s events.IAMPolicyStatement, method string) bool {
 	return s.Effect == "Allow" && slices.Contains(s.Action, "execute-api:Invoke") && slices.ContainsFunc(s.Resource, func(resource string) bool {
-		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(resource), `\*`, ".*") + "$"
+		pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(resource), `\*`, ".*") + "$"
 		return regexp.MustCompile(pattern).MatchString(method)
 	})
 }

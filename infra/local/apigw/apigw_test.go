@@ -163,6 +163,7 @@ func TestRefusalsAndFailuresAreGatewayResponses(t *testing.T) {
 		"allowed":                 {answers(200, "ok"), authorizes(everything), "/x/1", "", 200, "ok"},
 		"allowed on the method":   {answers(200, "ok"), authorizes("arn:aws:execute-api:us-east-1:000000000000:local/local/POST/x/1"), "/x/1/", "", 200, "ok"},
 		"allowed on another path": {answers(200, "ok"), authorizes("arn:aws:execute-api:us-east-1:000000000000:local/local/POST/x/2"), "/x/1", "", 403, "denied"},
+		"a line break":            {answers(200, "ok"), authorizes(everything), "/x/a%0Ab", "", 200, "ok"},
 		"no such route":           {answers(200, "ok"), authorizes(everything), "/y", "", 403, "4xx"},
 		"the function fails":      {fails, authorizes(everything), "/x/1", "", 502, "5xx"},
 		"the authorizer fails":    {answers(200, "ok"), fails, "/x/1", "", 500, "5xx"},
