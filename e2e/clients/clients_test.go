@@ -32,19 +32,11 @@ func programs(t *testing.T) string {
 			t.Fatalf("%s is needed: install it", program)
 		}
 	}
-	dir, err := tool.Install(t.Context(), tool.Tool{
-		Name: "clients", Title: "the AWS CLI and requests, for tests (20 MB)",
-		Needs: "python3", Hint: "install Python 3 with venv",
-		Pins: pins,
-		Commands: [][]string{
-			{"python3", "-m", "venv", "--clear", "venv"},
-			{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", "requirements.txt"},
-		},
-	}, os.Stderr)
+	bin, err := tool.Python(t.Context(), "clients", "the AWS CLI and requests, for tests (20 MB)", pins, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "venv", "bin")
+	return bin
 }
 
 // running is a stack in this process.
