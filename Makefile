@@ -81,10 +81,11 @@ vulncheck: ## look for known vulnerabilities
 	elif [ -z "$$GITHUB_ACTIONS" ] && echo "$$out" | grep -q '^govulncheck: fetching vulnerabilities'; then echo 'govulncheck: its database cannot be reached from here: NOT checked' >&2; \
 	else echo "$$out" >&2; exit 1; fi
 
-# The linter and the generators are large, so `make test` leaves this folder out. From its folder, go test shows what
-# it installs.
-test-contract: ## lint the OpenAPI document, and generate clients of it
+# What these tests install is large, and an attack takes a minute: `make test` leaves them out. From its folder, go
+# test shows what it installs.
+test-contract: ## lint the OpenAPI document, generate clients of it, and attack the API with it
 	cd e2e/contract && go test -count=1
+	cd e2e/contract/schemathesis && go test -count=1
 
 # Runs the store and the proofs on it again on Amazon's own emulator, the strictest one, and then the stack. It
 # skips the two longest proofs, which are about processes and interleavings, not about DynamoDB's rules.

@@ -1,0 +1,121 @@
+"""What schemathesis does here beyond its configuration, schemathesis.toml."""
+
+import itertools
+import re
+
+import schemathesis
+from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.openapi.checks import RejectedPositiveData
+
+FAILURES = {"positive_data_acceptance": RejectedPositiveData, "negative_data_rejection": AcceptedNegativeData}
+
+
+class Entry:
+    """An entry of checks.Excused. It excuses what has all the properties that it names."""
+
+    def __init__(self, check, rare=False, **properties):
+        self.failure = FAILURES[check]
+        self.properties = properties
+        self.used = rare
+
+    def matches(self, failure, part):
+        return type(failure) is self.failure and all(re.fullmatch(p, part[name]) for name, p in self.properties.items())
+
+
+excused = []
+
+
+@schemathesis.check
+class Excused:
+    """Fails a run in which an entry excused nothing: it is out of date."""
+
+    def __init__(self, entries):
+        excused[:] = [Entry(**entry) for entry in entries]
+
+    def after_run(self, ctx):
+        unused = [entry.properties for entry in excused if not entry.used]
+        assert not unused, f"entries of checks.Excused excused nothing: {unused}"
+
+
+def kind(case, name):
+    """What a request gives as a field or parameter."""
+    value = case.body.get(name) if isinstance(case.body, dict) else (case.query or {}).get(name)
+    if isinstance(value, str) and value != value.strip():
+        return "padded"
+    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else "other"
+
+
+def faults(case, response):
+    """The faults in a 400."""
+    if response.status_code != 400:
+        return []
+    return [
+        {"fault": message, "given": kind(case, name)}
+        for name, messages in response.json().items()
+        for message in messages
+    ]
+
+
+def mutations(case):
+    """The parts of a request that break the document on purpose."""
+    data = case.meta.phase.data
+    names = [m.path[0] if m.path else m.parameter for m in data.mutations] or [data.parameter]
+    return [{"parameter": str(name), "given": kind(case, name)} for name in names]
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    if isinstance(failure, RejectedPositiveData):
+        parts = faults(case, response)
+    elif isinstance(failure, AcceptedNegativeData):
+        parts = mutations(case)
+    else:
+        return True
+    by = [next((entry for entry in excused if entry.matches(failure, part)), None) for part in parts]
+    if not by or None in by:
+        return True
+    for entry in by:
+        entry.used = True
+    return False
+
+
+@schemathesis.check
+class Reached:
+    """Fails a run that was shallower than it looks: no request succeeded with an operation."""
+
+    def __init__(self):
+        self.tested, self.reached, self.linked = set(), set(), set()
+
+    def after_response(self, ctx, response, case):
+        self.tested.add(case.operation.label)
+        if case.meta is None or response.status_code >= 300:
+            return
+        self.reached.add(case.operation.label)
+        if case.meta.phase.name == "stateful":
+            self.linked.add(case.operation.label)
+
+    def after_run(self, ctx):
+        unreached = self.tested - self.reached
+        assert not unreached, f"no request succeeded: {sorted(unreached)}"
+        unlinked = {operation for operation in self.tested if "{" in operation} - self.linked
+        assert not unlinked, f"no request succeeded in a stateful test: {sorted(unlinked)}"
+
+
+@schemathesis.check
+def no_outage_or_firewall(ctx, response, case):
+    # These are documented, but only a deployment has firewalls, slow functions and outages.
+    assert response.status_code not in (403, 500, 503, 504), f"unexpected status: {response.status_code}"
+
+
+numbers = itertools.count(1)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # Stateful tests repeat their first steps. If a name were then taken, they would end early, without a failure.
+    # Other tests create with names that they saw in answers. Half of those names are new ones.
+    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+        return
+    number, is_stateful = next(numbers), case.meta.phase.name == "stateful"
+    if is_stateful or case.meta.phase.name == "fuzzing" and case.method == "POST" and number % 2:
+        case.body = {**case.body, **{name: f"n{number}" for name in ("name", "key") if name in case.body}}
