@@ -78,6 +78,7 @@ type Stack struct {
 	APIKey string // of the first account
 
 	data    string
+	manager *secrets.Manager
 	closers []func() error // in the order of creation
 	failed  chan error
 }
@@ -202,6 +203,7 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 			return invoke(ctx, made, *checks, struct{}{}, nil)
 		})
 	}
+	s.manager = m
 	if s.APIKey, err = firstKey(ctx, m, filepath.Join(c.Data, "key")); err != nil {
 		return err
 	}
@@ -244,6 +246,11 @@ func (e Endpoints) env(account secrets.Account, key string) string {
 		export("AWS_SECRET_ACCESS_KEY", "local")
 	}
 	return text.String()
+}
+
+// NewAccount creates another account, with a first user and its key.
+func (s *Stack) NewAccount(ctx context.Context, name string) (secrets.NewAccount, error) {
+	return s.manager.CreateAccount(ctx, secrets.Text(name))
 }
 
 // Failed yields the error of a part that stopped unexpectedly.
