@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"pkg/httpapi":      {"pkg/secrets"},
 	"pkg/console":      {}, // a client of the API
 	"pkg/docs":         {"pkg/console"},
+	"pkg/client":       {},
 	"pkg/dynamo":       {"pkg/awserr", "pkg/delivery", "pkg/secrets"},
 	"pkg/delivery":     {"pkg/secrets"},
 	"pkg/secrets":      {},
@@ -45,8 +46,8 @@ var mayImport = map[string][]string{
 // delivering are the functions that may also import the target's client.
 var delivering = []string{"functions/check-bundles", "functions/deploy-secret"}
 
-// testSupport is imported by tests only, and may import infra.
-const testSupport = "pkg/secretstest"
+// testSupport are imported by tests only, and may import infra.
+var testSupport = []string{"pkg/secretstest", "pkg/client/clienttest"}
 
 // importers lists the parts of the product that may import a module.
 var importers = map[string][]string{
@@ -119,14 +120,14 @@ func (p goPackage) part() string {
 // isProduct reports whether a package runs in the deployed product.
 func (p goPackage) isProduct() bool {
 	path := strings.TrimPrefix(p.ImportPath, module)
-	return strings.HasPrefix(path, "functions/") || strings.HasPrefix(path, "pkg/") && path != testSupport
+	return strings.HasPrefix(path, "functions/") || strings.HasPrefix(path, "pkg/") && !slices.Contains(testSupport, path)
 }
 
 func TestImportsGoOneWay(t *testing.T) {
 	for _, p := range packages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		for _, imported := range p.Imports {
-			if imported == module+testSupport {
+			if slices.Contains(testSupport, strings.TrimPrefix(imported, module)) {
 				t.Errorf("%s imports %s, which only tests may", p.ImportPath, imported)
 			}
 		}

@@ -1,0 +1,224 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"goblins-secrets/pkg/client"
+)
+
+func newServer(t *testing.T, h http.HandlerFunc) (url string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// roundTripper answers without a network, so that time can be the bubble's.
+type roundTripper func(r *http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answerOf(status int, body string, header ...string) *http.Response {
+	h := http.Header{}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+const budgetBody = `{"limit":1,"window":1,"left":1,"reset":0}`
+
+// Each call is throttled at first. The waits are at least what the server asks for.
+func TestRetryAfterIsObeyed(t *testing.T) {
+	key := newKey(t)
+	for name, tt := range map[string]struct {
+		after    func() string
+		min, max time.Duration
+	}{
+		"seconds":  {func() string { return "7" }, 7 * time.Second, 7200 * time.Millisecond},
+		"a time":   {func() string { return time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat) }, 8 * time.Second, 9200 * time.Millisecond},
+		"the past": {func() string { return time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat) }, 0, 200 * time.Millisecond},
+		"none":     {func() string { return "" }, 0, 200 * time.Millisecond},
+		"garbage":  {func() string { return "-5" }, 0, 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent := 0
+				c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+					if sent++; sent == 1 {
+						return answerOf(http.StatusTooManyRequests, "", "Retry-After", tt.after()), nil
+					}
+					return answerOf(http.StatusOK, budgetBody), nil
+				})))
+				start := time.Now()
+				_, err := c.Budget(t.Context())
+				if waited := time.Since(start); err != nil || waited < tt.min || waited > tt.max {
+					t.Errorf("Budget = %v after %v, want success after %v to %v", err, waited, tt.min, tt.max)
+				}
+			})
+		})
+	}
+}
+
+// A wait that is too long for the client or for the context is not slept.
+func TestLongWaitsAreErrorsAtOnce(t *testing.T) {
+	key := newKey(t)
+	for name, tt := range map[string]struct {
+		maxWait, deadline time.Duration
+	}{
+		"MaxWait":  {59 * time.Second, time.Hour},
+		"deadline": {time.Hour, time.Minute},
+	} {
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			t.Run(fmt.Sprint(name, " ", status), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent := 0
+					c := newClient(t, "https://host", key, client.WithMaxWait(tt.maxWait), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+						sent++
+						return answerOf(status, "", "Retry-After", "60"), nil
+					})))
+					ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+					defer cancel()
+					start := time.Now()
+					_, err := c.CreateSecret(ctx, "n")
+					e, _ := errors.AsType[*client.Error](err)
+					wait, isThrottled := client.Throttled(err)
+					if e == nil || e.Wait != time.Minute || isThrottled != (status == http.StatusTooManyRequests) || isThrottled && wait != time.Minute {
+						t.Errorf("error = %v, Throttled = %v, %v, want a wait of a minute", err, wait, isThrottled)
+					}
+					if time.Since(start) != 0 || sent != 1 {
+						t.Errorf("%d requests in %v, want one at once", sent, time.Since(start))
+					}
+				})
+			})
+		}
+	}
+}
+
+// Backoffs grow, have jitter, and end with the tries.
+func TestBackoff(t *testing.T) {
+	key := newKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		waits := make([]map[time.Duration]bool, 9)
+		for range 50 {
+			var last time.Time
+			n := 0
+			c := newClient(t, "https://host", key, client.WithTries(len(waits)+1), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				if n > 0 {
+					if waits[n-1] == nil {
+						waits[n-1] = map[time.Duration]bool{}
+					}
+					waits[n-1][time.Since(last)] = true
+				}
+				n, last = n+1, time.Now()
+				return nil, errors.New("cut")
+			})))
+			if _, err := c.Budget(t.Context()); err == nil || client.IsUncertain(err) {
+				t.Fatalf("Budget: error = %v, want a certain one", err)
+			}
+			if n != len(waits)+1 {
+				t.Fatalf("%d tries, want %d", n, len(waits)+1)
+			}
+		}
+		for n, seen := range waits {
+			most := min(200*time.Millisecond<<n, 5*time.Second)
+			var longest time.Duration
+			for wait := range seen {
+				longest = max(longest, wait)
+			}
+			if longest > most || longest < most/2 || len(seen) < 40 {
+				t.Errorf("wait %d is at most %v of %v, with %d different ones of 50", n+1, longest, most, len(seen))
+			}
+		}
+	})
+}
+
+// A RoundTripper that does not report its connections may have sent the request.
+func TestUnknownTransportsAreUncertain(t *testing.T) {
+	sent := 0
+	c := newClient(t, "https://host", newKey(t), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent++
+		return nil, errors.New("dial failed, it says: " + r.Header.Get("Authorization"))
+	})))
+	_, err := c.Reveal(t.Context(), "s", "i")
+	if !client.IsUncertain(err) || sent != 1 {
+		t.Errorf("error = %v after %d requests, want an uncertain one after one", err, sent)
+	}
+	if strings.Contains(err.Error(), "gob_") {
+		t.Errorf("the error shows the key: %v", err)
+	}
+}
+
+// Answers that are too large, or not the documented ones, are lost. Their errors show nothing of them.
+func TestForeignAnswers(t *testing.T) {
+	key := newKey(t)
+	for name, body := range map[string]string{
+		"too large": `{"value":"` + strings.Repeat("s3cret ", 2<<20) + `"}`,
+		"cut":       `{"value":"s3cret`,
+		"no value":  `{"id":"s3cret"}`,
+		"null":      `null`,
+		"a number":  `{"value":123456}`,
+		"a page":    `<html>s3cret</html>`,
+		"empty":     ``,
+	} {
+		c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			return answerOf(http.StatusOK, body), nil
+		})))
+		v, err := c.Reveal(t.Context(), "s", "i")
+		if !client.IsUncertain(err) || !v.IsZero() || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "123456") {
+			t.Errorf("%s: Reveal = %v, %v, want an uncertain error", name, v, err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	key := newKey(t)
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"detail": {http.StatusNotFound, `{"detail":"Not found."}`, "client: get secret: 404 Not Found: Not found."},
+		"fields": {http.StatusBadRequest, `{"name":["A.","B."],"key":["C."]}`, "client: get secret: 400 Bad Request: key: C.: name: A. B."},
+		"echo":   {http.StatusForbidden, `{"detail":"'Bearer ` + key + `' is not a signature"}`, "client: get secret: 403 Forbidden: 'Bearer [redacted]' is not a signature"},
+		"page":   {http.StatusForbidden, `<html>` + key, "client: get secret: 403 Forbidden"},
+		"list":   {http.StatusConflict, `["a"]`, "client: get secret: 409 Conflict"},
+	} {
+		c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			return answerOf(tt.status, tt.body), nil
+		})))
+		_, err := c.Secret(t.Context(), "s")
+		if err == nil || err.Error() != tt.want || client.IsNotFound(err) != (tt.status == 404) || client.IsConflict(err) != (tt.status == 409) {
+			t.Errorf("%s: error = %v, want %s", name, err, tt.want)
+		}
+		if (client.FieldErrors(err) != nil) != (name == "fields") || client.IsUnauthenticated(err) || client.IsUncertain(err) {
+			t.Errorf("%s: error = %#v has another kind", name, err)
+		}
+	}
+}
+
+// Input that would change on its way is refused before it is sent.
+func TestRefusedInput(t *testing.T) {
+	c := newClient(t, "https://host", newKey(t), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("sent: %s %s", r.Method, r.URL)
+		return nil, errors.New("sent")
+	})))
+	_, notUTF8 := c.CreateItem(t.Context(), "s", "K", client.NewValue("s3cret\xff"))
+	_, noID := c.Reveal(t.Context(), "s", "")
+	for name, err := range map[string]error{
+		"value": notUTF8, "no id": noID, "dots": c.DeleteSecret(t.Context(), ".."), "no secret": c.DeleteItem(t.Context(), "", "i"),
+	} {
+		if err == nil || client.IsUncertain(err) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: error = %v, want a certain one", name, err)
+		}
+	}
+}

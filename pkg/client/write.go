@@ -1,0 +1,100 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// look finds out what became of a write whose answer was lost.
+type look[T any] struct {
+	find   func(context.Context) (T, error)
+	absent verdict             // if find finds nothing
+	judge  func(now T) verdict // of what find finds
+}
+
+type verdict int
+
+const (
+	undone  verdict = iota // the state is as before: the write may be repeated
+	done                   // the state is as wanted
+	unclear                // another client may have made the state
+	gone                   // the object does not exist any more
+)
+
+// write does a request once, as far as can be known. The package's documentation describes the protocol. The
+// zero T is the answer to a deletion.
+func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, error) {
+	var none T
+	anyLost := false
+	for try := 1; ; try++ {
+		answered, err := do[T](ctx, c, r, &try)
+		failed, _ := errors.AsType[*Error](err)
+		if failed == nil {
+			return answered, nil
+		}
+		isLost := failed.outcome == lost
+		anyLost = anyLost || isLost
+		failed.uncertain = anyLost
+		if !anyLost || failed.outcome == notDone || isLost && !c.pause(ctx, try, failed.Wait) {
+			return none, failed
+		}
+		now, v, err := l.at(ctx)
+		switch {
+		case err != nil:
+			failed.cause = errors.Join(failed.cause, err)
+			return none, failed
+		case v == done:
+			return now, nil
+		case v == unclear:
+			failed.Found = now
+			return none, failed
+		case v == gone:
+			failed.Status, failed.Detail, failed.Fields = http.StatusNotFound, "the object is gone", nil
+			return none, failed
+		case !isLost || try >= c.tries:
+			return none, failed
+		}
+	}
+}
+
+func (l look[T]) at(ctx context.Context) (now T, v verdict, err error) {
+	now, err = l.find(ctx)
+	if IsNotFound(err) {
+		return now, l.absent, nil
+	}
+	if err != nil {
+		return now, unclear, err
+	}
+	return now, l.judge(now), nil
+}
+
+// create does a POST. find looks for the name or key.
+func create[T answer](ctx context.Context, c *Client, op string, path []string, fields map[string]any, find func(context.Context) (T, error)) (T, error) {
+	r := request{op: op, method: http.MethodPost, path: path, fields: fields, want: http.StatusCreated}
+	return write(ctx, c, r, look[T]{find, undone, func(T) verdict { return unclear }})
+}
+
+// update does a PATCH.
+func update[T answer](ctx context.Context, c *Client, op string, path []string, fields map[string]any, l look[T]) (T, error) {
+	l.absent = gone
+	return write(ctx, c, request{op: op, method: http.MethodPatch, path: path, fields: fields, want: http.StatusOK}, l)
+}
+
+// judge is the verdict on an object that was to be updated.
+func judge(isWanted, isUnchanged bool) verdict {
+	switch {
+	case isWanted:
+		return done
+	case isUnchanged:
+		return undone
+	}
+	return unclear
+}
+
+// remove does a DELETE. find looks for the object.
+func remove[T answer](ctx context.Context, c *Client, op string, path []string, find func(context.Context) (T, error)) error {
+	r := request{op: op, method: http.MethodDelete, path: path, want: http.StatusNoContent}
+	_, err := write(ctx, c, r, look[T]{find, gone, func(T) verdict { return undone }})
+	return err
+}
