@@ -156,7 +156,7 @@ NODE
 }
 
 // needs marks a block of commands that this test cannot run: its first line.
-var needs = []string{"# needs AWS", "# needs Docker", "# needs npm", "# needs pip", "# takes minutes"}
+var needs = []string{"# needs AWS", "# needs Docker", "# needs a module", "# needs npm", "# needs pip", "# takes minutes"}
 
 // blocks returns the commands of a document that can be pasted here: all but those that say what they need.
 func blocks(t *testing.T, name string) (pasted []string) {

@@ -22,6 +22,7 @@ type Client struct {
 	tryTimeout time.Duration
 	maxWait    time.Duration
 	backoff    time.Duration // after the first try
+	settling   time.Duration
 }
 
 // An Option changes a default of a [Client].
@@ -58,7 +59,7 @@ func New(baseURL, key string, options ...Option) (*Client, error) {
 	}
 	c := &Client{
 		base: strings.TrimRight(u.String(), "/"), key: NewValue(key),
-		tries: 4, tryTimeout: 30 * time.Second, maxWait: 30 * time.Second, backoff: firstBackoff,
+		tries: 4, tryTimeout: 30 * time.Second, maxWait: 30 * time.Second, backoff: firstBackoff, settling: settling,
 	}
 	for _, option := range options {
 		option(c)

@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"goblins-secrets/pkg/client"
 	"goblins-secrets/pkg/client/clienttest"
@@ -216,7 +217,7 @@ func TestLooksReadAllPages(t *testing.T) {
 		last = must(direct.CreateItem(t.Context(), secret.ID, k, client.NewValue("v")))(t)
 	}
 	p := newProxy(t, once(http.MethodPatch, cutBefore))
-	c := newClient(t, p.URL, key, client.WithTransport(paged(http.DefaultTransport)))
+	c := newClient(t, p.URL, key, client.WithBackoff(time.Millisecond), client.WithTransport(paged(http.DefaultTransport)))
 	it, err := c.UpdateItem(t.Context(), last, client.ItemChange{Value: client.NewValue("w")})
 	if err != nil || it.ID != last.ID || p.count(http.MethodPatch) != 1 {
 		t.Errorf("UpdateItem = %v, %v, want one update: %v", it, err, p.requests())

@@ -79,6 +79,7 @@ func (c *Client) UpdateItem(ctx context.Context, read Item, change ItemChange) (
 			isWanted := change.Value.IsZero() && (change.Key == "" || isSame(now.Key, change.Key))
 			return judge(isWanted, now.UpdatedAt.Equal(read.UpdatedAt))
 		},
+		repeats: !change.Value.IsZero(),
 	})
 }
 

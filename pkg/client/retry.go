@@ -64,7 +64,11 @@ func (c *Client) pause(ctx context.Context, try int, asked time.Duration) bool {
 	if asked > c.maxWait || ctx.Err() != nil {
 		return false
 	}
-	wait := asked + rand.N(min(c.backoff<<min(try-1, 10), maxBackoff))
+	return c.sleep(ctx, asked+rand.N(min(c.backoff<<min(try-1, 10), maxBackoff)))
+}
+
+// sleep waits. It returns false at once if the context ends before.
+func (c *Client) sleep(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}

@@ -3,9 +3,11 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"goblins-secrets/pkg/client"
@@ -242,5 +244,36 @@ func TestCancelledBefore(t *testing.T) {
 	_, err := newClient(t, p.URL, w.key).CreateSecret(ctx, "new")
 	if client.IsUncertain(err) || !errors.Is(err, context.Canceled) || len(p.requests()) != 0 {
 		t.Errorf("error = %v after %v, want a certain cancellation", err, p.requests())
+	}
+}
+
+// A request that arrives long after its connection was cut is not followed by another one, which would make a second
+// version of the value.
+func TestLateUpdateIsNotRepeated(t *testing.T) {
+	key := newKey(t)
+	for name, deadline := range map[string]time.Duration{"with time": time.Hour, "without time to wait": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, patches := time.Now(), 0
+				c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodPatch {
+						patches++
+						return nil, errors.New("cut") // and done 25 seconds later
+					}
+					at := begin.Add(-time.Hour)
+					if time.Since(begin) >= 25*time.Second {
+						at = begin.Add(25 * time.Second)
+					}
+					return answerOf(http.StatusOK, fmt.Sprintf(`{"next":null,"results":[{"id":"i","secret":"s","key":"K","updated_at":%q}]}`, at.Format(time.RFC3339Nano))), nil
+				})))
+				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				defer cancel()
+				read := client.Item{ID: "i", SecretID: "s", Key: "K", UpdatedAt: begin.Add(-time.Hour)}
+				_, err := c.UpdateItem(ctx, read, client.ItemChange{Value: client.NewValue("new")})
+				if !client.IsUncertain(err) || patches != 1 {
+					t.Errorf("UpdateItem = %v after %d requests, want an uncertain error after 1", err, patches)
+				}
+			})
+		})
 	}
 }

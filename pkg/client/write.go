@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 )
 
 // look finds out what became of a write whose answer was lost.
@@ -11,7 +12,14 @@ type look[T any] struct {
 	find   func(context.Context) (T, error)
 	absent verdict             // if find finds nothing
 	judge  func(now T) verdict // of what find finds
+
+	// repeats reports that the server does the write each time that it arrives, also with equal content.
+	repeats bool
 }
+
+// settling is for how long the API may work on a request after its connection was cut: API Gateway gives up after
+// 29 seconds, and functions before.
+const settling = 30 * time.Second
 
 type verdict int
 
@@ -39,6 +47,8 @@ func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, e
 		if !anyLost || failed.outcome == notDone || isLost && !c.pause(ctx, try, failed.Wait) {
 			return none, failed
 		}
+		// A write that is still on its way must not be done twice. If a status arrived, the function has ended.
+		mayArrive := l.repeats && failed.Status == 0 && isLost && !c.sleep(ctx, c.settling)
 		now, v, err := l.at(ctx)
 		switch {
 		case err != nil:
@@ -52,7 +62,7 @@ func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, e
 		case v == gone:
 			failed.Status, failed.Detail, failed.Fields = http.StatusNotFound, "the object is gone", nil
 			return none, failed
-		case !isLost || try >= c.tries:
+		case !isLost || try >= c.tries || mayArrive:
 			return none, failed
 		}
 	}
@@ -72,7 +82,7 @@ func (l look[T]) at(ctx context.Context) (now T, v verdict, err error) {
 // create does a POST. find looks for the name or key.
 func create[T answer](ctx context.Context, c *Client, op string, path []string, fields map[string]any, find func(context.Context) (T, error)) (T, error) {
 	r := request{op: op, method: http.MethodPost, path: path, fields: fields, want: http.StatusCreated}
-	return write(ctx, c, r, look[T]{find, undone, func(T) verdict { return unclear }})
+	return write(ctx, c, r, look[T]{find: find, absent: undone, judge: func(T) verdict { return unclear }})
 }
 
 // update does a PATCH.
@@ -95,6 +105,6 @@ func judge(isWanted, isUnchanged bool) verdict {
 // remove does a DELETE. find looks for the object.
 func remove[T answer](ctx context.Context, c *Client, op string, path []string, find func(context.Context) (T, error)) error {
 	r := request{op: op, method: http.MethodDelete, path: path, want: http.StatusNoContent}
-	_, err := write(ctx, c, r, look[T]{find, gone, func(T) verdict { return undone }})
+	_, err := write(ctx, c, r, look[T]{find: find, absent: gone, judge: func(T) verdict { return undone }})
 	return err
 }

@@ -5,7 +5,8 @@
 // transactions, and would be wrong where it matters: names that are taken, the budget, deletions, deliveries. The
 // stack starts in about 50 milliseconds, so each test can have its own.
 //
-// Tests run inside the checkout, and need what make run needs. Its logs go to slog's default logger.
+// It needs a checkout of the project, and what make run needs; docs/clients.md says how other modules import it. Its
+// logs go to slog's default logger.
 package clienttest
 
 import (

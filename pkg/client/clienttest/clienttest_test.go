@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"goblins-secrets/infra/local/checkout"
 	"goblins-secrets/pkg/client"
 	"goblins-secrets/pkg/client/clienttest"
 )
@@ -71,6 +75,50 @@ func BenchmarkStart(b *testing.B) {
 		}
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Programs of other modules use the client, and their tests this package, with a checkout beside them.
+func TestOtherModulesUseIt(t *testing.T) {
+	root, err := checkout.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	files := map[string]string{"app_test.go": `package app
+
+import (
+	"testing"
+
+	"goblins-secrets/pkg/client"
+	"goblins-secrets/pkg/client/clienttest"
+)
+
+func TestApp(t *testing.T) {
+	var c *client.Client = clienttest.New(t)
+	if _, err := c.CreateSecret(t.Context(), "mine"); err != nil {
+		t.Error(err)
+	}
+}
+`}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = strings.Replace(string(text), "module goblins-secrets\n", "module example.com/app\n", 1)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range []string{"go mod edit -require goblins-secrets@v0.0.0 -replace goblins-secrets=" + root, "go test -mod=mod ."} {
+		cmd := exec.CommandContext(t.Context(), "go", strings.Fields(command)[1:]...)
+		cmd.Dir = dir
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, output)
 		}
 	}
 }
