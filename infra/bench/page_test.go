@@ -28,7 +28,7 @@ func TestSectionsAreReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("go.mod", "")
+	write("go.mod", "module goblins-secrets\n")
 	write("docs/benchmarks.md", "# Title\n<!-- a -->\nold\n<!-- /a -->\n<!-- b -->\nother\n<!-- /b -->\nend\n")
 	t.Chdir(checkout)
 	a, err := findSection("a")

@@ -99,7 +99,7 @@ func TestCorruptFileIsReported(t *testing.T) {
 // Without its package manager, the error names it and says what to do.
 func TestMissingPackageManagerIsNamed(t *testing.T) {
 	checkout := t.TempDir()
-	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), []byte("module goblins-secrets\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(checkout)

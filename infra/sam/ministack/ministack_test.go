@@ -37,7 +37,7 @@ func TestMinistackRequiresSignaturesUntilClosed(t *testing.T) {
 
 func TestMissingPythonIsNamed(t *testing.T) {
 	checkout := t.TempDir()
-	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(checkout, "go.mod"), []byte("module goblins-secrets\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(checkout)
