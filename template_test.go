@@ -951,3 +951,62 @@ func TestBudgetHasTheLimitsOfItsParameters(t *testing.T) {
 		}
 	}
 }
+
+// The document has every failure that the gateway can answer with, for every operation.
+func TestEachFailureOfTheGatewayIsDocumented(t *testing.T) {
+	document := read(t, "pkg", "docs", "openapi.json")
+	gateway := map[string]bool{"502": true} // of a function that fails: API Gateway's own
+	for _, response := range at(read(t, "template.yaml"), "Resources", "Api", "Properties", "GatewayResponses").(map[string]value) {
+		if status, ok := at(response, "StatusCode").(string); ok && status != "404" { // that of an unknown path
+			gateway[status] = true
+		}
+	}
+	for path, item := range at(document, "paths").(map[string]value) {
+		for method, operation := range item.(map[string]value) {
+			isOpen := len(list(at(operation, "security"))) == 0
+			for status := range gateway {
+				ref, _ := at(operation, "responses", status, "$ref").(string)
+				response := at(document, "components", "responses", ref[strings.LastIndex(ref, "/")+1:])
+				if response == nil && !(status == "401" && isOpen) {
+					t.Errorf("%s %s has no %s", method, path, status)
+				}
+				if waits := at(response, "headers", "Retry-After") != nil; response != nil && waits != (status == "429" || status == "503") {
+					t.Errorf("%s of %s %s has Retry-After: %v", status, method, path, waits)
+				}
+			}
+			for _, status := range []string{"404", "503"} {
+				has := at(operation, "responses", status) != nil
+				if want := !isOpen && (status == "503" || strings.Contains(path, "{") || method == "get" && path != "/api/budget/"); has != want {
+					t.Errorf("%s %s has %s: %v, want %v", method, path, status, has, want)
+				}
+			}
+		}
+	}
+}
+
+// Numbers in the document's texts are those of the product.
+func TestNumbersInTheDocumentAreTrue(t *testing.T) {
+	document := read(t, "pkg", "docs", "openapi.json")
+	text := func(keys ...string) string { text, _ := at(document, keys...).(string); return text }
+	source := func(path ...string) string {
+		file, err := os.ReadFile(filepath.Join(append([]string{root(t)}, path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(file)
+	}
+	parameters := at(read(t, "template.yaml"), "Parameters")
+	for _, tt := range []struct{ text, says, place, has string }{
+		{text("paths", "/api/secrets/", "post", "description"), "at most 10,000 secrets", fmt.Sprint(at(parameters, "MaxSecrets", "Default")), "10000"},
+		{text("paths", "/api/services/", "post", "description"), "at most 10,000", fmt.Sprint(at(parameters, "MaxServices", "Default")), "10000"},
+		{text("paths", "/api/secrets/{secret_id}/items/", "post", "description"), "at most 10,000 items", fmt.Sprint(at(parameters, "MaxItems", "Default")), "10000"},
+		{text("components", "responses", "TooLarge", "description"), "524,288 bytes (512 KiB)", source("pkg", "httpapi", "body.go"), "maxBody = 512 * 1024\n"},
+		{text("components", "responses", "Undeletable", "description"), "first five services", source("pkg", "secrets", "secrets.go"), "namedServices = 5\n"},
+		{text("components", "schemas", "RevealedItem", "properties", "value", "description"), "1 to 65,536 bytes", source("pkg", "secrets", "field.go"), "maxValueSize   = 64 * 1024"},
+		{text("components", "securitySchemes", "key", "description"), "43 random characters", source("pkg", "secrets", "key.go"), "43"},
+	} {
+		if !strings.Contains(tt.text, tt.says) || !strings.Contains(tt.place, tt.has) {
+			t.Errorf("the document says %q, want %q; the product must have %q", tt.text, tt.says, tt.has)
+		}
+	}
+}

@@ -91,6 +91,13 @@ func TestInvalidBodiesAreRefused(t *testing.T) {
 				}
 			})
 		}
+		// A body may have exactly 512 KiB.
+		for more, status := range map[int]int{0: 200, 1: 413} {
+			body := `{"name":"mine"}` + strings.Repeat(" ", 512*1024+more-len(`{"name":"mine"}`))
+			if r := c.do(t, "PATCH", known.fill("/api/secrets/{S}/"), body); r.status != status {
+				t.Errorf("%v with %d bytes = %d %s, want %d", r, len(body), r.status, r.body, status)
+			}
+		}
 		// None of these requests had an effect.
 		c.get(t, "/api/secrets/").want(t, 200, known.fill(page("2", usedSecretObject("<uuid>", `"Default"`, "true")+","+secretObject("{S}", `"mine"`, "false"))))
 		c.get(t, "/api/services/").want(t, 200, page("1", service))

@@ -281,6 +281,8 @@ var images = []field{
 	{name: "tag of 129", in: `"app:<repeat:t:129>"`, faults: []string{badImage}},
 	{name: "tag begins with a hyphen", in: `"app:-v1"`, faults: []string{badImage}},
 	{name: "no digest", in: `"app@"`, faults: []string{badImage}},
+	{name: "shortest digest", in: `"app@sha256:` + hexDigest[:32] + `"`, out: `"app@sha256:` + hexDigest[:32] + `"`},
+	{name: "digest of a digit less", in: `"app@sha256:` + hexDigest[:31] + `"`, faults: []string{badImage}},
 	{name: "short digest", in: `"app@sha256:abc"`, faults: []string{badImage}},
 	{name: "digest before the tag", in: `"app@sha256:` + hexDigest + `:v1"`, faults: []string{badImage}},
 	{name: "slash first", in: `"/app"`, faults: []string{badImage}},

@@ -103,7 +103,7 @@ func TestChangesThatBreakClientsAreNamed(t *testing.T) {
 	}
 	unnamed, untrue := compare(breaks(t, released, present), named(read(t, "CHANGELOG.md")))
 	for _, change := range unnamed {
-		t.Errorf("a change breaks clients of the last release. Take it back, or add to CHANGELOG.md, below \"### Breaks clients\" of Unreleased:\n%s", item(change))
+		t.Errorf("a change breaks clients of the last release. Take it back, or add to CHANGELOG.md, below \"### Breaks clients\" of Unreleased (before the first release, copy the document instead: see CONTRIBUTING.md):\n%s", item(change))
 	}
 	for _, change := range untrue {
 		t.Errorf("CHANGELOG.md names a change that the document does not have:\n%s", item(change))
@@ -195,8 +195,8 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 		},
 		"a route is new": {
 			func(d object) {
-				get := object{"operationId": "getAccount", "responses": object{"200": object{"description": "The account."}}}
-				at(d, "paths")["/api/account/"] = object{"get": get}
+				get := object{"operationId": "getThing", "responses": object{"200": object{"description": "The thing."}}}
+				at(d, "paths")["/api/thing/"] = object{"get": get}
 			},
 			nil,
 		},
@@ -229,5 +229,31 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 				t.Error("names without changes are accepted")
 			}
 		})
+	}
+}
+
+// Generated clients have the names of operations and schemas, which oasdiff does not compare.
+func TestNamesOfTheReleaseStay(t *testing.T) {
+	var released object
+	if err := json.Unmarshal([]byte(read(t, "e2e/contract/released.json")), &released); err != nil {
+		t.Fatal(err)
+	}
+	names := func(d object) map[string]bool {
+		found := map[string]bool{}
+		for name := range at(d, "components", "schemas") {
+			found["schema "+name] = true
+		}
+		for _, item := range at(d, "paths") {
+			for _, operation := range item.(object) {
+				found["operation "+operation.(object)["operationId"].(string)] = true
+			}
+		}
+		return found
+	}
+	changelog, present := strings.Join(named(read(t, "CHANGELOG.md")), "\n"), names(document(t))
+	for name := range names(released) {
+		if !present[name] && !strings.Contains(changelog, name) {
+			t.Errorf("the %s is gone. Take it back, or name it in CHANGELOG.md, below \"### Breaks clients\" of Unreleased", name)
+		}
 	}
 }

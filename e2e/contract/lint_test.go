@@ -14,7 +14,10 @@ import (
 )
 
 // problem is what the linter finds.
-type problem struct{ RuleID, Severity, Message string }
+type problem struct {
+	RuleID, Severity, Message string
+	Location                  []struct{ Pointer string }
+}
 
 // lint returns the problems of a document, warnings too.
 func lint(t *testing.T, document string) []problem {
@@ -49,7 +52,7 @@ func lint(t *testing.T, document string) []problem {
 func TestDocumentIsLintClean(t *testing.T) {
 	text := read(t, openapi.Name)
 	for _, p := range lint(t, text) {
-		t.Errorf("%s: %s: %s", p.Severity, p.RuleID, p.Message)
+		t.Errorf("%s: %s: %s, at %v", p.Severity, p.RuleID, p.Message, p.Location)
 	}
 	if found := lint(t, strings.Replace(text, `"summary": "Get the budget",`, "", 1)); len(found) != 1 || found[0].RuleID != "operation-summary" {
 		t.Errorf("without a summary, lint found %v", found)

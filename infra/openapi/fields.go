@@ -69,10 +69,14 @@ func limits(schema object) string {
 	for _, limit := range []struct{ least, most, unit string }{{"minLength", "maxLength", " characters"}, {"minimum", "maximum", ""}} {
 		if most := schema.get(limit.most); most != nil {
 			least := schema.get(limit.least)
-			if least == nil {
-				least = 1 // a pattern excludes the empty text
+			if least == nil && schema.get("pattern") != nil {
+				least = 1 // all patterns exclude the empty text
 			}
-			text += fmt.Sprintf(", %v–%v%s", least, most, limit.unit)
+			if least == nil {
+				text += fmt.Sprintf(", at most %v%s", most, limit.unit)
+			} else {
+				text += fmt.Sprintf(", %v–%v%s", least, most, limit.unit)
+			}
 		}
 	}
 	if values, ok := schema.get("enum").([]any); ok {

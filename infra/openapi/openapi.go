@@ -67,7 +67,7 @@ type fragment struct {
 
 	Tag        object             `yaml:"tag"` // of the file's operations
 	Operations ordered[operation] `yaml:"operations"`
-	Parameters ordered[object]    `yaml:"parameters"` // by a name for the document, if they have a name of their own
+	Parameters ordered[object]    `yaml:"parameters"` // by a name for the document, beside their name in requests, if that differs
 	Headers    ordered[object]    `yaml:"headers"`    // likewise
 	Failures   ordered[failure]   `yaml:"failures"`
 	Schemas    ordered[object]    `yaml:"schemas"`
@@ -352,7 +352,7 @@ func (f *fragment) pageOf(schema string) (name string, err error) {
 	if !ok || !isPage {
 		return "", fmt.Errorf("no fragment has a page, or the schema %s with its examples", schema)
 	}
-	results := object{{"type", "array"}, {"maxItems", 1000}, {"items", ref("schemas", schema)}, {"description", "The objects of the page."}}
+	results := object{{"type", "array"}, {"maxItems", 1000}, {"items", ref("schemas", schema)}, {"description", "The objects of the page."}, {"examples", []any{examples[:1]}}}
 	required := append(keys(properties), "results")
 	page := append(f.Page.without("properties"),
 		entry[any]{"required", required},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"goblins-secrets/infra/openapi/contract"
 	"goblins-secrets/pkg/httpapi"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
@@ -50,6 +51,10 @@ func serve(t *testing.T, h http.Handler, c secrets.Caller, path map[string]strin
 // A failure behind the API is a 503 or a 500 without details. It is logged once, with the route
 // and the request.
 func TestFailuresAreLoggedAndHidden(t *testing.T) {
+	document, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name   string
 		fault  secretstest.Fault
@@ -75,6 +80,12 @@ func TestFailuresAreLoggedAndHidden(t *testing.T) {
 		if answer.StatusCode != tt.status || body != tt.body+"\n" || answer.Header.Get("Retry-After") != tt.retry {
 			t.Errorf("%s: %d %s, Retry-After %q, want %d %s, %q", tt.name,
 				answer.StatusCode, body, answer.Header.Get("Retry-After"), tt.status, tt.body, tt.retry)
+		}
+		if err := document.Check(contract.Exchange{
+			Method: http.MethodGet, Path: "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/items/01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18/",
+			Status: answer.StatusCode, Header: answer.Header, Answer: []byte(body),
+		}); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 		if answer.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: Cache-Control = %q, want no-store", tt.name, answer.Header.Get("Cache-Control"))

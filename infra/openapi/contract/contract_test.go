@@ -88,7 +88,11 @@ func TestBrokenExchangesAreFound(t *testing.T) {
 		"right, and refused":                           exchange("POST", list, `{"name":"s"}`, 400, `{"name":["Ensure this field has no more than 0 characters."]}`, nil),
 		"known, and refused":                           exchange("GET", list+"?name=s", "", 400, `{"name":["Unknown parameter. Known: cursor."]}`, nil),
 		"another Allow":                                exchange("PUT", list, ``, 405, `{"detail":"No."}`, func(x *contract.Exchange) { x.Header["Allow"] = []string{"GET, OPTIONS"} }),
-		"an unknown path that answers":                 exchange("GET", "/api/x/", ``, 200, `{"detail":"Not found."}`, nil),
+		"a refusal with a header more": exchange("PUT", list, ``, 405, `{"detail":"No."}`, func(x *contract.Exchange) {
+			x.Header["Allow"], x.Header["X-Powered-By"] = []string{"GET, POST, OPTIONS"}, []string{"us"}
+		}),
+		"a refusal without a body":     exchange("GET", "/api/x/", ``, 404, ``, nil),
+		"an unknown path that answers": exchange("GET", "/api/x/", ``, 200, `{"detail":"Not found."}`, nil),
 	} {
 		if c.Check(x) == nil {
 			t.Errorf("%s: Check = nil, want an error", name)

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -110,22 +111,32 @@ func (l *loader) answer(at string) answer {
 // escape writes a token of a JSON pointer.
 func escape(token string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(token) }
 
-// closeAnswers closes all objects of schemas that no request uses.
-func (c *Contract) closeAnswers() {
+// closeAnswers closes all objects of schemas that no request uses. A schema of both would stay open in answers, so it
+// is an error.
+func (c *Contract) closeAnswers() error {
 	l := loader{document: c.document}
-	requests := map[string]bool{}
+	requests, answers := map[string]bool{}, ""
 	for template, item := range l.object("/paths") {
 		for method := range item.(map[string]any) {
-			body := "/paths/" + escape(template) + "/" + method + "/requestBody" + jsonBody
-			requests[l.resolve(body)] = true
+			at := "/paths/" + escape(template) + "/" + method
+			requests[l.resolve(at+"/requestBody"+jsonBody)] = true
+			responses, err := json.Marshal(l.object(at)["responses"])
+			if err != nil {
+				return err
+			}
+			answers += string(responses)
 		}
 	}
 	for name, s := range l.object("/components/schemas") {
-		s := s.(map[string]any)
-		if _, open := s["additionalProperties"]; s["type"] == "object" && !open && !requests["/components/schemas/"+name] {
+		s, isRequest := s.(map[string]any), requests["/components/schemas/"+name]
+		if isRequest && strings.Contains(answers, `"#/components/schemas/`+name+`"`) {
+			return fmt.Errorf("schema %s is that of a request and of an answer: each needs its own", name)
+		}
+		if _, open := s["additionalProperties"]; s["properties"] != nil && !open && !isRequest {
 			s["additionalProperties"] = false
 		}
 	}
+	return nil
 }
 
 // validate checks a JSON text. what names it in the error, which does not quote it: it may be a value.
