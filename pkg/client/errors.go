@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Error is a failed operation. Its text contains neither the key nor a value.
+// Error is a failed operation. Its text contains neither the key nor a value that was sent: "[redacted]" replaces
+// the key, and each message that contains the value.
 type Error struct {
 	Op     string              // such as "create item"
 	Status int                 // of the last answer; 0: none arrived
@@ -100,22 +101,37 @@ func IsUncertain(err error) bool {
 	return ok && e.uncertain
 }
 
-// read sets Detail and Fields from the body of an answer. Any other body, such as a proxy's page, has none.
-func (e *Error) read(body []byte) {
+const (
+	maxErrorBody = 64 << 10 // bytes; the API's are much smaller
+	maxMessage   = 1000     // bytes
+)
+
+// read sets Detail and Fields from the body of an answer, as clean returns them. Any other body, such as a proxy's
+// page, has none.
+func (e *Error) read(body []byte, clean func(string) string) {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
+	if len(body) > maxErrorBody || json.Unmarshal(body, &members) != nil {
 		return
 	}
+	message := func(text string) string {
+		text = clean(text) // before the cut, which could leave a part of a value
+		return strings.ToValidUTF8(text[:min(len(text), maxMessage)], "")
+	}
 	for name, raw := range members {
-		var messages []string
-		if name == "detail" && json.Unmarshal(raw, &e.Detail) == nil {
+		var detail *string
+		if name == "detail" && json.Unmarshal(raw, &detail) == nil && detail != nil {
+			e.Detail = message(*detail)
 			continue
 		}
+		var messages []string
 		if json.Unmarshal(raw, &messages) == nil && messages != nil {
+			for i := range messages {
+				messages[i] = message(messages[i])
+			}
 			if e.Fields == nil {
 				e.Fields = make(map[string][]string)
 			}
-			e.Fields[name] = messages
+			e.Fields[message(name)] = messages
 		}
 	}
 }

@@ -102,7 +102,7 @@ func send[T answer](ctx context.Context, c *Client, r request) (decoded T, faile
 	// Not through an http.Client, which follows redirects.
 	got, err := c.transport.RoundTrip(req)
 	if err != nil {
-		failed.outcome, failed.cause = lost, hideKey(c, err)
+		failed.outcome, failed.cause = lost, c.cleanError(ctx, r, err)
 		if asked.Load() && !connected.Load() {
 			failed.outcome = notDone
 		}
@@ -113,7 +113,7 @@ func send[T answer](ctx context.Context, c *Client, r request) (decoded T, faile
 	failed.Status, failed.Wait = got.StatusCode, retryAfter(got.Header)
 	switch {
 	case got.StatusCode == r.want && err != nil:
-		failed.outcome, failed.cause = lost, fmt.Errorf("the answer ended early: %w", hideKey(c, err))
+		failed.outcome, failed.cause = lost, fmt.Errorf("the answer ended early: %w", c.cleanError(ctx, r, err))
 	case got.StatusCode == r.want:
 		if r.want == http.StatusNoContent || json.Unmarshal(body, &decoded) == nil && decoded.complete() {
 			return decoded, nil
@@ -121,7 +121,7 @@ func send[T answer](ctx context.Context, c *Client, r request) (decoded T, faile
 		// The decoder's error may quote a value.
 		failed.outcome, failed.cause = lost, errors.New("the answer is not what the API documents")
 	default:
-		failed.read(bytes.ReplaceAll(body, []byte(c.key.Reveal()), []byte(redacted)))
+		failed.read(body, func(text string) string { return c.clean(r, text) })
 		switch status := got.StatusCode; {
 		case status == http.StatusTooManyRequests:
 			failed.outcome = notDone
@@ -191,10 +191,27 @@ func encode(fields map[string]any) ([]byte, error) {
 	return json.Marshal(plain)
 }
 
-// hideKey returns err, or its redacted text if that contains the key.
-func hideKey(c *Client, err error) error {
-	if text := err.Error(); strings.Contains(text, c.key.Reveal()) {
-		return errors.New(strings.ReplaceAll(text, c.key.Reveal(), redacted))
+// clean returns a text without the key, or "[redacted]" if it contains a value of the request, plain or encoded:
+// a proxy may echo the request. The names of fields are constants, and remain also if a short value is a part of them.
+func (c *Client) clean(r request, text string) string {
+	if _, isName := r.fields[text]; isName {
+		return text
+	}
+	for _, x := range r.fields {
+		if v, ok := x.(Value); ok && v.Reveal() != "" {
+			encoded, err := json.Marshal(v.Reveal())
+			if err != nil || strings.Contains(text, v.Reveal()) || strings.Contains(text, string(encoded[1:len(encoded)-1])) {
+				return redacted
+			}
+		}
+	}
+	return strings.ReplaceAll(text, c.key.Reveal(), redacted)
+}
+
+// cleanError returns err if its text is clean. Otherwise it returns the clean text, and the end of the context.
+func (c *Client) cleanError(ctx context.Context, r request, err error) error {
+	if text := c.clean(r, err.Error()); text != err.Error() {
+		return errors.Join(errors.New(text), context.Cause(ctx))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -204,6 +205,63 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: error = %#v has another kind", name, err)
 		}
 	}
+}
+
+// A proxy may echo what was sent, as it was encoded or decoded, or send a long text.
+func TestErrorsShowNoValue(t *testing.T) {
+	key := newKey(t)
+	for name, tt := range map[string]struct {
+		value  string
+		answer func(sent []byte) (*http.Response, error)
+		want   string
+	}{
+		"detail": {"s3cret", func(sent []byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"detail": "blocked: " + string(sent)})), nil
+		}, "client: create item: 403 Forbidden: [redacted]"},
+		"encoded": {"s3cret \"<\n", func(sent []byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"detail": "blocked: " + string(sent)})), nil
+		}, "client: create item: 403 Forbidden: [redacted]"},
+		"fields": {"s3cret \"<\n", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"value": []string{"bad: s3cret \"<\n", "too long"}, "is s3cret \"<\n": []string{}})), nil
+		}, "client: create item: 403 Forbidden: [redacted]: : value: [redacted] too long"},
+		"escaped key": {"s3cret", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, `{"detail":"of \u0067`+key[1:]+`"}`), nil
+		}, "client: create item: 403 Forbidden: of [redacted]"},
+		"a value in the name of its field": {"e", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusBadRequest, `{"key":["taken"],"value":["no"]}`), nil
+		}, "client: create item: 400 Bad Request: key: [redacted]: value: no"},
+		"an empty value": {"", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, `{"detail":"No."}`), nil
+		}, "client: create item: 403 Forbidden: No."},
+		"transport": {"s3cret", func(sent []byte) (*http.Response, error) {
+			return nil, fmt.Errorf("malformed HTTP response %s", sent)
+		}, "client: create item: [redacted]\nclient: find item: no look: it may have been done"},
+		"long": {"s3cret", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"detail": strings.Repeat("é", 999) + "s", "a": []string{strings.Repeat("x", 999) + "yz"}})), nil
+		}, "client: create item: 403 Forbidden: " + strings.Repeat("é", 500) + ": a: " + strings.Repeat("x", 999) + "y"},
+		"cut in the value": {"s3cret", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"detail": strings.Repeat("x", 997) + "s3cret"})), nil
+		}, "client: create item: 403 Forbidden: [redacted]"},
+		"very long": {"s3cret", func([]byte) (*http.Response, error) {
+			return answerOf(http.StatusForbidden, encoded(t, map[string]any{"detail": strings.Repeat("x", 64<<10)})), nil
+		}, "client: create item: 403 Forbidden"},
+	} {
+		c := newClient(t, "https://host", key, client.WithTries(1), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPost {
+				return nil, errors.New("no look")
+			}
+			return tt.answer(must(io.ReadAll(r.Body))(t))
+		})))
+		_, err := c.CreateItem(t.Context(), "s", "K", client.NewValue(tt.value))
+		if fmt.Sprint(err) != tt.want {
+			t.Errorf("%s: error = %v, want %s", name, err, tt.want)
+		}
+	}
+}
+
+func encoded(t *testing.T, x any) string {
+	t.Helper()
+	return string(must(json.Marshal(x))(t))
 }
 
 // Input that would change on its way is refused before it is sent.
