@@ -21,7 +21,8 @@
 //   - An update looks at the object. If it is as wanted, the update returns it. If it is as the caller has read
 //     it, the update is repeated. Otherwise [IsUncertain] is true, and [Error.Found] has the object. A changed
 //     value cannot be seen without a reveal, so it never counts as wanted. If the first request may still be on
-//     its way, the update of a value looks after 30 seconds, or is not repeated if the context ends before.
+//     its way, the update of a value looks after 30 seconds, or is not repeated if the context ends before. Only an
+//     error of the API itself, an object with a detail, means that the request is not on its way.
 //   - A delete looks for the object. If it exists, the delete is repeated: ids are never used again. If it is
 //     gone, by this call or by another client, both [IsUncertain] and [IsNotFound] are true. A nil error always
 //     means that the server confirmed this deletion.

@@ -24,6 +24,7 @@ type Error struct {
 	Found any
 
 	outcome   outcome
+	isAPI     bool // the API or its gateway answered, no intermediary: their bodies have a detail
 	uncertain bool
 	cause     error
 }
@@ -120,7 +121,7 @@ func (e *Error) read(body []byte, clean func(string) string) {
 	for name, raw := range members {
 		var detail *string
 		if name == "detail" && json.Unmarshal(raw, &detail) == nil && detail != nil {
-			e.Detail = message(*detail)
+			e.Detail, e.isAPI = message(*detail), true
 			continue
 		}
 		var messages []string

@@ -247,18 +247,31 @@ func TestCancelledBefore(t *testing.T) {
 	}
 }
 
-// A request that arrives long after its connection was cut is not followed by another one, which would make a second
+// A request that arrives long after its answer was lost is not followed by another one, which would make a second
 // version of the value.
 func TestLateUpdateIsNotRepeated(t *testing.T) {
 	key := newKey(t)
-	for name, deadline := range map[string]time.Duration{"with time": time.Hour, "without time to wait": 20 * time.Second} {
+	page := func(status int, body string) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return answerOf(status, body), nil }
+	}
+	for name, tt := range map[string]struct {
+		deadline time.Duration
+		lost     func() (*http.Response, error)
+	}{
+		"cut":                  {time.Hour, func() (*http.Response, error) { return nil, errors.New("cut") }},
+		"without time to wait": {20 * time.Second, func() (*http.Response, error) { return nil, errors.New("cut") }},
+		"a page of a proxy":    {time.Hour, page(http.StatusBadGateway, "<html>")},
+		"JSON of a proxy":      {time.Hour, page(http.StatusGatewayTimeout, `{"message":"Endpoint request timed out","detail":null}`)},
+		"fields of a proxy":    {time.Hour, page(http.StatusGatewayTimeout, `{"detail":["timeout"]}`)},
+		"a 200 of a proxy":     {time.Hour, page(http.StatusOK, "<html>")},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin, patches := time.Now(), 0
 				c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
 					if r.Method == http.MethodPatch {
 						patches++
-						return nil, errors.New("cut") // and done 25 seconds later
+						return tt.lost() // and done 25 seconds later
 					}
 					at := begin.Add(-time.Hour)
 					if time.Since(begin) >= 25*time.Second {
@@ -266,7 +279,7 @@ func TestLateUpdateIsNotRepeated(t *testing.T) {
 					}
 					return answerOf(http.StatusOK, fmt.Sprintf(`{"next":null,"results":[{"id":"i","secret":"s","key":"K","updated_at":%q}]}`, at.Format(time.RFC3339Nano))), nil
 				})))
-				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
 				defer cancel()
 				read := client.Item{ID: "i", SecretID: "s", Key: "K", UpdatedAt: begin.Add(-time.Hour)}
 				_, err := c.UpdateItem(ctx, read, client.ItemChange{Value: client.NewValue("new")})
@@ -276,4 +289,27 @@ func TestLateUpdateIsNotRepeated(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An error of the API means that its function has ended: the look follows without a wait, and the update is repeated.
+func TestUpdatesDoNotWaitAfterAnAnswerOfTheAPI(t *testing.T) {
+	key := newKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		begin, patches := time.Now(), 0
+		c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			item := fmt.Sprintf(`{"id":"i","secret":"s","key":"K","updated_at":%q}`, begin.Format(time.RFC3339Nano))
+			if r.Method != http.MethodPatch {
+				return answerOf(http.StatusOK, `{"next":null,"results":[`+item+`]}`), nil
+			}
+			if patches++; patches == 1 {
+				return answerOf(http.StatusGatewayTimeout, `{"detail":"A server error occurred."}`), nil
+			}
+			return answerOf(http.StatusOK, item), nil
+		})))
+		read := client.Item{ID: "i", SecretID: "s", Key: "K", UpdatedAt: begin}
+		_, err := c.UpdateItem(t.Context(), read, client.ItemChange{Value: client.NewValue("new")})
+		if waited := time.Since(begin); err != nil || patches != 2 || waited > time.Second {
+			t.Errorf("UpdateItem = %v after %d requests and %v, want success after 2 at once", err, patches, waited)
+		}
+	})
 }

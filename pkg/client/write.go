@@ -17,8 +17,8 @@ type look[T any] struct {
 	repeats bool
 }
 
-// settling is for how long the API may work on a request after its connection was cut: API Gateway gives up after
-// 29 seconds, and functions before.
+// settling is for how long the API may work on a request after its answer was lost: API Gateway gives up after 29
+// seconds, and functions before.
 const settling = 30 * time.Second
 
 type verdict int
@@ -47,8 +47,8 @@ func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, e
 		if !anyLost || failed.outcome == notDone || isLost && !c.pause(ctx, try, failed.Wait) {
 			return none, failed
 		}
-		// A write that is still on its way must not be done twice. If a status arrived, the function has ended.
-		mayArrive := l.repeats && failed.Status == 0 && isLost && !c.sleep(ctx, c.settling)
+		// A write that is still on its way must not be done twice. If the API answered, the function has ended.
+		mayArrive := l.repeats && !failed.isAPI && isLost && !c.sleep(ctx, c.settling)
 		now, v, err := l.at(ctx)
 		switch {
 		case err != nil:
