@@ -52,6 +52,8 @@ func New(baseURL, key string, options ...Option) (*Client, error) {
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || u.ForceQuery || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("client: malformed URL: want https://host or https://host/stage")
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/api"): // each path would be unknown, as a missing object's is
+		return nil, errors.New("client: the URL ends in /api: want https://host or https://host/stage")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return nil, errors.New("client: want an https URL: only to a loopback address does http keep the key private")
 	case !isKey(key):

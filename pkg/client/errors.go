@@ -62,8 +62,12 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // IsNotFound reports that the object does not exist, or belongs to another account. It is also true if no
-// object has the name or key that was looked for.
-func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+// object has the name or key that was looked for. It is false for a 404 without the API's detail, such as a proxy's
+// page: that says nothing about the object.
+func IsNotFound(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == http.StatusNotFound && e.isAPI
+}
 
 // IsConflict reports that the state of the object forbids the operation, such as a secret that services use.
 func IsConflict(err error) bool { return hasStatus(err, http.StatusConflict) }

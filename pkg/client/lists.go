@@ -75,7 +75,7 @@ func first[T answer](op string, all iter.Seq2[T, error], matches func(T) bool) (
 			return x, nil
 		}
 	}
-	return none, &Error{Op: op, Status: http.StatusNotFound, Detail: "none is found"}
+	return none, &Error{Op: op, Status: http.StatusNotFound, Detail: "none is found", isAPI: true}
 }
 
 func read[T answer](ctx context.Context, c *Client, op string, path []string, query url.Values) (T, error) {

@@ -15,6 +15,7 @@ import (
 type fault struct {
 	forward bool // the server gets the request, before the client sees the fault
 	status  int  // sent in place of the server's
+	page    bool // sent with the status, in place of JSON
 	partial bool // half of the server's answer is sent
 	slow    time.Duration
 }
@@ -86,7 +87,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.status != 0:
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(f.status)
-		_, _ = io.WriteString(w, `{"detail":"Injected."}`)
+		body := `{"detail":"Injected."}`
+		if f.page {
+			body = "<html>"
+		}
+		_, _ = io.WriteString(w, body)
 	case f.partial:
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {

@@ -188,17 +188,19 @@ func TestErrors(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"detail": {http.StatusNotFound, `{"detail":"Not found."}`, "client: get secret: 404 Not Found: Not found."},
-		"fields": {http.StatusBadRequest, `{"name":["A.","B."],"key":["C."]}`, "client: get secret: 400 Bad Request: key: C.: name: A. B."},
-		"echo":   {http.StatusForbidden, `{"detail":"'Bearer ` + key + `' is not a signature"}`, "client: get secret: 403 Forbidden: 'Bearer [redacted]' is not a signature"},
-		"page":   {http.StatusForbidden, `<html>` + key, "client: get secret: 403 Forbidden"},
-		"list":   {http.StatusConflict, `["a"]`, "client: get secret: 409 Conflict"},
+		"detail":        {http.StatusNotFound, `{"detail":"Not found."}`, "client: get secret: 404 Not Found: Not found."},
+		"fields":        {http.StatusBadRequest, `{"name":["A.","B."],"key":["C."]}`, "client: get secret: 400 Bad Request: key: C.: name: A. B."},
+		"echo":          {http.StatusForbidden, `{"detail":"'Bearer ` + key + `' is not a signature"}`, "client: get secret: 403 Forbidden: 'Bearer [redacted]' is not a signature"},
+		"page":          {http.StatusForbidden, `<html>` + key, "client: get secret: 403 Forbidden"},
+		"missing page":  {http.StatusNotFound, `default backend - 404`, "client: get secret: 404 Not Found"},
+		"missing route": {http.StatusNotFound, `{"message":"no Route matched"}`, "client: get secret: 404 Not Found"},
+		"list":          {http.StatusConflict, `["a"]`, "client: get secret: 409 Conflict"},
 	} {
 		c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
 			return answerOf(tt.status, tt.body), nil
 		})))
 		_, err := c.Secret(t.Context(), "s")
-		if err == nil || err.Error() != tt.want || client.IsNotFound(err) != (tt.status == 404) || client.IsConflict(err) != (tt.status == 409) {
+		if err == nil || err.Error() != tt.want || client.IsNotFound(err) != (name == "detail") || client.IsConflict(err) != (tt.status == 409) {
 			t.Errorf("%s: error = %v, want %s", name, err, tt.want)
 		}
 		if (client.FieldErrors(err) != nil) != (name == "fields") || client.IsUnauthenticated(err) || client.IsUncertain(err) {

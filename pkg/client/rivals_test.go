@@ -183,6 +183,33 @@ func TestMissingObjects(t *testing.T) {
 	}
 }
 
+// A 404 of a proxy does not say that an object is gone, neither to a delete nor to its look.
+func TestPagesAreNotMissingObjects(t *testing.T) {
+	for name, tt := range map[string]struct {
+		did         int
+		f           fault
+		isUncertain bool
+		sent        int
+	}{
+		"delete": {0, fault{status: http.StatusNotFound, page: true}, false, 1},
+		"look":   {1, cutAfter, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := newProxy(t, func(r *http.Request) (fault, bool) {
+				if r.Method == http.MethodDelete {
+					return tt.f, true
+				}
+				return fault{status: http.StatusNotFound, page: true}, true
+			})
+			err := newClient(t, p.URL, w.key).DeleteSecret(t.Context(), w.secret.ID)
+			if err == nil || client.IsNotFound(err) || client.IsUncertain(err) != tt.isUncertain || len(p.requests()) != tt.sent || p.count(http.MethodDelete) != tt.did {
+				t.Errorf("error = %v after %v, want one that is uncertain: %v", err, p.requests(), tt.isUncertain)
+			}
+		})
+	}
+}
+
 // The first request is lost, and the repeated one refused: it stays uncertain whether the first was done.
 func TestRefusalsAfterALostAnswerAreUncertain(t *testing.T) {
 	w := newWorld(t)

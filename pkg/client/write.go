@@ -60,7 +60,7 @@ func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, e
 			failed.Found = now
 			return none, failed
 		case v == gone:
-			failed.Status, failed.Detail, failed.Fields = http.StatusNotFound, "the object is gone", nil
+			failed.Status, failed.Detail, failed.Fields, failed.isAPI = http.StatusNotFound, "the object is gone", nil, true
 			return none, failed
 		case !isLost || try >= c.tries || mayArrive:
 			return none, failed
