@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -64,7 +65,8 @@ func (c *Client) pause(ctx context.Context, try int, asked time.Duration) bool {
 	if asked > c.maxWait || ctx.Err() != nil {
 		return false
 	}
-	return c.sleep(ctx, asked+rand.N(min(c.backoff<<min(try-1, 10), maxBackoff)))
+	random := rand.N(min(c.backoff<<min(try-1, 10), maxBackoff))
+	return c.sleep(ctx, asked+min(random, math.MaxInt64-asked)) // without an overflow
 }
 
 // sleep waits. It returns false at once if the context ends before.
@@ -216,11 +218,17 @@ func (c *Client) cleanError(ctx context.Context, r request, err error) error {
 	return err
 }
 
-// retryAfter reads the header of that name: seconds, or a time. It returns 0 if there is none.
+// retryAfter reads the header of that name: seconds, or a time. It returns 0 if there is none, and the longest
+// duration for a longer one.
 func retryAfter(h http.Header) time.Duration {
+	const longest = int64(math.MaxInt64 / time.Second)
 	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return time.Duration(seconds) * time.Second
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil { // out of range
+			seconds = longest
+		}
+		return time.Duration(min(seconds, longest)) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return max(time.Until(at), 0)

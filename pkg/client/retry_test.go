@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -98,6 +99,44 @@ func TestLongWaitsAreErrorsAtOnce(t *testing.T) {
 					}
 					if time.Since(start) != 0 || sent != 1 {
 						t.Errorf("%d requests in %v, want one at once", sent, time.Since(start))
+					}
+				})
+			})
+		}
+	}
+}
+
+// A Retry-After that is out of range is a long one.
+func TestExtremeWaits(t *testing.T) {
+	key := newKey(t)
+	const years = 290 * 365 * 24 * time.Hour
+	for after, tt := range map[string]struct{ min, max time.Duration }{
+		"4294967295":                    {4294967295 * time.Second, 4294967295 * time.Second},
+		"4294967296":                    {4294967296 * time.Second, 4294967296 * time.Second},
+		"31536000000":                   {years, math.MaxInt64},
+		"99999999999999999999":          {years, math.MaxInt64},
+		"Fri, 31 Dec 9999 23:59:59 GMT": {years, math.MaxInt64},
+		"9x":                            {0, 0},
+		"99999999999999999999x":         {0, 0},
+		"-99999999999999999999":         {0, 0},
+	} {
+		for name, maxWait := range map[string]time.Duration{"default": 30 * time.Second, "largest": math.MaxInt64} {
+			t.Run(after+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent := 0
+					c := newClient(t, "https://host", key, client.WithTries(2), client.WithMaxWait(maxWait), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+						sent++
+						return answerOf(http.StatusTooManyRequests, "", "Retry-After", after), nil
+					})))
+					ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+					defer cancel()
+					_, err := c.Budget(ctx)
+					want := 1
+					if tt.max == 0 {
+						want = 2
+					}
+					if wait, ok := client.Throttled(err); !ok || wait < tt.min || wait > tt.max || sent != want {
+						t.Errorf("error = %v, Throttled = %v after %d requests, want %d", err, wait, sent, want)
 					}
 				})
 			})
