@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// Client calls the API of one deployment with one key.
+// Client calls the API of one deployment with one key. [New] makes clients: the zero Client does not work.
 type Client struct {
 	base       string // URL without a slash at the end
 	key        Value
@@ -37,8 +38,14 @@ func WithTransport(rt http.RoundTripper) Option { return func(c *Client) { c.tra
 func WithTries(n int) Option { return func(c *Client) { c.tries = max(n, 1) } }
 
 // WithTryTimeout limits one try, from its connection to the end of its answer. The default is 30 seconds: API
-// Gateway answers within 29.
-func WithTryTimeout(d time.Duration) Option { return func(c *Client) { c.tryTimeout = d } }
+// Gateway answers within 29. 0 or less means no limit.
+func WithTryTimeout(d time.Duration) Option {
+	return func(c *Client) {
+		if c.tryTimeout = d; d <= 0 {
+			c.tryTimeout = math.MaxInt64
+		}
+	}
+}
 
 // WithMaxWait limits the Retry-After that the client obeys by waiting. A longer one ends the call at once; see
 // [Throttled]. The default is 30 seconds.

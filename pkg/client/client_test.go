@@ -210,6 +210,31 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A list whose cursors come again ends with an error.
+func TestEndlessLists(t *testing.T) {
+	for name, cursors := range map[string][]string{"one": {"a"}, "two": {"a", "b"}} {
+		sent := 0
+		c := newClient(t, "https://host", newKey(t), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			sent++
+			return answerOf(http.StatusOK, `{"next":"https://host/?cursor=`+cursors[sent%len(cursors)]+`","results":[{"id":"s"}]}`), nil
+		})))
+		n := 0
+		var last error
+		for _, err := range c.Secrets(t.Context()) {
+			if last = err; err == nil {
+				n++
+			}
+			if sent > 10 {
+				break
+			}
+		}
+		want := len(cursors) + 1
+		if e, ok := errors.AsType[*client.Error](last); !ok || client.IsNotFound(e) || sent != want || n != len(cursors) {
+			t.Errorf("%s: %v after %d requests and %d secrets, want an error after %d requests", name, last, sent, n, want)
+		}
+	}
+}
+
 // A look finds an item on a later page.
 func TestLooksReadAllPages(t *testing.T) {
 	key := newKey(t)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,8 +59,16 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Unwrap returns the failure of the connection, of the context or of the look, if there is one.
+// Unwrap returns the failures of the connection, of the context and of the look, if there are any.
 func (e *Error) Unwrap() error { return e.cause }
+
+// endedBy adds why the context has ended, if it has.
+func (e *Error) endedBy(ctx context.Context) *Error {
+	if end := context.Cause(ctx); end != nil && !errors.Is(e.cause, end) {
+		e.cause = errors.Join(e.cause, end)
+	}
+	return e
+}
 
 // IsNotFound reports that the object does not exist, or belongs to another account. It is also true if no
 // object has the name or key that was looked for. It is false for a 404 without the API's detail, such as a proxy's

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -32,15 +33,19 @@ func (p page[T]) cursor() string {
 	return next.Query().Get("cursor")
 }
 
-// list reads a list with a filter, in the order of creation. After an error there are no more elements.
+// list reads a list with a filter, in the order of creation. After an error there are no more elements. A cursor
+// that comes twice is an error: the list would not end.
 func list[T answer](ctx context.Context, c *Client, op string, path []string, filter url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		query := url.Values{"page_size": {"1000"}} // the most
 		for name, values := range filter {
 			query[name] = values
 		}
-		for {
+		for seen := map[string]bool{}; ; {
 			p, err := read[page[T]](ctx, c, op, path, query)
+			if err == nil && seen[p.cursor()] {
+				err = &Error{Op: op, Status: http.StatusOK, cause: errors.New("the list does not end: its cursor repeats")}
+			}
 			if err != nil {
 				var none T
 				yield(none, err)
@@ -54,6 +59,7 @@ func list[T answer](ctx context.Context, c *Client, op string, path []string, fi
 			if p.Next == nil {
 				return
 			}
+			seen[p.cursor()] = true
 			query.Set("cursor", p.cursor())
 		}
 	}

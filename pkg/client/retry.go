@@ -53,8 +53,11 @@ func do[T answer](ctx context.Context, c *Client, r request, try *int) (T, error
 		}
 		failed.uncertain = failed.outcome == lost && !r.isRead
 		repeat := failed.outcome == notDone || failed.outcome == lost && r.isRead
-		if !repeat || *try >= c.tries || !c.pause(ctx, *try, failed.Wait) {
+		if !repeat || *try >= c.tries {
 			return decoded, failed
+		}
+		if !c.pause(ctx, *try, failed.Wait) {
+			return decoded, failed.endedBy(ctx)
 		}
 	}
 }

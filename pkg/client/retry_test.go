@@ -106,6 +106,74 @@ func TestLongWaitsAreErrorsAtOnce(t *testing.T) {
 	}
 }
 
+// The error has both the last answer and the end of the context if that ends while the client waits.
+func TestCancelledWaits(t *testing.T) {
+	key := newKey(t)
+	for name, status := range map[string]int{"throttled": http.StatusTooManyRequests, "lost": http.StatusServiceUnavailable} {
+		for _, op := range operations {
+			t.Run(name+"/"+op.name, func(t *testing.T) {
+				if op.kind == aReveal && name == "lost" {
+					t.Skip("it does not wait")
+				}
+				synctest.Test(t, func(t *testing.T) {
+					w := &world{t: t}
+					w.secret.ID, w.used.ID, w.item.ID, w.item.SecretID, w.service.ID = "s", "s", "i", "s", "v"
+					sent := 0
+					c := newClient(t, "https://host", key, client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+						sent++
+						return answerOf(status, `{"detail":"Later."}`, "Retry-After", "7"), nil
+					})))
+					ctx, cancel := context.WithCancel(t.Context())
+					time.AfterFunc(3*time.Second, cancel)
+					begin := time.Now()
+					err := op.run(ctx, w, c)
+					e, _ := errors.AsType[*client.Error](err)
+					if e == nil || e.Status != status || !errors.Is(err, context.Canceled) || sent != 1 || time.Since(begin) != 3*time.Second {
+						t.Errorf("error = %v after %d requests and %v, want a cancelled %d after one", err, sent, time.Since(begin), status)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The end of the context is named once, and is not lost if a short value is a part of its text.
+func TestCancelledTries(t *testing.T) {
+	for value, want := range map[string]string{
+		"v": "client: create item: context canceled: it may have been done",
+		"c": "client: create item: [redacted]\ncontext canceled: it may have been done",
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newClient(t, "https://host", newKey(t), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			cancel()
+			return nil, r.Context().Err()
+		})))
+		if _, err := c.CreateItem(ctx, "s", "K", client.NewValue(value)); !errors.Is(err, context.Canceled) || err.Error() != want {
+			t.Errorf("error = %v, want %s", err, want)
+		}
+	}
+}
+
+// A try without a limit takes as long as the context allows.
+func TestNoTryTimeout(t *testing.T) {
+	key := newKey(t)
+	for _, limit := range []time.Duration{0, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, "https://host", key, client.WithTryTimeout(limit), client.WithTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				select {
+				case <-r.Context().Done():
+					return nil, context.Cause(r.Context())
+				case <-time.After(time.Hour):
+					return answerOf(http.StatusOK, budgetBody), nil
+				}
+			})))
+			if _, err := c.Budget(t.Context()); err != nil {
+				t.Errorf("Budget with a limit of %v: %v", limit, err)
+			}
+		})
+	}
+}
+
 // A Retry-After that is out of range is a long one.
 func TestExtremeWaits(t *testing.T) {
 	key := newKey(t)

@@ -44,8 +44,11 @@ func write[T answer](ctx context.Context, c *Client, r request, l look[T]) (T, e
 		isLost := failed.outcome == lost
 		anyLost = anyLost || isLost
 		failed.uncertain = anyLost
-		if !anyLost || failed.outcome == notDone || isLost && !c.pause(ctx, try, failed.Wait) {
+		if !anyLost || failed.outcome == notDone {
 			return none, failed
+		}
+		if isLost && !c.pause(ctx, try, failed.Wait) {
+			return none, failed.endedBy(ctx)
 		}
 		// A write that is still on its way must not be done twice. If the API answered, the function has ended.
 		mayArrive := l.repeats && !failed.isAPI && isLost && !c.sleep(ctx, c.settling)
