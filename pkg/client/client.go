@@ -34,7 +34,7 @@ type Option func(*Client)
 func WithTransport(rt http.RoundTripper) Option { return func(c *Client) { c.transport = rt } }
 
 // WithTries limits how often a request is sent. The default is 4; a number below 1 counts as 1. The looks that
-// follow a lost answer are requests of their own.
+// follow a lost answer do not count.
 func WithTries(n int) Option { return func(c *Client) { c.tries = max(n, 1) } }
 
 // WithTryTimeout limits one try, from its connection to the end of its answer. The default is 30 seconds: API

@@ -272,7 +272,7 @@ func TestThrottledReveals(t *testing.T) {
 	}
 }
 
-// HTTP/2 has retries of its own, and sends the empty body of a reveal.
+// HTTP/2 has its own retries, and sends the empty body of a reveal.
 func TestHTTP2(t *testing.T) {
 	w := newWorld(t)
 	p := &proxy{did: map[string]int{}, hit: func(r *http.Request) (fault, bool) {
@@ -315,7 +315,7 @@ func TestDocumentedCodeIsTheExample(t *testing.T) {
 	for _, block := range blocks {
 		code, _, _ := strings.Cut(block, "```")
 		if indented := "\t\t" + strings.ReplaceAll(strings.TrimSpace(code), "\n", "\n\t\t"); !strings.Contains(string(example), indented) {
-			t.Errorf("the example has not this code:\n%s", code)
+			t.Errorf("the example lacks this code:\n%s", code)
 		}
 	}
 }

@@ -40,7 +40,7 @@ type request struct {
 
 // answer is what a body is decoded into.
 type answer interface {
-	// complete reports whether the body had what the API documents, which a proxy's page has not.
+	// complete reports whether the body had what the API documents. A proxy's page lacks it.
 	complete() bool
 }
 

@@ -1,6 +1,6 @@
 // Package clienttest runs the product for tests of programs that use [client].
 //
-// It is no fake. It is the product on the local stack of make run: its functions, a gateway, a DynamoDB emulator,
+// It is not a fake. It is the product on the local stack of make run: its functions, a gateway, a DynamoDB emulator,
 // a KMS and a Secrets Manager, in a temporary folder. A fake in memory would be a second implementation of all
 // transactions, and would be wrong where it matters: names that are taken, the budget, deletions, deliveries. The
 // stack starts in about 50 milliseconds, so each test can have its own.

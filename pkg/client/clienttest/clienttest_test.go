@@ -14,7 +14,7 @@ import (
 	"goblins-secrets/pkg/client/clienttest"
 )
 
-// Each client has an account of its own, and a stack that ends with the test.
+// Each client has its own account, and a stack that ends with the test.
 func TestNew(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
