@@ -103,9 +103,13 @@ func TestGeneratedClientsPlayTheWorkflow(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// The packages that a user installs are those that are pinned.
+	// The packages that a user installs are those that are pinned. Debian refuses pip outside of a virtual environment.
 	const install = `
-pip() { [ "$*" = 'install openapi-python-client' ]; }
+pip() {
+	[ "$*" = 'install openapi-python-client' ]
+	[ "${VIRTUAL_ENV-}" = "$(pwd -P)/.venv" ]
+	ls -d "$TOOLS"/venv/lib/python*/site-packages >"$(echo .venv/lib/python*/site-packages)/pinned.pth"
+}
 npm() { [ "$*" = 'install openapi-fetch openapi-typescript typescript@5 @types/node' ]; ln -s "$TOOLS/node_modules" .; }
 `
 	for _, c := range []struct{ language, fence, script, compile string }{
