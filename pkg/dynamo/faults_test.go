@@ -85,7 +85,7 @@ func TestOutagesAndLastingConflictsAreUnavailable(t *testing.T) {
 			t.Errorf("StampReveal under %s = %v, want ErrUnavailable unless it was done", fault, stampErr)
 		}
 		_, _, listErr := away.Items(t.Context(), f.account, f.secret.ID, secrets.Cursor{}, 10)
-		_, _, chargeErr := away.ChargeReveal(t.Context(), f.account, f.user, now, 100, time.Hour)
+		_, chargeErr := away.ChargeReveal(t.Context(), f.account, f.user, now, 100, time.Hour)
 		for name, err := range map[string]error{
 			"Secret":       errOf(away.Secret(t.Context(), f.account, f.secret.ID)),
 			"Items":        listErr,

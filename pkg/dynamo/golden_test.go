@@ -46,7 +46,7 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "KEY#OTHER", "owner": unread},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "VALUE#" + unread, "version": 1, "sealed": []byte("sealed")},
 		{"PK": "APIKEY#" + hash("gob_x"), "SK": "APIKEY", "id": keyID, "account_id": account, "user_id": user, "created_at": made},
-		{"PK": "USER#" + account + "#" + user, "SK": "READS", "r": []int64{34401906000, 34401905000}},
+		{"PK": "USER#" + account + "#" + user, "SK": "READS", "l": 2, "b": 2, "o": []int64{34401905000}, "n": []int64{34401906000}, "h": 3, "g": 0, "a": 34401906000},
 	} {
 		r["from_a_later_release"] = row{"anything": []string{"at", "all"}}
 		put(t, table, r)
@@ -80,9 +80,10 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 	same("count", 2, n, nil)
 	value, err := store.SealedValue(ctx, id(account), id(secret), id(item))
 	same("value", secrets.SealedValue{Version: 3, Blob: []byte("sealed")}, value, err)
-	reveals, charged, err := store.ChargeReveal(ctx, id(account), id(user), now, 2, time.Hour)
-	same("a spent budget", false, charged, err)
-	same("reveals", []time.Time{now.Add(-789 * time.Microsecond), now.Add(-time.Second - 789*time.Microsecond)}, reveals, nil)
+	charge, err := store.ChargeReveal(ctx, id(account), id(user), now, 2, time.Hour)
+	same("a spent budget", false, charge.Admitted, err)
+	tally, err := charge.Tally(ctx)
+	same("a tally", secrets.Tally{Limit: 2, Counting: 2, Oldest: now.Add(-time.Second - 789*time.Microsecond)}, tally, err)
 
 	// The rows can also be changed.
 	stamped, err := store.StampReveal(ctx, id(account), id(secret), id(unread), now, id(user))

@@ -34,7 +34,9 @@ import (
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail; from: what a rename or move replaced
 //	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
-//	read counter   USER#<a>#<u>         READS                    times of the newest reveals, newest first
+//	read counter   USER#<a>#<u>         READS                    the limit; both ends of the queue of the newest reveals
+//	its blocks     USER#<a>#<u>         READS#<g>#<i>            the middle of queue g; READS#<g> is the end of one that
+//	                                                             was replaced by a shorter one: see counter.go
 //
 // <a>, <s>, <v>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
 // ordered by creation without an index. Names are hashed because 255 characters can
@@ -53,8 +55,11 @@ import (
 //	an item that can be reached             GetItem item; GetItem secret
 //	an item that can be reached, by its key GetItem item key; GetItem item; GetItem secret
 //	a sealed value that can be reached      GetItem value; GetItem secret
-//	charge a reveal                         UpdateItem read counter, on condition
-//	what is left of a user's budget         GetItem read counter
+//	charge a reveal                         UpdateItem read counter, on condition; GetItem block, if the window
+//	                                        begins there
+//	rotate the queue of reveals             UpdateItem block; GetItem block; UpdateItem read counter, on condition
+//	give the queue another limit            GetItem blocks; UpdateItem blocks; UpdateItem read counter, on condition
+//	what is left of a user's budget         GetItem read counter; GetItem block, if the window begins there
 //	stamp a reveal                          UpdateItem item, on condition
 //	what to deliver                         the stream's records of OUTBOX; Query OUTBOX
 //	a round through the used secrets        GetItem round; Query USED after one of them
@@ -147,6 +152,14 @@ func apiKeyKey(h secrets.KeyHash) key { return key{"APIKEY#" + hex.EncodeToStrin
 
 func revealsKey(account, user uuid.UUID) key {
 	return key{"USER#" + account.String() + "#" + user.String(), "READS"}
+}
+
+func revealsBlockKey(account, user uuid.UUID, queue int64, block int) key {
+	return key{revealsKey(account, user).PK, fmt.Sprintf("READS#%d#%d", queue, block)}
+}
+
+func revealsKeptKey(account, user uuid.UUID, queue int64) key {
+	return key{revealsKey(account, user).PK, fmt.Sprintf("READS#%d", queue)}
 }
 
 func hash(name string) string {

@@ -2,17 +2,12 @@ package secrets_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
@@ -98,20 +93,20 @@ func TestNoWindowHoldsMoreThanTheLimit(t *testing.T) {
 		wg.Go(func() {
 			for range tries {
 				now := start.Add(time.Duration(clock.Add(int64(step))) + skew)
-				log, ok, err := m.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
+				c, err := m.Store.ChargeReveal(t.Context(), w.caller.AccountID, w.caller.UserID, now, limit, window)
 				if err != nil {
 					t.Errorf("charge: %v", err)
 					continue
 				}
 				mu.Lock()
-				if ok {
+				if c.Admitted {
 					charged = append(charged, now.Truncate(time.Millisecond))
 				} else {
 					refused++
 				}
 				mu.Unlock()
-				if len(log) > 2*limit {
-					_ = m.Store.TrimReveals(t.Context(), w.caller.AccountID, w.caller.UserID, limit, len(log))
+				if c.Rotate != nil {
+					_ = c.Rotate(t.Context())
 				}
 			}
 		})
@@ -159,66 +154,6 @@ func TestEachRevealHasItsChargeAndEvent(t *testing.T) {
 	}
 }
 
-// However many reveals there were, a full counter of 100 stays under 1 KB, one write unit.
-// It begins almost full, as steady reveals leave it.
-func TestCounterStaysSmall(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, secretstest.NewTable(t))
-	m := w.table.Manager(t)
-	now := time.Now()
-	m.Now = func() time.Time { return now }
-	step := m.RevealWindow / 100
-	var before []time.Time
-	for i := range m.RevealLimit - 2 {
-		before = append(before, now.Add(-time.Duration(i)*step))
-	}
-	plantCounter(t, w, before)
-	longest := 0
-	for i := range 30 { // past two trims
-		now = now.Add(step)
-		if ok, wait := reveal(t, m, w); !ok {
-			t.Fatalf("refused for %v", wait)
-		}
-		length := counterLength(t, w)
-		if least := min(len(before)+i+1, m.RevealLimit); length < least {
-			t.Errorf("the counter holds %d reads after %d more, want at least %d", length, i+1, least)
-		}
-		longest = max(longest, length)
-	}
-	if longest < m.RevealLimit || longest > m.RevealLimit+11 {
-		t.Errorf("the counter held up to %d reads, want from %d to %d", longest, m.RevealLimit, m.RevealLimit+11)
-	}
-	// DynamoDB counts a number as one byte for two digits and one more, and one for
-	// its place in a list; the times have 11 or 12 digits, until 2056.
-	key := len("PK") + len("SK") + len(fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)) + len("READS")
-	if size := key + len("r") + 3 + longest*(1+6+1); size > 1024 {
-		t.Errorf("a full counter takes %d bytes, want at most 1024", size)
-	}
-}
-
-// A lowered limit leaves a counter that is far too long. A few reveals trim it to the length
-// that the new limit needs.
-func TestLoweredLimitTrimsTheLog(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, secretstest.NewTable(t))
-	m := w.table.Manager(t)
-	now := time.Now()
-	m.Now = func() time.Time { return now }
-	plantCounter(t, w, slices.Repeat([]time.Time{now}, 1000))
-	if ok, wait := reveal(t, m, w); ok || wait != time.Hour {
-		t.Errorf("reveal = %v, wait %v, want refused for an hour", ok, wait)
-	}
-	now = now.Add(time.Hour)
-	for range 10 {
-		if ok, _ := reveal(t, m, w); !ok {
-			t.Error("refused after an hour")
-		}
-	}
-	if n := counterLength(t, w); n > m.RevealLimit+11 {
-		t.Errorf("the counter holds %d reads after 10 reveals, want at most %d", n, m.RevealLimit+11)
-	}
-}
-
 // If clocks differ, reveals are charged in one order and timed in another. A refusal still
 // leaves nothing and asks for a wait of at least a second.
 func TestBudgetToleratesSkewedClocks(t *testing.T) {
@@ -246,41 +181,6 @@ func TestBudgetToleratesSkewedClocks(t *testing.T) {
 			t.Errorf("reveal %d: %+v, %v, want granted = %v, %d left, %v", i, r.Budget, err, step.granted, step.left, step.wait)
 		}
 	}
-}
-
-// counterKey is the key of the world's read counter.
-func counterKey(w world) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{
-		"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("USER#%s#%s", w.caller.AccountID, w.caller.UserID)},
-		"SK": &types.AttributeValueMemberS{Value: "READS"},
-	}
-}
-
-// plantCounter writes the world's read counter, with the times of reveals, newest first.
-func plantCounter(t *testing.T, w world, reveals []time.Time) {
-	t.Helper()
-	row, list := counterKey(w), &types.AttributeValueMemberL{}
-	for _, at := range reveals {
-		since2025 := at.Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds()
-		list.Value = append(list.Value, &types.AttributeValueMemberN{Value: fmt.Sprint(since2025)})
-	}
-	row["r"] = list
-	if _, err := w.table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.table.Name, Item: row}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// counterLength is the number of reads in the world's read counter.
-func counterLength(t *testing.T, w world) int {
-	t.Helper()
-	out, err := w.table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: &w.table.Name, ConsistentRead: aws.Bool(true),
-		Key: counterKey(w),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(out.Item["r"].(*types.AttributeValueMemberL).Value)
 }
 
 func TestBudgetCountsDown(t *testing.T) {

@@ -22,19 +22,33 @@ type Revealed struct {
 	Budget Budget
 }
 
+// Charge is the answer to the charge of a reveal.
+type Charge struct {
+	Admitted bool // otherwise the budget is spent
+	// Tally counts what counts after the charge. After a refusal it makes no call.
+	Tally func(context.Context) (Tally, error)
+
+	// Rotate makes room for further charges, if it is not nil. The caller should call it, once, at any time. A charge
+	// that finds no room makes it itself.
+	Rotate func(context.Context) error
+}
+
+// Tally is what counts of a user's reveals.
+type Tally struct {
+	Limit    int       // that the user's counter is for
+	Counting int       // reveals within the window
+	Oldest   time.Time // of those that count
+}
+
 // Reveals is the part of a [Store] that a reveal needs: the budget's counter, which is
 // an exact sliding-window log, the sealed values, and the stamp on the item.
 type Reveals interface {
-	// ChargeReveal adds now to the user's log unless its limit-th newest entry is
-	// younger than the window. It returns the log, newest first, and whether now was
-	// added. It charges at most once: after an error it may or may not have charged.
-	ChargeReveal(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (log []time.Time, charged bool, err error)
-	// RevealTimes returns the user's log, newest first. It is empty at first.
-	RevealTimes(ctx context.Context, account, user uuid.UUID) ([]time.Time, error)
-	// TrimReveals drops the entries behind the newest limit of a log that had have
-	// entries. It never drops entries that are added concurrently. It may leave some of
-	// the entries of a very long log.
-	TrimReveals(ctx context.Context, account, user uuid.UUID, limit, have int) error
+	// ChargeReveal admits a reveal at now, unless the limit-th newest admission is younger
+	// than the window. It charges at most once: after an error it may or may not have charged.
+	// While functions with different limits are at work, it is one of their limits.
+	ChargeReveal(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (Charge, error)
+	// Tally returns what counts at now, for a user with this limit.
+	Tally(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (Tally, error)
 	SealedValue(ctx context.Context, account, secret, item uuid.UUID) (SealedValue, error)
 	// StampReveal records a reveal on the item, unless a newer one is recorded, and returns
 	// the item as it then is.

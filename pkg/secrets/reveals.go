@@ -14,13 +14,15 @@ import (
 //  1. in parallel: charge the budget, read the sealed value, read the secret;
 //  2. the budget refuses: Throttled, with the exact wait. An object is missing:
 //     ErrNotFound, charged, so that guessing ids is limited too;
-//  3. in parallel: open the value, stamp the item, append the event;
-//  4. all three succeeded: return the value. Otherwise: an error, and no value.
+//  3. in parallel: open the value, stamp the item, append the event, and make room in the
+//     counter if it is nearly used up;
+//  4. the first three succeeded: return the value. Otherwise: an error, and no value.
 //
 // A refused reveal leaves no event, but one line in the log, as far as the caller is known.
 //
 // A crash between the steps can record a reveal that did not happen, but never lets a
-// value out unrecorded. Budget is set whenever the reveal was charged, also with an error.
+// value out unrecorded. Budget is set whenever the reveal was charged and the rest could be
+// counted, also with an error.
 func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID string) (Revealed, error) {
 	on, missing := m.gate(ctx, c, Reveal, ofItem(secretID, itemID))
 	if missing != nil && !errors.Is(missing, ErrNotFound) {
@@ -30,15 +32,14 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	now := m.now()
 	var (
 		wg                             sync.WaitGroup
-		log                            []time.Time
-		charged                        bool
+		charge                         Charge
 		sealed                         SealedValue
 		chargeErr, secretErr, valueErr error
 	)
 	wg.Go(func() {
 		ctx := withPhase(ctx, PhaseCharge)
 		chargeErr = Guard(func() (err error) {
-			log, charged, err = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+			charge, err = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
 			return err
 		})
 	})
@@ -58,24 +59,33 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	if chargeErr != nil {
 		return Revealed{}, fmt.Errorf("charge reveal: %w", chargeErr)
 	}
-	budget := m.budget(log, now)
-	if !charged {
+	if !charge.Admitted {
+		budget := m.tallied(ctx, charge, now)
 		m.Monitor.Throttled(ctx)
 		m.Log.WarnContext(ctx, "reveal refused: the budget is spent", c.attributes()...)
-		budget.Left, budget.Reset = 0, m.wait(log[m.RevealLimit-1], now)
 		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
 	}
-	for _, err := range []error{missing, secretErr, valueErr} {
+	var budget Budget
+	wg.Go(func() { budget = m.tallied(ctx, charge, now) })
+	wg.Go(func() { m.rotate(ctx, charge) })
+	item, value, err := m.release(ctx, c, now, on, sealed, missing, secretErr, valueErr)
+	wg.Wait()
+	if err != nil {
+		return Revealed{Budget: budget}, err
+	}
+	m.Monitor.Revealed(ctx)
+	return Revealed{Item: item, Value: value, Budget: budget}, nil
+}
+
+// release opens and records what was read, unless the reading failed.
+func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope, sealed SealedValue, reading ...error) (Item, Value, error) {
+	for _, err := range reading {
 		if errors.Is(err, ErrNotFound) {
 			m.Log.WarnContext(ctx, "reveal of what does not exist, charged", c.attributes()...)
 		}
 		if err != nil {
-			return Revealed{Budget: budget}, fmt.Errorf("read value: %w", err)
+			return Item{}, Value{}, fmt.Errorf("read value: %w", err)
 		}
-	}
-	if len(log) > m.RevealLimit+trimAfter {
-		wg.Go(func() { m.trimReveals(ctx, c, len(log)) })
-		defer wg.Wait()
 	}
 	item, value, err := m.openRecorded(ctx, c, now, on, sealed)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
@@ -87,10 +97,9 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 		}
 	}
 	if err != nil {
-		return Revealed{Budget: budget}, fmt.Errorf("reveal item: %w", err)
+		return Item{}, Value{}, fmt.Errorf("reveal item: %w", err)
 	}
-	m.Monitor.Revealed(ctx)
-	return Revealed{Item: item, Value: value, Budget: budget}, nil
+	return item, value, nil
 }
 
 // openRecorded opens a value and records its reveal in parallel. It returns the value
@@ -132,17 +141,25 @@ func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on 
 	return stamped, NewValue(string(plaintext)), nil
 }
 
-// trimAfter is how many entries beyond the limit a log may hold: enough to make trimming
-// rare, and few enough to keep a log of 100 under 1 KB, which is one write unit.
-const trimAfter = 10
-
-// trimReveals drops the entries that no longer count. A failure does no harm: the next
-// reveal tries again.
-func (m *Manager) trimReveals(ctx context.Context, c Caller, have int) {
-	err := Guard(func() error { return m.Store.TrimReveals(ctx, c.AccountID, c.UserID, m.RevealLimit, have) })
-	if err != nil {
-		m.Log.WarnContext(ctx, "reveal log not trimmed", "error", err)
+// rotate makes room in the counter. A failure does no harm: a charge that finds no room makes it.
+func (m *Manager) rotate(ctx context.Context, charge Charge) {
+	if charge.Rotate == nil {
+		return
 	}
+	if err := Guard(func() error { return charge.Rotate(ctx) }); err != nil {
+		m.Log.WarnContext(ctx, "read counter not rotated", "error", err)
+	}
+}
+
+// tallied is the budget after a charge. It is zero if it can't be counted: the charge itself is exact without it.
+func (m *Manager) tallied(ctx context.Context, charge Charge, now time.Time) Budget {
+	var tally Tally
+	err := Guard(func() (err error) { tally, err = charge.Tally(ctx); return err })
+	if err != nil {
+		m.Log.WarnContext(ctx, "budget not counted", "error", err)
+		return Budget{}
+	}
+	return m.budget(tally, now)
 }
 
 // Budget returns the caller's remaining budget. It charges nothing.
@@ -150,23 +167,19 @@ func (m *Manager) Budget(ctx context.Context, c Caller) (Budget, error) {
 	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
 		return Budget{}, err
 	}
-	log, err := m.Store.RevealTimes(ctx, c.AccountID, c.UserID)
+	now := m.now()
+	tally, err := m.Store.Tally(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
 	if err != nil {
 		return Budget{}, fmt.Errorf("read budget: %w", err)
 	}
-	return m.budget(log, m.now()), nil
+	return m.budget(tally, now), nil
 }
 
-// budget computes what is left at now from the newest entries of the log. The log is
-// in the order of charging. Clocks of functions differ, so of two entries the one that
-// was charged first may have the later time.
-func (m *Manager) budget(log []time.Time, now time.Time) Budget {
-	b := Budget{Limit: m.RevealLimit, Window: m.RevealWindow, Left: m.RevealLimit}
-	for _, at := range log[:min(len(log), m.RevealLimit)] {
-		if at.Add(m.RevealWindow).After(now) {
-			b.Left--
-			b.Reset = m.wait(at, now)
-		}
+// budget computes what is left at now.
+func (m *Manager) budget(t Tally, now time.Time) Budget {
+	b := Budget{Limit: t.Limit, Window: m.RevealWindow, Left: max(t.Limit-t.Counting, 0)}
+	if t.Counting > 0 {
+		b.Reset = m.wait(t.Oldest, now)
 	}
 	return b
 }

@@ -1,7 +1,10 @@
 package secrets_test
 
 import (
+	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -45,4 +48,45 @@ func BenchmarkRevealInLargeAccount(b *testing.B) {
 		}
 	}
 	pair.Metrics(b.ReportMetric, "large", "small")
+}
+
+// A reveal costs the same at the highest and at the lowest limit as at the default one. All users have full counters,
+// and reveal steadily: as much as the limit allows, or half of that.
+func BenchmarkRevealByLimit(b *testing.B) {
+	table := secretstest.NewTable(b)
+	side := func(b *testing.B, limit, pace int) compare.Side {
+		w := newWorld(b, table)
+		m := table.Manager(b)
+		m.RevealLimit = limit
+		var clock atomic.Int64
+		start := time.Now()
+		m.Now = func() time.Time {
+			return start.Add(time.Duration(clock.Add(1)) * (time.Duration(pace)*m.RevealWindow/time.Duration(limit) + time.Millisecond))
+		}
+		reveal := func() error {
+			_, err := m.RevealItem(b.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+			return err
+		}
+		for range limit + limit/4 {
+			if err := reveal(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return func(int) func() error { return reveal }
+	}
+	for name, c := range map[string]struct{ limit, pace int }{"1000": {1000, 1}, "1000 half": {1000, 2}, "1": {1, 1}} {
+		b.Run(name, func(b *testing.B) {
+			limit := c.limit
+			pair := compare.Pair{Clients: 1, Calls: 30, Sides: [2]compare.Side{side(b, limit, c.pace), side(b, 100, c.pace)}, Reset: func() error { return nil }}
+			if err := pair.Warm(); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if err := pair.Round(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			pair.Metrics(b.ReportMetric, strconv.Itoa(limit), "100")
+		})
+	}
 }

@@ -117,7 +117,7 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "ACCOUNTS":
 		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
-		if row.number("format") != 2 {
+		if row.number("format") != 3 {
 			c.report(row, "has format %d", row.number("format"))
 		}
 	case "ACCOUNTNAME":

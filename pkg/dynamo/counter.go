@@ -1,0 +1,441 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"goblins-secrets/pkg/secrets"
+)
+
+// The read counter is a sliding-window log of exactly N admissions, where N is the limit: a queue of their times,
+// oldest first. A reveal is admitted if the oldest of them has left the window. Its time then takes that one's place.
+// So a charge is one conditional UpdateItem that pops one time and pushes another, whatever N is:
+//
+//	head row  READS           o = [oldest …]   n = [… newest]   l = N   b   m   h   g   a   d   p
+//	block     READS#<g>#<i>   o = [times]                       for i = h-len(m) … h-1
+//	queue     o, block h-len(m), …, block h-1, n
+//
+// The queue of a new user is full of zeros, which left every window long ago. Times are milliseconds since 2025-01-01.
+//
+// Rotation. When charges have moved b times from o to n, a rotation moves the first b times of n into block h, and the
+// oldest block to the end of o. First it writes the new block and reads the oldest one. Then a compare-and-swap of h
+// makes both count. Until then nothing refers to the new block, and its times can't change: n only grows while h stays.
+// So any number of callers may rotate, stop or sleep at any step. Counters of at most 104 have no blocks: a rotation is
+// one update that appends n to o. Rotations begin while o still has a reserve, if N is large enough, so that charges
+// need not wait for them.
+//
+// Lost blocks. m has the newest time of each block. A block that is missing counts as if all its times were that one:
+// too long, never too short. So a block of equal times is not stored. Blocks have a TTL of two days, twice the longest
+// window.
+//
+// Another limit. A caller with another limit reads the whole queue, and makes one of the new length with a new random
+// number g. Then a compare-and-swap of the head makes it count. A shorter queue drops the oldest times, but keeps the
+// old head as READS#<g>, and p, until the next charge: a longer queue gets them back meanwhile. Otherwise d fills a
+// longer queue, the newest time that the queue has lost: it counts no longer in the window that it has left, and at
+// most too long in a longer one.
+//
+// During a deployment, functions with two limits use one row. It keeps its limit while one of those that agree with it
+// was admitted within the last minute (a): the others then charge by the row's limit, in a second call. So each answer
+// is one of both, and exact for it. The limit changes at most once a minute, and never while its callers are at work,
+// so the compare-and-swap does not starve.
+//
+// The order is that of admissions. Clocks of functions differ, so a time can be older than the one before it. While the
+// limit stays, of any N+1 admissions in a row the last was written at least a window later than the first.
+type counterRow struct {
+	key
+	Limit  int     `dynamodbav:"l"`
+	Size   int     `dynamodbav:"b"` // of blocks; without blocks, of what a rotation moves
+	Oldest []int64 `dynamodbav:"o"`
+	Newest []int64 `dynamodbav:"n"`
+	Blocks []int64 `dynamodbav:"m,omitempty"` // the newest time of each block
+	Next   int     `dynamodbav:"h"`
+	Queue  int64   `dynamodbav:"g"` // the number of this queue; each limit begins another
+	Agreed int64   `dynamodbav:"a"` // when a caller with this limit was admitted last
+	Lost   int64   `dynamodbav:"d"` // the newest time that the queue has popped or dropped
+	Kept   bool    `dynamodbav:"p"` // the head before is kept: it has times that this queue dropped
+}
+
+type blockRow struct {
+	key
+	Times   []int64 `dynamodbav:"o"`
+	Expires int64   `dynamodbav:"expires_at"` // the TTL attribute, in seconds since 1970
+}
+
+var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func sinceEpoch(t time.Time) int64 { return t.Sub(counterEpoch).Milliseconds() }
+
+func fromEpoch(ms int64) time.Time { return counterEpoch.Add(time.Duration(ms) * time.Millisecond) }
+
+const (
+	blockLife     = 48 * time.Hour
+	agreedFor     = time.Minute
+	headEntries   = 104 // numbers that a head has room for in 1 KB, one write unit
+	blockReserve  = 32  // at least: a rotation lasts two calls, in which 16 callers charge twice each
+	chargeTries   = 50
+	rotationWaits = 4 // for another caller's rotation, each longer than the one before
+	rotationWait  = 4 * time.Millisecond
+)
+
+// layout is how a queue is split: blocks of size times each, and the rest in the head.
+type layout struct{ blocks, size, head int }
+
+// layoutOf returns the layout with the fewest blocks whose head fits one write unit. There is one up to about 1,300;
+// ReadLimit is at most 1,000.
+func layoutOf(limit int) layout {
+	if limit <= headEntries {
+		return layout{0, limit - limit/6, limit}
+	}
+	for blocks := 1; ; blocks++ {
+		size := (limit - blockReserve) / (blocks + 1)
+		if head := limit - blocks*size; head+blocks <= headEntries || size < blocks {
+			return layout{blocks, size, head}
+		}
+	}
+}
+
+// reserve is what o has left when a rotation is due.
+func (r counterRow) reserve() int { return r.Limit - len(r.Blocks)*r.Size - r.Size }
+
+// due reports whether a charge that left the row so should be followed by a rotation: once by the caller whose charge
+// reaches the reserve, and twice more, if that caller failed.
+func (r counterRow) due() bool {
+	reserve, left := r.reserve(), len(r.Oldest)
+	return left == reserve || left == reserve/2 || left == 0
+}
+
+// ChargeReveal implements secrets.Reveals. The condition and the change are one UpdateItem, so the limit is exact for
+// any number of concurrent callers.
+func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (secrets.Charge, error) {
+	at := sinceEpoch(now)
+	cutoff := at - window.Milliseconds()
+	agreeing, waits := true, 0
+	for range chargeTries {
+		row, admitted, err := s.admit(ctx, account, user, at, cutoff, limit, agreeing)
+		isAnother := row.Limit != limit
+		switch {
+		case err != nil:
+		case admitted:
+			return secrets.Charge{Admitted: true, Tally: s.tallying(account, user, row, cutoff), Rotate: s.rotation(account, user, row)}, nil
+		case row.PK == "": // there is no counter yet
+			if row, admitted, err = s.beginCounter(ctx, account, user, at, limit); admitted {
+				return secrets.Charge{Admitted: true, Tally: s.tallying(account, user, row, cutoff), Rotate: s.rotation(account, user, row)}, nil
+			}
+		case isAnother && !row.isAgreed(at):
+			err = s.resize(ctx, account, user, row, at, limit)
+		case agreeing == isAnother:
+			agreeing = !agreeing
+		case len(row.Oldest) > 0 || len(row.Blocks) == 0 && row.Newest[0] > cutoff: // the oldest one still counts
+			return secrets.Charge{Tally: s.tallying(account, user, row, cutoff)}, nil
+		case waits < rotationWaits && row.reserve() > 0: // another caller's rotation is on its way
+			waits++
+			err = sleep(ctx, rand.N(2*rotationWait)*time.Duration(waits))
+		default:
+			err = s.rotate(ctx, account, user, row)
+		}
+		if err != nil {
+			return secrets.Charge{}, err
+		}
+	}
+	return secrets.Charge{}, fmt.Errorf("charge: too many tries: %w", secrets.ErrUnavailable)
+}
+
+// isAgreed reports whether a caller with the row's limit was admitted within the last minute. A time that is far ahead
+// is that of a wrong clock.
+func (r counterRow) isAgreed(at int64) bool {
+	minute := agreedFor.Milliseconds()
+	return r.Agreed > at-minute && r.Agreed <= at+minute
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return translate("UpdateItem", ctx.Err())
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// admit is the one conditional update of a charge. It returns the row as it then is. A caller that does not agree
+// with the row's limit leaves it as it is.
+func (s *Store) admit(ctx context.Context, account, user uuid.UUID, at, cutoff int64, limit int, agreeing bool) (row counterRow, admitted bool, err error) {
+	update, condition := "SET n = list_append(n, :now), d = o[0], p = :false", "o[0] <= :cutoff"
+	values := attributes{":now": numbers(at), ":cutoff": number(cutoff), ":false": &types.AttributeValueMemberBOOL{}}
+	if agreeing {
+		update += ", a = :at"
+		condition = "l = :limit AND " + condition
+		values[":at"], values[":limit"] = number(at), number(int64(limit))
+	} else {
+		condition = "a > :agreed AND " + condition
+		values[":agreed"] = number(at - agreedFor.Milliseconds())
+	}
+	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: marshal(revealsKey(account, user)),
+		UpdateExpression: aws.String(update + " REMOVE o[0]"), ConditionExpression: &condition, ExpressionAttributeValues: values,
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
+	var failed *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &failed):
+		row, err = unmarshal[counterRow](failed.Item)
+		return row, false, err
+	case err != nil:
+		return row, false, translate("UpdateItem", err)
+	}
+	row, err = unmarshal[counterRow](out.Attributes)
+	return row, true, err
+}
+
+// beginCounter makes the row of a user's first reveal, which it admits. It returns false if another one was first.
+func (s *Store) beginCounter(ctx context.Context, account, user uuid.UUID, at int64, limit int) (counterRow, bool, error) {
+	l := layoutOf(limit)
+	row := counterRow{Limit: limit, Size: l.size, Oldest: make([]int64, l.head-1), Newest: []int64{at}, Blocks: make([]int64, l.blocks), Next: l.blocks, Agreed: at}
+	begun, err := s.swapHead(ctx, account, user, row, "attribute_not_exists(PK)", attributes{})
+	return row, begun, err
+}
+
+// swapHead replaces the head, on a condition with these values. It returns false if the condition fails.
+func (s *Store) swapHead(ctx context.Context, account, user uuid.UUID, head counterRow, condition string, values attributes) (bool, error) {
+	var sets []string
+	for name, value := range head.attributes() {
+		sets = append(sets, name+" = :"+name)
+		values[":"+name] = value
+	}
+	slices.Sort(sets)
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: marshal(revealsKey(account, user)),
+		UpdateExpression: aws.String("SET " + strings.Join(sets, ", ")), ConditionExpression: &condition, ExpressionAttributeValues: values,
+	}, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
+	if refused(err) {
+		return false, nil
+	}
+	return err == nil, translate("UpdateItem", err)
+}
+
+// attributes are those of a head, without its key.
+func (r counterRow) attributes() attributes {
+	return attributes{
+		"l": number(int64(r.Limit)), "b": number(int64(r.Size)), "o": numbers(r.Oldest...), "n": numbers(r.Newest...), "m": numbers(r.Blocks...),
+		"h": number(int64(r.Next)), "g": number(r.Queue), "a": number(r.Agreed), "d": number(r.Lost), "p": &types.AttributeValueMemberBOOL{Value: r.Kept},
+	}
+}
+
+// rotation is what should follow a charge that left the row so, or nil.
+func (s *Store) rotation(account, user uuid.UUID, row counterRow) func(context.Context) error {
+	if !row.due() {
+		return nil
+	}
+	return func(ctx context.Context) error { return s.rotate(ctx, account, user, row) }
+}
+
+// rotate refills o. It does nothing if another caller has done it since the row was read.
+func (s *Store) rotate(ctx context.Context, account, user uuid.UUID, row counterRow) error {
+	condition, values := "h = :h AND g = :g", attributes{":h": number(int64(row.Next)), ":g": number(row.Queue)}
+	update := ""
+	if len(row.Blocks) == 0 {
+		update = "SET o = list_append(o, n), n = :none, h = :next"
+		values[":none"] = numbers()
+	} else {
+		sealed := row.Newest[:row.Size]
+		var oldest []int64
+		var g errgroup.Group
+		g.Go(func() error { return s.putBlock(ctx, account, user, row.Queue, row.Next, sealed) })
+		g.Go(func() (err error) {
+			oldest, err = s.block(ctx, account, user, row.Queue, row.Next-len(row.Blocks), row.Size, row.Blocks[0])
+			return err
+		})
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		var moved []string
+		for i := row.Size - 1; i >= 0; i-- { // descending: emulators get the other order wrong
+			moved = append(moved, fmt.Sprintf("n[%d]", i))
+		}
+		update = "SET o = list_append(o, :block), m = :m, h = :next REMOVE " + strings.Join(moved, ", ")
+		values[":block"], values[":m"] = numbers(oldest...), numbers(append(slices.Clone(row.Blocks[1:]), slices.Max(sealed))...)
+	}
+	values[":next"] = number(int64(row.Next + 1))
+	// The SDK may repeat it: done once, the condition fails.
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: marshal(revealsKey(account, user)),
+		UpdateExpression: &update, ConditionExpression: &condition, ExpressionAttributeValues: values,
+	})
+	if refused(err) {
+		return nil
+	}
+	return translate("UpdateItem", err)
+}
+
+// putBlock writes a block, unless it is one that counts the same if it is missing.
+func (s *Store) putBlock(ctx context.Context, account, user uuid.UUID, queue int64, block int, times []int64) error {
+	newest := slices.Max(times)
+	if slices.Min(times) == newest {
+		return nil
+	}
+	return s.setRow(ctx, revealsBlockKey(account, user, queue, block), attributes{"o": numbers(times...)}, newest)
+}
+
+// setRow writes a row that expires after its newest time has left every window. It is an update, because the policy
+// has no other write to this partition.
+func (s *Store) setRow(ctx context.Context, k key, row attributes, newest int64) error {
+	row["expires_at"] = number(fromEpoch(newest).Add(blockLife).Unix())
+	var sets []string
+	values := attributes{}
+	for name, value := range row {
+		sets = append(sets, name+" = :"+name)
+		values[":"+name] = value
+	}
+	slices.Sort(sets)
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: marshal(k), UpdateExpression: aws.String("SET " + strings.Join(sets, ", ")), ExpressionAttributeValues: values,
+	})
+	return translate("UpdateItem", err)
+}
+
+// block reads a block's times. One that is missing counts as if all were its newest time.
+func (s *Store) block(ctx context.Context, account, user uuid.UUID, queue int64, block, size int, newest int64) ([]int64, error) {
+	missing := slices.Repeat([]int64{newest}, size)
+	if newest == 0 {
+		return missing, nil
+	}
+	row, err := get[blockRow](ctx, s, revealsBlockKey(account, user, queue, block))
+	if errors.Is(err, secrets.ErrNotFound) || err == nil && len(row.Times) != size {
+		return missing, nil
+	}
+	return row.Times, err
+}
+
+// tallying counts what a charge left. It is for later, because it may read a block.
+func (s *Store) tallying(account, user uuid.UUID, row counterRow, cutoff int64) func(context.Context) (secrets.Tally, error) {
+	return func(ctx context.Context) (secrets.Tally, error) { return s.tally(ctx, account, user, row, cutoff) }
+}
+
+// tally counts the admissions within the window: those behind the first one that is. It reads at most one block, and
+// only if the window begins there.
+func (s *Store) tally(ctx context.Context, account, user uuid.UUID, row counterRow, cutoff int64) (secrets.Tally, error) {
+	past := 0
+	for i := -1; i <= len(row.Blocks); i++ {
+		times := row.Oldest
+		switch {
+		case i == len(row.Blocks):
+			times = row.Newest
+		case i >= 0 && row.Blocks[i] <= cutoff:
+			past += row.Size
+			continue
+		case i >= 0:
+			var err error
+			if times, err = s.block(ctx, account, user, row.Queue, row.Next-len(row.Blocks)+i, row.Size, row.Blocks[i]); err != nil {
+				return secrets.Tally{}, err
+			}
+		}
+		if first := slices.IndexFunc(times, func(at int64) bool { return at > cutoff }); first >= 0 {
+			past += first
+			return secrets.Tally{Limit: row.Limit, Counting: row.Limit - past, Oldest: fromEpoch(times[first])}, nil
+		}
+		past += len(times)
+	}
+	return secrets.Tally{Limit: row.Limit}, nil
+}
+
+// Tally implements secrets.Reveals.
+func (s *Store) Tally(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (secrets.Tally, error) {
+	row, err := get[counterRow](ctx, s, revealsKey(account, user))
+	if errors.Is(err, secrets.ErrNotFound) { // no reveal yet
+		return secrets.Tally{Limit: limit}, nil
+	}
+	if err != nil {
+		return secrets.Tally{}, err
+	}
+	at := sinceEpoch(now)
+	if row.Limit != limit && !row.isAgreed(at) { // the next charge changes the limit
+		times, lost, err := s.times(ctx, account, user, row)
+		if err != nil {
+			return secrets.Tally{}, err
+		}
+		row = counterRow{Limit: limit, Oldest: resized(times, lost, limit)}
+	}
+	return s.tally(ctx, account, user, row, at-window.Milliseconds())
+}
+
+// resized is a queue with another limit: the newest of the times, after as many of what was lost before as it takes.
+func resized(times []int64, lost int64, limit int) []int64 {
+	return append(slices.Repeat([]int64{lost}, max(limit-len(times), 0)), times[max(len(times)-limit, 0):]...)
+}
+
+// resize gives the counter another limit. It does nothing if the head has changed since it was read.
+func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counterRow, at int64, limit int) error {
+	times, lost, err := s.times(ctx, account, user, was)
+	if err != nil {
+		return err
+	}
+	l, queue := layoutOf(limit), resized(times, lost, limit)
+	head := counterRow{
+		Limit: limit, Size: l.size, Oldest: queue[:l.head], Blocks: make([]int64, l.blocks), Next: l.blocks,
+		Queue: 1 + rand.Int64N(1<<40), Agreed: at, Lost: lost, Kept: len(times) > limit,
+	}
+	var g errgroup.Group
+	if head.Kept {
+		head.Lost = max(lost, slices.Max(times[:len(times)-limit]))
+		g.Go(func() error {
+			return s.setRow(ctx, revealsKeptKey(account, user, head.Queue), was.attributes(), slices.Max(times))
+		})
+	}
+	for i := range l.blocks {
+		block := queue[l.head+i*l.size:][:l.size]
+		head.Blocks[i] = slices.Max(block)
+		g.Go(func() error { return s.putBlock(ctx, account, user, head.Queue, i, block) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	// Each charge changes n, and each rotation h.
+	_, err = s.swapHead(ctx, account, user, head, "g = :was AND h = :turn AND n = :newest AND a = :agreed", attributes{
+		":was": number(was.Queue), ":turn": number(int64(was.Next)), ":newest": numbers(was.Newest...), ":agreed": number(was.Agreed),
+	})
+	return err
+}
+
+// times returns the whole queue of a head, and the newest time that it has lost. If the head before is kept, that one
+// has all that this one has, and more.
+func (s *Store) times(ctx context.Context, account, user uuid.UUID, head counterRow) (times []int64, lost int64, err error) {
+	if head.Kept {
+		before, err := get[counterRow](ctx, s, revealsKeptKey(account, user, head.Queue))
+		if !errors.Is(err, secrets.ErrNotFound) {
+			if err != nil {
+				return nil, 0, err
+			}
+			return s.times(ctx, account, user, before)
+		}
+	}
+	blocks := make([][]int64, len(head.Blocks))
+	var g errgroup.Group
+	for i, newest := range head.Blocks {
+		g.Go(func() (err error) {
+			blocks[i], err = s.block(ctx, account, user, head.Queue, head.Next-len(head.Blocks)+i, head.Size, newest)
+			return err
+		})
+	}
+	err = g.Wait()
+	return slices.Concat(head.Oldest, slices.Concat(blocks...), head.Newest), head.Lost, err
+}
+
+// numbers is a list of numbers.
+func numbers(all ...int64) types.AttributeValue {
+	list := &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
+	for _, n := range all {
+		list.Value = append(list.Value, number(n))
+	}
+	return list
+}
