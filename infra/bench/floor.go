@@ -68,7 +68,7 @@ func timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.00
 const (
 	readLimit  = 100 // the template's default
 	readWindow = time.Hour
-	trimAfter  = 10
+	reserve    = 16 // admissions that are left when the counter is rotated; see pkg/dynamo
 )
 
 // counterEpoch is the epoch of the times in the read counter; see pkg/dynamo.
@@ -80,10 +80,12 @@ func (f *floor) fillCounter(ctx context.Context, c secrets.Caller) error {
 	before := time.Since(counterEpoch) - 24*time.Hour
 	times := make([]types.AttributeValue, readLimit)
 	for i := range times {
-		times[i] = number(before.Milliseconds() - int64(i)*1000)
+		times[i] = number(before.Milliseconds() + int64(i)*1000)
 	}
 	filled := rowKey(readsPK(c), "READS")
-	filled["r"] = &types.AttributeValueMemberL{Value: times}
+	filled["o"], filled["n"] = &types.AttributeValueMemberL{Value: times}, &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
+	filled["l"], filled["b"], filled["h"], filled["g"] = number(readLimit), number(readLimit-reserve), number(0), number(0)
+	filled["a"], filled["d"], filled["p"] = number(before.Milliseconds()), number(before.Milliseconds()), &types.AttributeValueMemberBOOL{}
 	_, err := f.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &f.table, Item: filled})
 	return err
 }
@@ -101,8 +103,8 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 	}
 	sealed := value.Item["sealed"].(*types.AttributeValueMemberB).Value
 	version := value.Item["version"].(*types.AttributeValueMemberN).Value
-	if have := len(charge.Attributes["r"].(*types.AttributeValueMemberL).Value); have > readLimit+trimAfter {
-		second.Go(func() error { return f.trim(ctx, c, have) })
+	if left := len(charge.Attributes["o"].(*types.AttributeValueMemberL).Value); left == reserve {
+		second.Go(func() error { return f.rotate(ctx, c, charge.Attributes["h"]) })
 	}
 	var opened []byte
 	second.Go(func() (err error) {
@@ -140,27 +142,28 @@ func (f *floor) charge(ctx context.Context, c secrets.Caller) (*dynamodb.UpdateI
 	now := time.Since(counterEpoch).Milliseconds()
 	return f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &f.table, Key: rowKey(readsPK(c), "READS"),
-		UpdateExpression:    aws.String("SET r = list_append(:now, if_not_exists(r, :none))"),
-		ConditionExpression: aws.String("attribute_not_exists(r[99]) OR r[99] <= :gone"),
+		UpdateExpression:    aws.String("SET n = list_append(n, :now), d = o[0], p = :false, a = :at REMOVE o[0]"),
+		ConditionExpression: aws.String("l = :limit AND o[0] <= :cutoff"),
 		ExpressionAttributeValues: row{
-			":now":  &types.AttributeValueMemberL{Value: []types.AttributeValue{number(now)}},
-			":none": &types.AttributeValueMemberL{},
-			":gone": number(now - readWindow.Milliseconds()),
+			":now":    &types.AttributeValueMemberL{Value: []types.AttributeValue{number(now)}},
+			":at":     number(now),
+			":limit":  number(readLimit),
+			":cutoff": number(now - readWindow.Milliseconds()),
+			":false":  &types.AttributeValueMemberBOOL{},
 		},
-		ReturnValues:                        types.ReturnValueUpdatedNew,
+		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
 }
 
-func (f *floor) trim(ctx context.Context, c secrets.Caller, have int) error {
-	var indexes []string
-	for i := have - 1; i >= readLimit; i-- {
-		indexes = append(indexes, "r["+strconv.Itoa(i)+"]")
-	}
+func (f *floor) rotate(ctx context.Context, c secrets.Caller, turn types.AttributeValue) error {
 	_, err := f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &f.table, Key: rowKey(readsPK(c), "READS"),
-		UpdateExpression:    aws.String("REMOVE " + strings.Join(indexes, ", ")),
-		ConditionExpression: aws.String("attribute_exists(PK)"),
+		UpdateExpression:    aws.String("SET o = list_append(o, n), n = :none, h = h + :one"),
+		ConditionExpression: aws.String("h = :turn"),
+		ExpressionAttributeValues: row{
+			":none": &types.AttributeValueMemberL{Value: []types.AttributeValue{}}, ":one": number(1), ":turn": turn,
+		},
 	})
 	return err
 }

@@ -14,6 +14,9 @@ func TestFloorMakesTheProductsCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := c.floor.fillCounter(t.Context(), c.caller); err != nil {
+		t.Fatal(err)
+	}
 	// Keys and ids of equal length, so that the requests can be equal too.
 	product := productCalls(t.Context(), c.manager, "PRODUCT_", func(int) seat { return seat{c.caller, secret, productItem, secret} })
 	bare := floorCalls(t.Context(), c.floor, "FLOOR___", func(int) seat { return seat{c.caller, secret, floorItem, secret} })

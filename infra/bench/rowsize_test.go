@@ -22,6 +22,8 @@ func valueSize(value types.AttributeValue) int {
 	switch v := value.(type) {
 	case *types.AttributeValueMemberS:
 		return len(v.Value)
+	case *types.AttributeValueMemberBOOL:
+		return 1
 	case *types.AttributeValueMemberN:
 		return (len(strings.Trim(v.Value, "-0"))+1)/2 + 1
 	case *types.AttributeValueMemberL:

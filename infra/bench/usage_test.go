@@ -138,6 +138,7 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	newItem := `{"key":"KEY_NEW",` + newValue[1:]
 	c.record("`create-item`", c.serve(httpapi.CreateItem, request{secret: secret, body: newItem, want: 201}))
 	stored := request{secret: secret, item: item, want: 200}
+	c.fillCounter(readLimit, 1, time.Now().Add(-24*time.Hour)) // a user's first reveal makes the counter
 	reveal := c.record("`get-item`, the reveal", c.serve(httpapi.GetItem, stored))
 	stored.body = newValue
 	value := c.record("`update-item`, a new value", c.serve(httpapi.UpdateItem, stored))
@@ -145,7 +146,7 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	c.record("`update-item`, a new key", c.serve(httpapi.UpdateItem, stored))
 	c.record("`delete-item`", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, want: 204}))
 
-	c.fillCounter(readLimit, time.Now())
+	c.fillCounter(readLimit, readLimit-1, time.Now()) // one is counted
 	const exhausted = "`get-item`, refused: no budget left"
 	refused := c.count(exhausted, c.serve(httpapi.GetItem, request{secret: secret, item: item, want: 429}))
 	refused.Writes++ // AWS bills a failed condition on up to 1 KB, but does not report it
@@ -160,47 +161,109 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
 }
 
-// fillCounter charges the caller n times, the last time at the given time.
-func (c *counter) fillCounter(n int, last time.Time) {
+// fillCounter charges the caller n times, each a second after the one before, and the last time at the given time.
+func (c *counter) fillCounter(limit, n int, last time.Time) {
 	c.Helper()
 	store := c.table.Store(c.T)
-	const noLimit = 1000
 	for i := n - 1; i >= 0; i-- {
 		at := last.Add(-time.Duration(i) * time.Second)
-		_, charged, err := store.ChargeReveal(c.Context(), c.caller.AccountID, c.caller.UserID, at, noLimit, time.Hour)
-		if err != nil || !charged {
-			c.Fatalf("charge: %v, %v", charged, err)
+		charge, err := store.ChargeReveal(c.Context(), c.caller.AccountID, c.caller.UserID, at, limit, time.Second)
+		if err == nil && charge.Rotate != nil {
+			err = charge.Rotate(c.Context())
+		}
+		if err != nil || !charge.Admitted {
+			c.Fatalf("charge: %v, %v", charge, err)
 		}
 	}
 }
 
-// A user who reveals every day has a full read counter, which is trimmed now and then. A charge
-// of the longest one is a single write unit.
-func TestFullReadCounterCostsOneUnit(t *testing.T) {
+// A charge costs one write unit at every limit, and its share of the rotations is small. The counter stays below 1 KB.
+func TestChargesCostOneUnit(t *testing.T) {
 	c := newCounter(t)
 	// Odd, because DynamoDB does not store trailing zeros: every number has its full size.
 	yesterday := time.Now().Add(-24 * time.Hour).Truncate(2 * time.Millisecond).Add(time.Millisecond)
-
-	const longest = readLimit + trimAfter
-	c.fillCounter(longest, yesterday)
-	stored, err := c.floor.get(t.Context(), readsPK(c.caller), "READS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := rowSize(stored.Item)
 	store := c.table.Store(t, c.usage.Count)
-	charge := c.count("charge", func() error {
-		_, charged, err := store.ChargeReveal(t.Context(), c.caller.AccountID, c.caller.UserID, time.Now(), readLimit, time.Hour)
-		if err == nil && !charged {
-			err = errors.New("a full counter of yesterday was refused")
+	table := newTable("limit: | size of the counter, at most: | write units of a charge, with rotations: | read units:")
+	for _, limit := range []int{1, 2, 3, 4, 80, 81, 100, 119, 120, 150, 250, 500, 963, 997, 1000} {
+		c.caller.UserID = uuid.New()
+		c.fillCounter(limit, limit+1, yesterday)
+		size := 0
+		charges := max(2*limit, 100)
+		used := c.count("charges", func() error {
+			for i := range charges {
+				at := yesterday.Add(time.Duration(i+1) * 2 * time.Second)
+				charge, err := store.ChargeReveal(t.Context(), c.caller.AccountID, c.caller.UserID, at, limit, time.Second)
+				if err == nil && !charge.Admitted {
+					err = errors.New("refused")
+				}
+				if err == nil && charge.Rotate != nil {
+					err = charge.Rotate(t.Context())
+				}
+				if err != nil {
+					return err
+				}
+				if i%7 == 0 {
+					stored, err := c.floor.get(t.Context(), readsPK(c.caller), "READS")
+					if err != nil {
+						return err
+					}
+					size = max(size, rowSize(stored.Item))
+				}
+			}
+			return nil
+		})
+		used.Reads -= float64((charges + 6) / 7) // of this test
+		writes, reads := used.Writes/float64(charges), used.Reads/float64(charges)
+		table.row(strconv.Itoa(limit), strconv.Itoa(size), fmt.Sprintf("%.3f", writes), fmt.Sprintf("%.3f", reads))
+		most := 2.0
+		switch {
+		case limit >= 80:
+			most = 1.1
+		case limit >= 4:
+			most = 1.25
 		}
-		return err
-	})
+		if writes > most || size > 1024 {
+			t.Errorf("at the limit %d a charge costs %.3f write units and the counter has %d bytes, want at most %.2f and 1,024", limit, writes, size, most)
+		}
+	}
+	documented(t, "counter", table)
+}
 
+// What it costs to charge with another limit than that of the counter.
+func TestChangesOfTheLimitCostWhatIsDocumented(t *testing.T) {
+	c := newCounter(t)
+	store := c.table.Store(t, c.usage.Count)
+	at := time.Now().Truncate(2 * time.Millisecond).Add(time.Millisecond)
+	charge := func(at time.Time, limit int) func() error {
+		return func() error {
+			charge, err := store.ChargeReveal(t.Context(), c.caller.AccountID, c.caller.UserID, at, limit, time.Hour)
+			if err == nil && !charge.Admitted {
+				err = errors.New("refused")
+			}
+			return err
+		}
+	}
+	for _, change := range [][2]int{{100, 50}, {50, 100}, {100, 1000}, {1000, 100}, {1000, 900}} {
+		c.caller.UserID = uuid.New()
+		c.fillCounter(change[0], change[0]+change[0]/4, at.Add(-2*time.Hour))
+		name := fmt.Sprintf("at %d, where the counter's limit is %d", change[1], change[0])
+		used := c.count(name, charge(at, change[1]))
+		used.Writes++ // AWS bills the failed condition that shows the limit, but does not report it
+		c.row(name, used)
+	}
+	const agreed = "at 100, where the counter's limit is 900 and functions with it are at work"
+	used := c.count(agreed, charge(at, 100))
+	used.Writes++
+	c.row(agreed, used)
+	documented(t, "limit-change", c.rows)
+}
+
+// What a reveal costs, for a user who reveals every day.
+func TestRevealsCostWhatIsDocumented(t *testing.T) {
+	c := newCounter(t)
 	secret, item := c.secret("revealed", 1)
-	c.caller.UserID = uuid.New()
-	c.fillCounter(readLimit, yesterday)
-	const reveals = 9 * (trimAfter + 1) // starts just after a trim and ends with one
+	c.fillCounter(readLimit, readLimit, time.Now().Add(-24*time.Hour))
+	const reveals = 84 // until a rotation
 	sum := c.count("reveals", func() error {
 		for range reveals {
 			if err := c.serve(httpapi.GetItem, request{secret: secret, item: item, want: 200})(); err != nil {
@@ -209,19 +272,7 @@ func TestFullReadCounterCostsOneUnit(t *testing.T) {
 		}
 		return nil
 	})
-	trims := float64(sum.Calls["UpdateItem"]-2*reveals) / reveals
 	writes, reads, calls := sum.Writes/reveals, sum.Reads/reveals, float64(sum.Of("KMS"))/reveals
-	table := newTable("a full read counter | is:")
-	table.row("its size, at most", fmt.Sprint(size, " bytes"))
-	table.row("write units of charging it", units(charge.Writes))
-	table.row("write units of trimming it, per reveal", units(trims))
-	table.row("write units of a reveal, together", units(writes))
-	documented(t, "counter", table)
-
-	goal(t, "write units of charging a full read counter", charge.Writes, 1)
-	if size > 1024 {
-		t.Errorf("a full read counter has %d bytes, want at most 1,024: one write unit", size)
-	}
 
 	const million = 1e6
 	cost := newTable("service | a reveal | dollars:")
