@@ -113,7 +113,7 @@ test-sam-local: $(SAM) ## test the functions in containers
 
 bench: ## measure docs/benchmarks.md again
 	go run ./infra/bench
-	go test -run '^$$' -bench 'RevealInLargeAccount|RevealByLimit' -benchtime 60x ./pkg/secrets
+	go test -run '^$$' -bench 'RevealInLargeAccount|RevealByLimit|ChargeByLimit' -benchtime 60x ./pkg/secrets
 	go test -run '^$$' -bench WriteAfterLongStream -benchtime 60x ./infra/local/emulator
 	go test -run '^$$' -bench WriteToReady -benchtime 75x ./infra/local/stack
 	go test -run '^$$' -bench Burst -benchtime 1x ./infra/local/stack

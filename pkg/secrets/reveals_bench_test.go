@@ -1,7 +1,9 @@
 package secrets_test
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/bench/compare"
+	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
 
@@ -89,4 +92,67 @@ func BenchmarkRevealByLimit(b *testing.B) {
 			pair.Metrics(b.ReportMetric, strconv.Itoa(limit), "100")
 		})
 	}
+}
+
+// A charge costs the same at the highest and at the lowest limit as at the default one, for one client of a user and
+// for 16. Their counters are full.
+func BenchmarkChargeByLimit(b *testing.B) {
+	table := secretstest.NewTable(b)
+	var updates, charges atomic.Int64 // of the limit that is compared
+	side := func(b *testing.B, limit int, isCounted bool) compare.Side {
+		m := table.Manager(b, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+			if isCounted && strings.HasPrefix(c.What, "UpdateItem READS") {
+				updates.Add(1)
+			}
+			return secretstest.None
+		}))
+		account, user := uuid.New(), uuid.New()
+		var clock atomic.Int64
+		start := time.Now()
+		charge := func() error {
+			now := start.Add(time.Duration(clock.Add(1)) * (m.RevealWindow/time.Duration(limit)*2 + time.Millisecond))
+			return chargeOnce(b, m, account, user, now, limit)
+		}
+		for range limit + limit/4 {
+			if err := charge(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return func(int) func() error {
+			return func() error {
+				if isCounted {
+					charges.Add(1)
+				}
+				return charge()
+			}
+		}
+	}
+	for _, clients := range []int{1, 16} {
+		for _, limit := range []int{1000, 1} {
+			b.Run(fmt.Sprintf("%d/%d clients", limit, clients), func(b *testing.B) {
+				pair := compare.Pair{Clients: clients, Calls: 30, Sides: [2]compare.Side{side(b, limit, true), side(b, 100, false)}}
+				if err := pair.Warm(); err != nil {
+					b.Fatal(err)
+				}
+				updates.Store(0)
+				charges.Store(0)
+				for b.Loop() {
+					if err := pair.Round(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				pair.Metrics(b.ReportMetric, strconv.Itoa(limit), "100")
+				b.ReportMetric(float64(updates.Load())/float64(charges.Load()), "updates/charge")
+			})
+		}
+	}
+}
+
+// chargeOnce charges a user, and makes room if that is due.
+func chargeOnce(b *testing.B, m *secrets.Manager, account, user uuid.UUID, now time.Time, limit int) error {
+	charge, err := m.Store.ChargeReveal(b.Context(), account, user, now, limit, m.RevealWindow)
+	if err == nil && charge.Rotate != nil {
+		err = charge.Rotate(b.Context())
+	}
+	return err
 }
