@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -41,9 +42,9 @@ import (
 //
 // Another limit. A caller with another limit reads the whole queue, and makes one of the new length with a new random
 // number g. Then a compare-and-swap of the head makes it count. A shorter queue drops the oldest times, but keeps the
-// old head as READS#<g>, and p, until the next charge: a longer queue gets them back meanwhile. Otherwise d fills a
-// longer queue, the newest time that the queue has lost: it counts no longer in the window that it has left, and at
-// most too long in a longer one.
+// old head as READS#<g>, and sets p until the next charge: a longer queue gets the times back meanwhile. Otherwise a
+// longer queue is filled with d, the newest time that the queue has lost. It no longer counts in the window that it has
+// left. In a longer window it can count too long, never too short.
 //
 // During a deployment, functions with two limits use one row. It keeps its limit while one of those that agree with it
 // was admitted within the last minute (a): the others then charge by the row's limit, in a second call. So each answer
@@ -58,7 +59,7 @@ type counterRow struct {
 	Size   int     `dynamodbav:"b"` // of blocks; without blocks, of what a rotation moves
 	Oldest []int64 `dynamodbav:"o"`
 	Newest []int64 `dynamodbav:"n"`
-	Blocks []int64 `dynamodbav:"m,omitempty"` // the newest time of each block
+	Blocks []int64 `dynamodbav:"m"` // the newest time of each block
 	Next   int     `dynamodbav:"h"`
 	Queue  int64   `dynamodbav:"g"` // the number of this queue; each limit begins another
 	Agreed int64   `dynamodbav:"a"` // when a caller with this limit was admitted last
@@ -69,8 +70,17 @@ type counterRow struct {
 type blockRow struct {
 	key
 	Times   []int64 `dynamodbav:"o"`
-	Expires int64   `dynamodbav:"expires_at"` // the TTL attribute, in seconds since 1970
+	Expires int64   `dynamodbav:"expires_at"` // see expiry
 }
+
+// keptRow is the head of a queue that was replaced by a shorter one.
+type keptRow struct {
+	counterRow
+	Expires int64 `dynamodbav:"expires_at"` // see expiry
+}
+
+// expiry is the TTL attribute, in seconds since 1970, of a row whose newest time is this one.
+func expiry(newest int64) int64 { return fromEpoch(newest).Add(blockLife).Unix() }
 
 var counterEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -127,10 +137,10 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 		switch {
 		case err != nil:
 		case admitted:
-			return secrets.Charge{Admitted: true, Tally: s.tallying(account, user, row, cutoff), Rotate: s.rotation(account, user, row)}, nil
+			return s.admitted(account, user, row, cutoff), nil
 		case row.PK == "": // there is no counter yet
 			if row, admitted, err = s.beginCounter(ctx, account, user, at, limit); admitted {
-				return secrets.Charge{Admitted: true, Tally: s.tallying(account, user, row, cutoff), Rotate: s.rotation(account, user, row)}, nil
+				return s.admitted(account, user, row, cutoff), nil
 			}
 		case isAnother && !row.isAgreed(at):
 			err = s.resize(ctx, account, user, row, at, limit)
@@ -149,6 +159,15 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 		}
 	}
 	return secrets.Charge{}, fmt.Errorf("charge: too many tries: %w", secrets.ErrUnavailable)
+}
+
+// admitted is the answer to a charge that left the row so.
+func (s *Store) admitted(account, user uuid.UUID, row counterRow, cutoff int64) secrets.Charge {
+	c := secrets.Charge{Admitted: true, Tally: s.tallying(account, user, row, cutoff)}
+	if row.due() {
+		c.Rotate = func(ctx context.Context) error { return s.rotate(ctx, account, user, row) }
+	}
+	return c
 }
 
 // isAgreed reports whether a caller with the row's limit was admitted within the last minute. A time that is far ahead
@@ -201,43 +220,40 @@ func (s *Store) admit(ctx context.Context, account, user uuid.UUID, at, cutoff i
 // beginCounter makes the row of a user's first reveal, which it admits. It returns false if another one was first.
 func (s *Store) beginCounter(ctx context.Context, account, user uuid.UUID, at int64, limit int) (counterRow, bool, error) {
 	l := layoutOf(limit)
-	row := counterRow{Limit: limit, Size: l.size, Oldest: make([]int64, l.head-1), Newest: []int64{at}, Blocks: make([]int64, l.blocks), Next: l.blocks, Agreed: at}
-	begun, err := s.swapHead(ctx, account, user, row, "attribute_not_exists(PK)", attributes{})
+	row := counterRow{
+		key: revealsKey(account, user), Limit: limit, Size: l.size,
+		Oldest: make([]int64, l.head-1), Newest: []int64{at}, Blocks: make([]int64, l.blocks), Next: l.blocks, Agreed: at,
+	}
+	begun, err := s.swapHead(ctx, row, "attribute_not_exists(PK)", attributes{})
 	return row, begun, err
 }
 
 // swapHead replaces the head, on a condition with these values. It returns false if the condition fails.
-func (s *Store) swapHead(ctx context.Context, account, user uuid.UUID, head counterRow, condition string, values attributes) (bool, error) {
-	var sets []string
-	for name, value := range head.attributes() {
-		sets = append(sets, name+" = :"+name)
-		values[":"+name] = value
-	}
-	slices.Sort(sets)
-	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.table, Key: marshal(revealsKey(account, user)),
-		UpdateExpression: aws.String("SET " + strings.Join(sets, ", ")), ConditionExpression: &condition, ExpressionAttributeValues: values,
-	}, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
+func (s *Store) swapHead(ctx context.Context, head counterRow, condition string, values attributes) (bool, error) {
+	in := s.overwrite(marshal(head))
+	in.ConditionExpression = &condition
+	maps.Copy(in.ExpressionAttributeValues, values)
+	_, err := s.client.UpdateItem(ctx, in, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
 	if refused(err) {
 		return false, nil
 	}
 	return err == nil, translate("UpdateItem", err)
 }
 
-// attributes are those of a head, without its key.
-func (r counterRow) attributes() attributes {
-	return attributes{
-		"l": number(int64(r.Limit)), "b": number(int64(r.Size)), "o": numbers(r.Oldest...), "n": numbers(r.Newest...), "m": numbers(r.Blocks...),
-		"h": number(int64(r.Next)), "g": number(r.Queue), "a": number(r.Agreed), "d": number(r.Lost), "p": &types.AttributeValueMemberBOOL{Value: r.Kept},
+// overwrite is an update of all attributes of a row. The policy has no other write to this partition.
+func (s *Store) overwrite(row attributes) *dynamodb.UpdateItemInput {
+	in := &dynamodb.UpdateItemInput{TableName: &s.table, Key: attributes{}, ExpressionAttributeValues: attributes{}}
+	var sets []string
+	for name, value := range row {
+		if name == "PK" || name == "SK" {
+			in.Key[name] = value
+			continue
+		}
+		sets = append(sets, name+" = :"+name)
+		in.ExpressionAttributeValues[":"+name] = value
 	}
-}
-
-// rotation is what should follow a charge that left the row so, or nil.
-func (s *Store) rotation(account, user uuid.UUID, row counterRow) func(context.Context) error {
-	if !row.due() {
-		return nil
-	}
-	return func(ctx context.Context) error { return s.rotate(ctx, account, user, row) }
+	in.UpdateExpression = aws.String("SET " + strings.Join(sets, ", "))
+	return in
 }
 
 // rotate refills o. It does nothing if another caller has done it since the row was read.
@@ -284,23 +300,8 @@ func (s *Store) putBlock(ctx context.Context, account, user uuid.UUID, queue int
 	if slices.Min(times) == newest {
 		return nil
 	}
-	return s.setRow(ctx, revealsBlockKey(account, user, queue, block), attributes{"o": numbers(times...)}, newest)
-}
-
-// setRow writes a row that expires after its newest time has left every window. It is an update, because the policy
-// has no other write to this partition.
-func (s *Store) setRow(ctx context.Context, k key, row attributes, newest int64) error {
-	row["expires_at"] = number(fromEpoch(newest).Add(blockLife).Unix())
-	var sets []string
-	values := attributes{}
-	for name, value := range row {
-		sets = append(sets, name+" = :"+name)
-		values[":"+name] = value
-	}
-	slices.Sort(sets)
-	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &s.table, Key: marshal(k), UpdateExpression: aws.String("SET " + strings.Join(sets, ", ")), ExpressionAttributeValues: values,
-	})
+	row := blockRow{revealsBlockKey(account, user, queue, block), times, expiry(newest)}
+	_, err := s.client.UpdateItem(ctx, s.overwrite(marshal(row)))
 	return translate("UpdateItem", err)
 }
 
@@ -325,28 +326,24 @@ func (s *Store) tallying(account, user uuid.UUID, row counterRow, cutoff int64) 
 // tally counts the admissions within the window: those behind the first one that is. It reads at most one block, and
 // only if the window begins there.
 func (s *Store) tally(ctx context.Context, account, user uuid.UUID, row counterRow, cutoff int64) (secrets.Tally, error) {
-	past := 0
-	for i := -1; i <= len(row.Blocks); i++ {
-		times := row.Oldest
-		switch {
-		case i == len(row.Blocks):
-			times = row.Newest
-		case i >= 0 && row.Blocks[i] <= cutoff:
-			past += row.Size
-			continue
-		case i >= 0:
+	counts := func(at int64) bool { return at > cutoff }
+	times, before := row.Oldest, 0
+	if !slices.ContainsFunc(times, counts) {
+		if i := slices.IndexFunc(row.Blocks, counts); i >= 0 {
+			before = len(row.Oldest) + i*row.Size
 			var err error
 			if times, err = s.block(ctx, account, user, row.Queue, row.Next-len(row.Blocks)+i, row.Size, row.Blocks[i]); err != nil {
 				return secrets.Tally{}, err
 			}
+		} else {
+			times, before = row.Newest, len(row.Oldest)+len(row.Blocks)*row.Size
 		}
-		if first := slices.IndexFunc(times, func(at int64) bool { return at > cutoff }); first >= 0 {
-			past += first
-			return secrets.Tally{Limit: row.Limit, Counting: row.Limit - past, Oldest: fromEpoch(times[first])}, nil
-		}
-		past += len(times)
 	}
-	return secrets.Tally{Limit: row.Limit}, nil
+	first := slices.IndexFunc(times, counts)
+	if first < 0 {
+		return secrets.Tally{Limit: row.Limit}, nil
+	}
+	return secrets.Tally{Limit: row.Limit, Counting: row.Limit - before - first, Oldest: fromEpoch(times[first])}, nil
 }
 
 // Tally implements secrets.Reveals.
@@ -382,14 +379,18 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 	}
 	l, queue := layoutOf(limit), resized(times, lost, limit)
 	head := counterRow{
-		Limit: limit, Size: l.size, Oldest: queue[:l.head], Blocks: make([]int64, l.blocks), Next: l.blocks,
+		key: was.key, Limit: limit, Size: l.size,
+		Oldest: queue[:l.head], Newest: []int64{}, Blocks: make([]int64, l.blocks), Next: l.blocks,
 		Queue: 1 + rand.Int64N(1<<40), Agreed: at, Lost: lost, Kept: len(times) > limit,
 	}
 	var g errgroup.Group
 	if head.Kept {
 		head.Lost = max(lost, slices.Max(times[:len(times)-limit]))
+		kept := keptRow{was, expiry(slices.Max(times))}
+		kept.key = revealsKeptKey(account, user, head.Queue)
 		g.Go(func() error {
-			return s.setRow(ctx, revealsKeptKey(account, user, head.Queue), was.attributes(), slices.Max(times))
+			_, err := s.client.UpdateItem(ctx, s.overwrite(marshal(kept)))
+			return translate("UpdateItem", err)
 		})
 	}
 	for i := range l.blocks {
@@ -401,7 +402,7 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 		return err
 	}
 	// Each charge changes n, and each rotation h.
-	_, err = s.swapHead(ctx, account, user, head, "g = :was AND h = :turn AND n = :newest AND a = :agreed", attributes{
+	_, err = s.swapHead(ctx, head, "g = :was AND h = :turn AND n = :newest AND a = :agreed", attributes{
 		":was": number(was.Queue), ":turn": number(int64(was.Next)), ":newest": numbers(was.Newest...), ":agreed": number(was.Agreed),
 	})
 	return err
@@ -411,12 +412,12 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 // has all that this one has, and more.
 func (s *Store) times(ctx context.Context, account, user uuid.UUID, head counterRow) (times []int64, lost int64, err error) {
 	if head.Kept {
-		before, err := get[counterRow](ctx, s, revealsKeptKey(account, user, head.Queue))
+		before, err := get[keptRow](ctx, s, revealsKeptKey(account, user, head.Queue))
 		if !errors.Is(err, secrets.ErrNotFound) {
 			if err != nil {
 				return nil, 0, err
 			}
-			return s.times(ctx, account, user, before)
+			return s.times(ctx, account, user, before.counterRow)
 		}
 	}
 	blocks := make([][]int64, len(head.Blocks))
