@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -46,6 +47,14 @@ type Route struct {
 	Path     string // with parameters {name} and {name+}
 	Function string
 	Open     bool // served without the authorizer
+}
+
+// Documented is the route's path as the documents write it: with a slash at the end, unless it is that of a file.
+func (r Route) Documented() string {
+	if r.Path == "/" || strings.HasSuffix(r.Path, "+}") || path.Ext(r.Path) != "" {
+		return r.Path
+	}
+	return r.Path + "/"
 }
 
 // Routes returns the function's routes, in their order.

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"go/format"
-	"path"
 	"strings"
 	"text/template"
 )
@@ -73,11 +72,7 @@ func limited(table []Function) (routes []Route) {
 func (f Function) triggers() []string {
 	var all []string
 	for _, route := range f.Routes() {
-		to := route.Path
-		if to != "/" && !strings.HasSuffix(to, "+}") && path.Ext(to) == "" {
-			to += "/"
-		}
-		all = append(all, "`"+route.Method+" "+to+"`")
+		all = append(all, "`"+route.Method+" "+route.Documented()+"`")
 	}
 	if f.IsFallback() {
 		all = []string{"all other requests"}

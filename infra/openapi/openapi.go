@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -231,7 +230,7 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 			errs = append(errs, fmt.Errorf("operation %s: %w", name, err))
 		}
 		rest = rest.without(name)
-		path := Documented(route.Path)
+		path := route.Documented()
 		at := paths.index(path)
 		if at < 0 {
 			at = len(paths)
@@ -243,14 +242,6 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 		errs = append(errs, fmt.Errorf("operation %s: functions.yaml has no route of it below %s", name, Below))
 	}
 	return paths, errors.Join(errs...)
-}
-
-// Documented is a route's path as the documentation writes it: with a slash at the end, unless it is that of a file.
-func Documented(route string) string {
-	if path.Ext(route) != "" {
-		return route
-	}
-	return route + "/"
 }
 
 func (f *fragment) operation(op operation, route functions.Route, routes []functions.Route) (object, error) {
