@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"goblins-secrets/infra/local/stack"
+	"goblins-secrets/pkg/client/clienttest"
 )
 
 // recorder passes requests on to a stack, and records them.
@@ -94,7 +94,7 @@ func fenced(t *testing.T, text, language string) string {
 // The commands of docs/clients.md generate clients. These compile, and play the documented workflow.
 func TestGeneratedClientsPlayTheWorkflow(t *testing.T) {
 	page := read(t, "docs/clients.md")
-	s, err := stack.Start(t.Context(), stack.Config{Addr: "127.0.0.1:0", Data: t.TempDir(), Progress: io.Discard})
+	s, err := clienttest.Start(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,9 +125,13 @@ npm() { [ "$*" = 'install openapi-fetch openapi-typescript typescript@5 @types/n
 			}
 			folder := t.TempDir()
 			r := record(t, s.URL)
+			key, err := s.NewKey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
 			copied := "cat >" + c.script + " <<'SCRIPT'\n" + script + "SCRIPT\n"
-			output, err := shell(t, folder, install+copied+fenced(t, described, "sh")+c.compile, "API_URL="+r.URL, "API_KEY="+s.APIKey)
-			for _, secret := range append(r.values, s.APIKey) {
+			output, err := shell(t, folder, install+copied+fenced(t, described, "sh")+c.compile, "API_URL="+r.URL, "API_KEY="+key)
+			for _, secret := range append(r.values, key) {
 				if strings.Contains(output, secret) {
 					t.Error("the output has a value")
 				}

@@ -86,12 +86,8 @@ func installed(t *testing.T) string {
 	dir, err := tool.Install(t.Context(), tool.Tool{
 		Name: "contract", Title: "a linter and generators for OpenAPI, for tests (250 MB)",
 		Needs: "npm", Hint: "install Node.js and npm",
-		Pins: files,
-		Commands: [][]string{
-			{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"},
-			{"python3", "-m", "venv", "--clear", "venv"},
-			{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", "requirements.txt"},
-		},
+		Pins:     files,
+		Commands: append([][]string{{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"}}, tool.Venv...),
 	}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)

@@ -166,12 +166,8 @@ func install(t *testing.T) (string, error) {
 	return tool.Install(t.Context(), tool.Tool{
 		Name: "dotenv", Title: "parsers of .env files, for a test (11 MB)",
 		Needs: "npm", Hint: "install Node.js and npm",
-		Pins: files,
-		Commands: [][]string{
-			{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"},
-			{"python3", "-m", "venv", "--clear", "venv"},
-			{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", "requirements.txt"},
-		},
+		Pins:     files,
+		Commands: append([][]string{{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"}}, tool.Venv...),
 	}, os.Stderr)
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"goblins-secrets/infra/local/stack"
 	"goblins-secrets/infra/local/tool"
+	"goblins-secrets/pkg/client/clienttest"
 )
 
 //go:embed requirements.txt
@@ -39,9 +38,8 @@ func program(t *testing.T) string {
 // start runs a stack. It returns its URL and the keys of two new accounts, by the names that schemathesis.toml has.
 func start(t *testing.T) (url string, keys map[string]string) {
 	t.Helper()
-	data := t.TempDir()
 	// More reveals than the run makes: a run of 429s would prove nothing. A warning of schemathesis fails then.
-	s, err := stack.Start(t.Context(), stack.Config{Addr: "127.0.0.1:0", Data: data, Progress: io.Discard, Set: map[string]string{"ReadLimit": "1000"}})
+	s, err := clienttest.Start(t.Context(), map[string]string{"ReadLimit": "1000"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,15 +50,9 @@ func start(t *testing.T) (url string, keys map[string]string) {
 	})
 	keys = map[string]string{"attacker": "", "neighbour": ""}
 	for name := range keys {
-		env, err := stack.CreateAccount(t.Context(), data, name)
-		if err != nil {
+		if keys[name], err = s.NewKey(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		found := regexp.MustCompile(`gob_\w+`).FindString(env)
-		if found == "" {
-			t.Fatal("the env file of an account has no key")
-		}
-		keys[name] = found
 	}
 	return s.URL, keys
 }

@@ -89,16 +89,18 @@ func Install(ctx context.Context, t Tool, progress io.Writer) (dir string, err e
 	return dir, os.WriteFile(done, nil, 0o644)
 }
 
+// Venv are the commands that install the packages of requirements.txt, and no others, into venv.
+var Venv = [][]string{
+	{"python3", "-m", "venv", "--clear", "venv"},
+	{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", "requirements.txt"},
+}
+
 // Python installs the packages of requirements.txt, one of the pins, and returns the folder of their programs.
 func Python(ctx context.Context, name, title string, pins fs.FS, progress io.Writer) (bin string, err error) {
 	dir, err := Install(ctx, Tool{
 		Name: name, Title: title,
 		Needs: "python3", Hint: "install Python 3 with venv",
-		Pins: pins,
-		Commands: [][]string{
-			{"python3", "-m", "venv", "--clear", "venv"},
-			{"venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", "requirements.txt"},
-		},
+		Pins: pins, Commands: Venv,
 	}, progress)
 	return filepath.Join(dir, "venv", "bin"), err
 }
