@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,12 +10,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 const (
 	maxNameLength  = 255       // code points
+	maxShortName   = 64        // bytes of UTF-8
+	maxEmailLength = 254       // of a path in RFC 5321, without its brackets
 	maxKeyLength   = 253       // of a key of a Kubernetes secret
 	maxLabelLength = 63        // of a DNS label
 	maxImageLength = 512       // code points
@@ -25,6 +31,7 @@ const (
 // The messages are those of Django REST framework, which the API's clients know.
 const (
 	msgRequired = "This field is required."
+	msgNull     = "This field may not be null."
 	msgBlank    = "This field may not be blank."
 	msgNUL      = "Null characters are not allowed."
 	msgControl  = "Control characters are not allowed."
@@ -35,7 +42,17 @@ const (
 	msgBadLabel = "Enter a valid name: lowercase letters, digits and hyphens only, with a letter or digit at both ends."
 	msgBadImage = "Enter a valid image reference."
 	msgNoNumber = "A valid integer is required."
+	msgNoBool   = "Must be a valid boolean."
+	msgNoList   = `Expected a list of items but got type "str".`
+	msgNoItems  = "This list may not be empty."
+	msgBadUUID  = "Must be a valid UUID."
+	msgBadEmail = "Enter a valid email address."
+	msgBadTime  = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+	msgNoTime   = "Datetime value out of range."
 )
+
+// permissionNames are all permissions, in the order in which the API shows them.
+var permissionNames = []string{"list", "reveal", "write", "audit", "admin"}
 
 var (
 	keyPattern   = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
@@ -54,6 +71,21 @@ var (
 		)
 		return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part + `)*(?::` + tag + `)?(?:@` + digest + `)?$`)
 	})
+
+	// The addresses that Django accepts, but for quoted names, IP addresses and localhost.
+	emailPattern = sync.OnceValue(func() *regexp.Regexp {
+		const (
+			atom  = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+			label = `[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+			top   = `[A-Za-z0-9-]{1,62}[A-Za-z0-9]`
+		)
+		return regexp.MustCompile(`^` + atom + `(?:\.` + atom + `)*@(?:` + label + `\.)+` + top + `$`)
+	})
+
+	// time.Parse alone also accepts hours of one digit, a comma and offsets of more than a day.
+	timePattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(?:\.\d+)?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
+	})
 )
 
 // Field is one field of an input as the caller sent it. It may hold a plaintext value,
@@ -62,31 +94,49 @@ type Field struct {
 	given bool
 	null  bool
 	text  string
+	list  []string // not nil in a list, nil in all other fields
 	fault string
 }
 
 // Text is a field that holds a string.
 func Text(text string) Field { return Field{given: true, text: text} }
 
+// Texts is a field that holds a list of strings.
+func Texts(items ...string) Field { return Field{given: true, list: append([]string{}, items...)} }
+
+// Bool is a field that holds a boolean. Like a number, it is kept as its text.
+func Bool(b bool) Field { return Text(strconv.FormatBool(b)) }
+
 // Null is a field that was given as null.
 func Null() Field { return Field{given: true, null: true} }
 
-// Malformed is a field that was given but is not a string. The caller sees fault.
+// Malformed is a field that was given with another type. The caller sees fault.
 func Malformed(fault string) Field { return Field{given: true, fault: fault} }
 
 func (Field) String() string             { return redacted }
 func (Field) Format(f fmt.State, _ rune) { redact(f) }
 func (Field) LogValue() slog.Value       { return slog.StringValue(redacted) }
 
-// check returns the field's faults: first those common to all fields, then those that
-// rules find.
-func (f Field) check(rules func(text string) []string) []string {
+// common returns the faults that all kinds of fields have.
+func (f Field) common() []string {
 	switch {
 	case !f.given:
 		return []string{msgRequired}
+	case f.null:
+		return []string{msgNull}
 	case f.fault != "":
 		return []string{f.fault}
-	case f.text == "":
+	}
+	return nil
+}
+
+// check returns the field's faults: first those common to all fields, then those that
+// rules find.
+func (f Field) check(rules func(text string) []string) []string {
+	if messages := f.common(); messages != nil {
+		return messages
+	}
+	if f.text == "" {
 		return []string{msgBlank}
 	}
 	messages := rules(f.text)
@@ -97,10 +147,16 @@ func (f Field) check(rules func(text string) []string) []string {
 }
 
 // name checks the name of a secret or account and returns it trimmed.
-func (f Field) name() (string, []string) {
+func (f Field) name() (string, []string) { return f.visibleText(maxLength(maxNameLength)) }
+
+// shortName checks the name of a user or key and returns it trimmed.
+func (f Field) shortName() (string, []string) { return f.visibleText(maxSize(maxShortName)) }
+
+// visibleText checks a string that people read, and returns it trimmed.
+func (f Field) visibleText(length func(text string) []string) (string, []string) {
 	f.text = trim(f.text)
 	return f.text, f.check(func(text string) []string {
-		messages := maxLength(maxNameLength)(text)
+		messages := length(text)
 		switch {
 		case strings.ContainsFunc(text, func(r rune) bool { return r != 0 && unicode.IsControl(r) }):
 			messages = append(messages, msgControl)
@@ -136,6 +192,14 @@ func (f Field) image() (string, []string) {
 	return f.pattern(maxImageLength, imagePattern(), msgBadImage)
 }
 
+// email checks an email address that may be missing, null or blank, and returns it trimmed.
+func (f Field) email() (string, []string) {
+	if f.fault == "" && trim(f.text) == "" {
+		return "", nil
+	}
+	return f.pattern(maxEmailLength, emailPattern(), msgBadEmail)
+}
+
 func (f Field) pattern(length int, pattern *regexp.Regexp, message string) (string, []string) {
 	f.text = trim(f.text)
 	return f.text, f.check(func(text string) []string {
@@ -147,25 +211,143 @@ func (f Field) pattern(length int, pattern *regexp.Regexp, message string) (stri
 	})
 }
 
-// port checks a port number. Like DRF, it accepts a string and a fraction of zeros.
-func (f Field) port() (int, []string) {
-	switch {
-	case !f.given:
-		return 0, []string{msgRequired}
-	case f.fault != "":
-		return 0, []string{f.fault}
+// port checks a port number.
+func (f Field) port() (int, []string) { return f.integer(1, maxPort) }
+
+// limit checks an integer that may be null.
+func (f Field) limit(low, high int) (n int, isNull bool, messages []string) {
+	if f.null {
+		return 0, true, nil
+	}
+	n, messages = f.integer(low, high)
+	return n, false, messages
+}
+
+// integer checks a number. Like DRF, it accepts a string and a fraction of zeros.
+func (f Field) integer(low, high int) (int, []string) {
+	if messages := f.common(); messages != nil {
+		return 0, messages
 	}
 	whole, fraction, _ := strings.Cut(trim(f.text), ".")
 	n, err := strconv.Atoi(whole)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange), strings.Trim(fraction, "0") != "":
 		return 0, []string{msgNoNumber}
-	case n < 1: // out of range, Atoi returns the nearest int
-		return 0, []string{"Ensure this value is greater than or equal to 1."}
-	case n > maxPort:
-		return 0, []string{fmt.Sprintf("Ensure this value is less than or equal to %d.", maxPort)}
+	case n < low: // out of range, Atoi returns the nearest int
+		return 0, []string{fmt.Sprintf("Ensure this value is greater than or equal to %d.", low)}
+	case n > high:
+		return 0, []string{fmt.Sprintf("Ensure this value is less than or equal to %d.", high)}
 	}
 	return n, nil
+}
+
+// boolean checks a boolean. A field that was not given is false.
+func (f Field) boolean() (bool, []string) {
+	if !f.given {
+		return false, nil
+	}
+	if messages := f.common(); messages != nil {
+		return false, messages
+	}
+	if f.text != "true" && f.text != "false" {
+		return false, []string{msgNoBool}
+	}
+	return f.text == "true", nil
+}
+
+// choice checks a string that must be one of the choices.
+func (f Field) choice(choices ...string) (string, []string) {
+	if messages := f.common(); messages != nil {
+		return "", messages
+	}
+	if !slices.Contains(choices, f.text) {
+		return "", []string{msgNoChoice(f.text)}
+	}
+	return f.text, nil
+}
+
+// moment checks a time that may be null, and returns it in UTC, in whole microseconds. The time must have an
+// offset, because the server cannot know the caller's. The zero time is out of range: elsewhere it means none.
+func (f Field) moment() (t time.Time, isNull bool, messages []string) {
+	if f.null {
+		return time.Time{}, true, nil
+	}
+	if messages := f.common(); messages != nil {
+		return time.Time{}, false, messages
+	}
+	found := timePattern().FindStringSubmatch(f.text)
+	if found == nil {
+		return time.Time{}, false, []string{msgBadTime}
+	}
+	layout := time.RFC3339
+	if seconds := found[1]; seconds == "" {
+		layout = "2006-01-02T15:04Z07:00"
+	}
+	t, err := time.Parse(layout, f.text)
+	if err != nil {
+		return time.Time{}, false, []string{msgBadTime}
+	}
+	t = t.UTC().Truncate(time.Microsecond)
+	if !t.After(time.Time{}) || t.Year() > 9999 {
+		return time.Time{}, false, []string{msgNoTime}
+	}
+	return t, false, nil
+}
+
+// items checks a list that has at least one item.
+func (f Field) items() ([]string, []string) {
+	switch messages := f.common(); {
+	case messages != nil:
+		return nil, messages
+	case f.list == nil:
+		return nil, []string{msgNoList}
+	case len(f.list) == 0:
+		return nil, []string{msgNoItems}
+	}
+	return f.list, nil
+}
+
+// permissions checks a set of permissions and returns it in the order of permissionNames.
+func (f Field) permissions() ([]string, []string) {
+	items, messages := f.items()
+	if messages != nil {
+		return nil, messages
+	}
+	for _, name := range items {
+		if !slices.Contains(permissionNames, name) {
+			return nil, []string{msgNoChoice(name) + " Known: " + strings.Join(permissionNames, ", ") + "."}
+		}
+	}
+	var set []string
+	for _, name := range permissionNames {
+		if slices.Contains(items, name) {
+			set = append(set, name)
+		}
+	}
+	return set, nil
+}
+
+// ids checks a set of ids that may be null, and returns it sorted.
+func (f Field) ids(most int) (ids []uuid.UUID, isNull bool, messages []string) {
+	if f.null {
+		return nil, true, nil
+	}
+	items, messages := f.items()
+	if messages != nil {
+		return nil, false, messages
+	}
+	for _, text := range items {
+		id, err := parseID(text)
+		if err != nil {
+			return nil, false, []string{msgBadUUID}
+		}
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	if ids = slices.Compact(ids); len(ids) > most {
+		return nil, false, []string{fmt.Sprintf("Ensure this field has no more than %d elements.", most)}
+	}
+	return ids, false, nil
 }
 
 // key checks the key of an item and returns it trimmed. All items of a secret can become keys of one
@@ -184,20 +366,28 @@ func (f Field) key() (string, []string) {
 // value checks the value of an item. Values are opaque and never trimmed.
 func (f Field) value() (Value, []string) {
 	return NewValue(f.text), f.check(func(text string) []string {
-		switch {
-		case text == Mask: // a client that sends a listed item back must not destroy its value
+		if text == Mask { // a client that sends a listed item back must not destroy its value
 			return []string{msgMask}
-		case len(text) > maxValueSize:
-			return []string{fmt.Sprintf("Ensure this field has no more than %d bytes.", maxValueSize)}
 		}
-		return nil
+		return maxSize(maxValueSize)(text)
 	})
 }
+
+func msgNoChoice(text string) string { return `"` + text + `" is not a valid choice.` }
 
 func maxLength(characters int) func(text string) []string {
 	return func(text string) []string {
 		if utf8.RuneCountInString(text) > characters {
 			return []string{fmt.Sprintf("Ensure this field has no more than %d characters.", characters)}
+		}
+		return nil
+	}
+}
+
+func maxSize(most int) func(text string) []string {
+	return func(text string) []string {
+		if len(text) > most {
+			return []string{fmt.Sprintf("Ensure this field has no more than %d bytes.", most)}
 		}
 		return nil
 	}

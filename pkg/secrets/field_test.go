@@ -17,6 +17,7 @@ import (
 // The messages are part of the API: clients show them.
 const (
 	msgRequired = "This field is required."
+	msgNull     = "This field may not be null."
 	msgBlank    = "This field may not be blank."
 	msgNUL      = "Null characters are not allowed."
 	msgBadKey   = "Enter a valid key: letters, digits, dots, underscores and hyphens only."
@@ -294,6 +295,259 @@ func TestOptionalFieldsMayBeMissing(t *testing.T) {
 		made, messages := in.service("config", func(in *secrets.ServiceInput) { in.Config = tt.field })
 		if diff := cmp.Diff(tt.fault, messages); diff != "" || made.Config != tt.want {
 			t.Errorf("%s: config = %.20q, want %.20q (-want +got):\n%s", name, made.Config, tt.want, diff)
+		}
+	}
+}
+
+func TestShortNamesAreChecked(t *testing.T) {
+	const tooLong = "Ensure this field has no more than 64 bytes."
+	for _, tt := range []struct {
+		field secrets.Field
+		want  string
+		fault []string
+	}{
+		{secrets.Text(" Ada \n"), "Ada", nil},
+		{secrets.Text(strings.Repeat("é", 32)), strings.Repeat("é", 32), nil},
+		{secrets.Text(strings.Repeat("é", 32) + "x"), "", []string{tooLong}},
+		{secrets.Text("\u200b"), "", []string{"Enter a name with visible characters."}},
+		{secrets.Null(), "", []string{msgNull}},
+		{secrets.Field{}, "", []string{msgRequired}},
+	} {
+		got, messages := secrets.ShortName(tt.field)
+		if diff := cmp.Diff(tt.fault, messages); diff != "" || tt.fault == nil && got != tt.want {
+			t.Errorf("short name = %q, want %q (-want +got):\n%s", got, tt.want, diff)
+		}
+	}
+}
+
+func TestEmailsAreChecked(t *testing.T) {
+	const invalid, tooLong = "Enter a valid email address.", "Ensure this field has no more than 254 characters."
+	label := strings.Repeat("d", 63)
+	long := strings.Repeat("a", 59) + "@" + strings.Repeat(label+".", 3) + "co" // 254 characters
+	for _, tt := range []struct {
+		field secrets.Field
+		want  string
+		fault []string
+	}{
+		{secrets.Field{}, "", nil},
+		{secrets.Null(), "", nil},
+		{secrets.Text(""), "", nil},
+		{secrets.Text(" \t"), "", nil},
+		{secrets.Malformed("why"), "", []string{"why"}},
+		{secrets.Text(" ada@example.com\n"), "ada@example.com", nil},
+		{secrets.Text("O'Hara.x+y@a-b.Example.org"), "O'Hara.x+y@a-b.Example.org", nil},
+		{secrets.Text("a@example.xn--p1ai"), "a@example.xn--p1ai", nil},
+		{secrets.Text(long), long, nil},
+		{secrets.Text("a" + long), "", []string{tooLong}},
+		{secrets.Text("ada"), "", []string{invalid}},
+		{secrets.Text("ada@"), "", []string{invalid}},
+		{secrets.Text("@example.com"), "", []string{invalid}},
+		{secrets.Text("ada@localhost"), "", []string{invalid}},
+		{secrets.Text("a@b@example.com"), "", []string{invalid}},
+		{secrets.Text(".ada@example.com"), "", []string{invalid}},
+		{secrets.Text("a..b@example.com"), "", []string{invalid}},
+		{secrets.Text("a b@example.com"), "", []string{invalid}},
+		{secrets.Text("Ada <ada@example.com>"), "", []string{invalid}},
+		{secrets.Text("a@example.com\nBcc: b@example.com"), "", []string{invalid}},
+		{secrets.Text("ада@example.com"), "", []string{invalid}},
+		{secrets.Text("ada@example..com"), "", []string{invalid}},
+		{secrets.Text("ada@-example.com"), "", []string{invalid}},
+		{secrets.Text("ada@example-.com"), "", []string{invalid}},
+		{secrets.Text("ada@example.c"), "", []string{invalid}},
+		{secrets.Text("ada@example.co-"), "", []string{invalid}},
+		{secrets.Text("ada@" + label + "d.com"), "", []string{invalid}},
+		{secrets.Text("a\x00@example.com"), "", []string{invalid, msgNUL}},
+	} {
+		got, messages := secrets.Email(tt.field)
+		if diff := cmp.Diff(tt.fault, messages); diff != "" || tt.fault == nil && got != tt.want {
+			t.Errorf("email = %q, want %q (-want +got):\n%s", got, tt.want, diff)
+		}
+	}
+}
+
+func TestChoicesAreChecked(t *testing.T) {
+	for _, tt := range []struct {
+		field       secrets.Field
+		want, fault string
+	}{
+		{secrets.Text("person"), "person", ""},
+		{secrets.Text("Person"), "", `"Person" is not a valid choice.`},
+		{secrets.Text(" person"), "", `" person" is not a valid choice.`},
+		{secrets.Text(""), "", `"" is not a valid choice.`},
+		{secrets.Null(), "", msgNull},
+		{secrets.Field{}, "", msgRequired},
+		{secrets.Malformed("why"), "", "why"},
+	} {
+		if got, messages := secrets.Choice(tt.field, "person", "machine"); got != tt.want || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("choice = %q, %q, want %q, %q", got, messages, tt.want, tt.fault)
+		}
+	}
+}
+
+func TestPermissionsAreChecked(t *testing.T) {
+	const known = " is not a valid choice. Known: list, reveal, write, audit, admin."
+	for _, tt := range []struct {
+		field       secrets.Field
+		want, fault string
+	}{
+		{secrets.Texts("list"), "list", ""},
+		{secrets.Texts("admin", "audit", "write", "reveal", "list"), "list reveal write audit admin", ""},
+		{secrets.Texts("write", "list", "write"), "list write", ""},
+		{secrets.Texts("list", "own"), "", `"own"` + known},
+		{secrets.Texts("List"), "", `"List"` + known},
+		{secrets.Texts("list "), "", `"list "` + known},
+		{secrets.Texts(""), "", `""` + known},
+		{secrets.Texts(), "", "This list may not be empty."},
+		{secrets.Text("list"), "", `Expected a list of items but got type "str".`},
+		{secrets.Null(), "", msgNull},
+		{secrets.Field{}, "", msgRequired},
+		{secrets.Malformed("why"), "", "why"},
+	} {
+		if got, messages := secrets.Permissions(tt.field); strings.Join(got, " ") != tt.want || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("permissions = %q, %q, want %q, %q", got, messages, tt.want, tt.fault)
+		}
+	}
+}
+
+func TestSetsOfIDsAreChecked(t *testing.T) {
+	const (
+		a = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60"
+		b = "01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
+		c = "f1936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
+	)
+	invalid := "Must be a valid UUID."
+	for _, tt := range []struct {
+		field  secrets.Field
+		want   []string
+		isNull bool
+		fault  string
+	}{
+		{secrets.Null(), nil, true, ""},
+		{secrets.Texts(c, a), []string{a, c}, false, ""},
+		{secrets.Texts(b, strings.ToUpper(a), b, a), []string{a, b}, false, ""},
+		{secrets.Texts(a, b, c), nil, false, "Ensure this field has no more than 2 elements."},
+		{secrets.Texts(a, "{"+b+"}"), nil, false, invalid},
+		{secrets.Texts(a, strings.ReplaceAll(b, "-", "")), nil, false, invalid},
+		{secrets.Texts(" " + a), nil, false, invalid},
+		{secrets.Texts("*"), nil, false, invalid},
+		{secrets.Texts(""), nil, false, invalid},
+		{secrets.Texts(), nil, false, "This list may not be empty."},
+		{secrets.Text(a), nil, false, `Expected a list of items but got type "str".`},
+		{secrets.Field{}, nil, false, msgRequired},
+		{secrets.Malformed("why"), nil, false, "why"},
+	} {
+		ids, isNull, messages := secrets.IDs(tt.field, 2)
+		var got []string
+		for _, id := range ids {
+			got = append(got, id.String())
+		}
+		if !slices.Equal(got, tt.want) || isNull != tt.isNull || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("ids = %q, %t, %q, want %q, %t, %q", got, isNull, messages, tt.want, tt.isNull, tt.fault)
+		}
+	}
+}
+
+func TestMomentsAreChecked(t *testing.T) {
+	const (
+		invalid    = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+		outOfRange = "Datetime value out of range."
+	)
+	for _, tt := range []struct {
+		text, want, fault string
+	}{
+		{"2026-02-28T09:05:07Z", "2026-02-28T09:05:07Z", ""},
+		{"2026-02-28T09:05:07.123456Z", "2026-02-28T09:05:07.123456Z", ""},
+		{"2026-02-28T09:05:07.1234569Z", "2026-02-28T09:05:07.123456Z", ""},
+		{"2026-02-28T09:05:07." + strings.Repeat("9", 500) + "Z", "2026-02-28T09:05:07.999999Z", ""},
+		{"2026-02-28T09:05Z", "2026-02-28T09:05:00Z", ""},
+		{"2026-02-28T09:05-05:30", "2026-02-28T14:35:00Z", ""},
+		{"2026-02-28T23:05:07+01:00", "2026-02-28T22:05:07Z", ""},
+		{"2024-02-29T00:00:00-00:01", "2024-02-29T00:01:00Z", ""},
+		{"9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", ""},
+		{"0001-01-01T00:00:00.000001Z", "0001-01-01T00:00:00.000001Z", ""},
+		{"9999-12-31T23:59:59-00:01", "", outOfRange},
+		{"0001-01-01T00:00:00Z", "", outOfRange}, // the zero time
+		{"0001-01-01T00:00:00.0000009Z", "", outOfRange},
+		{"0000-12-31T23:59:59Z", "", outOfRange},
+		{"2026-02-28T09:05:07", "", invalid},
+		{"2026-02-28T09:05", "", invalid},
+		{"2026-02-28", "", invalid},
+		{"2026-02-28 09:05:07Z", "", invalid},
+		{"2026-02-28t09:05:07z", "", invalid},
+		{" 2026-02-28T09:05:07Z", "", invalid},
+		{"2026-02-28T9:05:07Z", "", invalid},
+		{"2026-02-28T09:05.5Z", "", invalid},
+		{"2026-02-28T09:05:07,5Z", "", invalid},
+		{"2026-02-28T09:05:07.Z", "", invalid},
+		{"2026-02-28T09:05:07+0100", "", invalid},
+		{"2026-02-28T09:05:07+24:00", "", invalid},
+		{"2026-02-28T09:05:07+00:60", "", invalid},
+		{"2026-02-28T09:05:07+", "", invalid},
+		{"2026-02-29T09:05:07Z", "", invalid},
+		{"2026-02-28T24:00:00Z", "", invalid},
+		{"2026-02-28T23:59:60Z", "", invalid},
+		{"12026-02-28T09:05:07Z", "", invalid},
+		{"1772269507", "", invalid},
+		{"2026-02-28T09:05é", "", invalid},
+		{"", "", invalid},
+	} {
+		at, isNull, messages := secrets.Moment(secrets.Text(tt.text))
+		got := ""
+		if messages == nil {
+			got = at.Format(time.RFC3339Nano)
+		}
+		if got != tt.want || isNull || strings.Join(messages, "|") != tt.fault || (messages != nil) != at.IsZero() {
+			t.Errorf("moment of %q = %q, %t, %q, want %q, %q", tt.text, got, isNull, messages, tt.want, tt.fault)
+		}
+	}
+	for fault, field := range map[string]secrets.Field{"": secrets.Null(), msgRequired: {}, "why": secrets.Malformed("why")} {
+		at, isNull, messages := secrets.Moment(field)
+		if !at.IsZero() || isNull != (fault == "") || strings.Join(messages, "|") != fault {
+			t.Errorf("moment = %v, %t, %q, want %q", at, isNull, messages, fault)
+		}
+	}
+}
+
+// Limits are read as ports are.
+func TestLimitsAreChecked(t *testing.T) {
+	for _, tt := range []struct {
+		field  secrets.Field
+		want   int
+		isNull bool
+		fault  string
+	}{
+		{secrets.Text("5"), 5, false, ""},
+		{secrets.Text("1000"), 1000, false, ""},
+		{secrets.Null(), 0, true, ""},
+		{secrets.Text("4"), 0, false, "Ensure this value is greater than or equal to 5."},
+		{secrets.Text("1001"), 0, false, "Ensure this value is less than or equal to 1000."},
+		{secrets.Text("null"), 0, false, msgNoNumber},
+		{secrets.Field{}, 0, false, msgRequired},
+		{secrets.Malformed("why"), 0, false, "why"},
+	} {
+		got, isNull, messages := secrets.Limit(tt.field, 5, 1000)
+		if got != tt.want || isNull != tt.isNull || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("limit = %d, %t, %q, want %d, %t, %q", got, isNull, messages, tt.want, tt.isNull, tt.fault)
+		}
+	}
+}
+
+func TestBooleansAreChecked(t *testing.T) {
+	for _, tt := range []struct {
+		field secrets.Field
+		want  bool
+		fault string
+	}{
+		{secrets.Bool(true), true, ""},
+		{secrets.Bool(false), false, ""},
+		{secrets.Field{}, false, ""},
+		{secrets.Text("yes"), false, "Must be a valid boolean."},
+		{secrets.Text(""), false, "Must be a valid boolean."},
+		{secrets.Null(), false, msgNull},
+		{secrets.Malformed("why"), false, "why"},
+	} {
+		if got, messages := secrets.Boolean(tt.field); got != tt.want || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("boolean = %t, %q, want %t, %q", got, messages, tt.want, tt.fault)
 		}
 	}
 }

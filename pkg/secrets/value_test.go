@@ -14,16 +14,16 @@ import (
 func TestNothingPrintsValues(t *testing.T) {
 	const plain = "hunter2-canary"
 	v, in := secrets.NewValue(plain), itemInput("K", plain)
-	revealed := secrets.Revealed{Value: v}
+	revealed, list := secrets.Revealed{Value: v}, secrets.Texts(plain)
 	var logged strings.Builder
-	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed)
-	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed)
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed, "list", list)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v, "field", in.Value, "in", in, "r", revealed, "list", list)
 	encoded, err := json.Marshal(map[string]any{"v": v, "in": in, "r": revealed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		logged.String(), string(encoded), fmt.Sprint(v, in, revealed), fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v),
+		logged.String(), string(encoded), fmt.Sprint(v, in, revealed, list), fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v),
 		fmt.Sprintf("%v %+v %#v %s", in, in, in, in), fmt.Sprintf("%v %+v %#v", revealed, revealed, revealed),
 		fmt.Sprintf("%x", v), fmt.Sprintf("%"+"d", v), fmt.Sprintf("%+v", struct{ v secrets.Value }{v}),
 	} {
