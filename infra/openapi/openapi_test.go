@@ -484,6 +484,7 @@ func jsonTypes(of ast.Expr) []string {
 // read are the JSON types that the readers of a body accept.
 var read = map[string][]string{
 	"text": {"number", "string"}, "opaque": {"string"}, "nullable": {"null", "number", "string"}, "integer": {"number", "string"}, "reference": {"string"},
+	"nullableInteger": {"null", "number", "string"}, "list": {"array", "null"}, "boolean": {"boolean"},
 }
 
 // inputs returns the fields that a file's functions read of a body, by the name of their object: Secret of secretInput.

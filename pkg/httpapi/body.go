@@ -24,6 +24,7 @@ const (
 	msgNull      = "This field may not be null."
 	msgNotText   = "Not a valid string."
 	msgNotNumber = "A valid integer is required."
+	msgNotBool   = "Must be a valid boolean."
 )
 
 // body is the JSON object of a request. Names are case-sensitive, the last of duplicates
@@ -116,26 +117,62 @@ func (b body) opaque(name string) secrets.Field {
 	if raw == nil {
 		return secrets.Field{}
 	}
-	switch kindOf(raw) {
-	case "str":
-	case "NoneType":
+	if kindOf(raw) == "NoneType" {
 		return secrets.Malformed(msgNull)
-	default:
-		return secrets.Malformed(msgNotText)
 	}
-	if lone, found := loneSurrogate(raw); found {
-		return secrets.Malformed(fmt.Sprintf("Surrogate characters are not allowed: U+%04X.", lone))
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return secrets.Malformed(msgNotText) // unreachable: raw is a valid JSON string
+	text, fault := stringOf(raw)
+	if fault != "" {
+		return secrets.Malformed(fault)
 	}
 	return secrets.Text(text)
 }
 
+// stringOf returns the string that a JSON value is, or why it is not one.
+func stringOf(raw json.RawMessage) (text, fault string) {
+	if kindOf(raw) != "str" {
+		return "", msgNotText
+	}
+	if lone, found := loneSurrogate(raw); found {
+		return "", fmt.Sprintf("Surrogate characters are not allowed: U+%04X.", lone)
+	}
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "", msgNotText // unreachable: raw is a valid JSON string
+	}
+	return text, ""
+}
+
+// list is a field that accepts a list of strings, or null. The first item that is not a string is the
+// fault of the whole field.
+func (b body) list(name string) secrets.Field {
+	raw := b[name]
+	if raw == nil {
+		return secrets.Field{}
+	}
+	switch kind := kindOf(raw); kind {
+	case "list":
+	case "NoneType":
+		return secrets.Null()
+	default:
+		return secrets.Malformed(`Expected a list of items but got type "` + kind + `".`)
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return secrets.Malformed(msgNotText) // unreachable: raw is a valid JSON list
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		text, fault := stringOf(item)
+		if fault != "" {
+			return secrets.Malformed(fault)
+		}
+		texts[i] = text
+	}
+	return secrets.Texts(texts...)
+}
+
 // nullable is a text field that also accepts null.
 func (b body) nullable(name string) secrets.Field {
-	if raw := b[name]; raw != nil && kindOf(raw) == "NoneType" {
+	if b.isNull(name) {
 		return secrets.Null()
 	}
 	return b.text(name)
@@ -144,6 +181,31 @@ func (b body) nullable(name string) secrets.Field {
 // integer is a field that accepts a number or its text.
 func (b body) integer(name string) secrets.Field {
 	return b.scalar(name, func(string) string { return msgNotNumber })
+}
+
+// nullableInteger is an integer field that also accepts null.
+func (b body) nullableInteger(name string) secrets.Field {
+	if b.isNull(name) {
+		return secrets.Null()
+	}
+	return b.integer(name)
+}
+
+func (b body) isNull(name string) bool { return b[name] != nil && kindOf(b[name]) == "NoneType" }
+
+// boolean is a field that accepts true and false.
+func (b body) boolean(name string) secrets.Field {
+	raw := b[name]
+	if raw == nil {
+		return secrets.Field{}
+	}
+	switch kindOf(raw) {
+	case "bool":
+		return secrets.Bool(string(raw) == "true")
+	case "NoneType":
+		return secrets.Malformed(msgNull)
+	}
+	return secrets.Malformed(msgNotBool)
 }
 
 // reference is a field that accepts an id. A blank id is null, as in DRF.
