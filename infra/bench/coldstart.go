@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/infra/bench/compare"
+	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/secrets"
 )
 
@@ -44,6 +45,7 @@ func measureColdStarts(ctx context.Context, size size, dir string, r *report) (e
 		return err
 	}
 	environment := w.environment()
+	floor := newFloor(w.config, w.endpoints)
 
 	// Built as by sam build, but for this machine.
 	flags := []string{"-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc"}
@@ -62,7 +64,9 @@ func measureColdStarts(ctx context.Context, size size, dir string, r *report) (e
 		memory                          int64           // the maximum of all starts
 	)
 	for i := range size.starts + 2 { // the first two rounds only warm the page cache
-		c.UserID = uuid.New() // with a full budget
+		if err := floor.fillCounter(ctx, c); err != nil { // the whole budget is left
+			return err
+		}
 		event, err := revealEvent(c, secret, item)
 		if err != nil {
 			return err
@@ -87,8 +91,7 @@ func measureColdStarts(ctx context.Context, size size, dir string, r *report) (e
 				}
 			}
 		}
-		c.UserID = uuid.New()
-		if event, err = revealEvent(c, secret, item); err != nil {
+		if err := floor.fillCounter(ctx, c); err != nil {
 			return err
 		}
 		_, used, err := coldStart(ctx, function, environment, event, 1+warmAnswers)
@@ -150,7 +153,7 @@ func memoryText(used int64, cold, warm time.Duration) string {
 func (w *world) environment() []string {
 	environment := []string{"STACK_NAME=bench"} // so that the function writes metrics, as when deployed
 	for _, name := range []string{
-		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET",
+		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "MAX_SECRETS", "MAX_ITEMS", "MAX_SERVICES", "DEPLOY_TARGET",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
 		environment = append(environment, name+"="+w.getenv(name))
@@ -251,9 +254,7 @@ func revealEvent(c secrets.Caller, secret, item string) ([]byte, error) {
 		"requestContext": object{
 			"path": "/prod" + path, "stage": "prod", "domainName": "api.example.com", "httpMethod": "GET",
 			"requestId": c.RequestID, "identity": object{"sourceIp": c.SourceIP},
-			"authorizer": object{
-				"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String(),
-			},
+			"authorizer": gateway.AuthorizerContext(c),
 		},
 	})
 }

@@ -143,7 +143,7 @@ func (f *floor) charge(ctx context.Context, c secrets.Caller) (*dynamodb.UpdateI
 	return f.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &f.table, Key: rowKey(readsPK(c), "READS"),
 		UpdateExpression:    aws.String("SET n = list_append(n, :now), d = o[0], p = :false, a = :at REMOVE o[0]"),
-		ConditionExpression: aws.String("l = :limit AND o[0] <= :cutoff"),
+		ConditionExpression: aws.String("(w = l OR attribute_not_exists(w) AND l = :limit) AND o[0] <= :cutoff"),
 		ExpressionAttributeValues: row{
 			":now":    &types.AttributeValueMemberL{Value: []types.AttributeValue{number(now)}},
 			":at":     number(now),

@@ -128,7 +128,7 @@ func measureFloor(ctx context.Context, size size, dir string, r *report) (err er
 		}
 		for client := range manyClients {
 			s := seat{owner, secret, "", page}
-			s.caller.UserID = uuid.New()
+			s.caller.UserID = uuid.New() // its counter is filled before each block
 			if s.item, err = create(secret, fmt.Sprintf("SEAT_%02d", client)); err != nil {
 				return err
 			}

@@ -138,7 +138,6 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	newItem := `{"key":"KEY_NEW",` + newValue[1:]
 	c.record("`create-item`", c.serve(httpapi.CreateItem, request{secret: secret, body: newItem, want: 201}))
 	stored := request{secret: secret, item: item, want: 200}
-	c.fillCounter(readLimit, 1, time.Now().Add(-24*time.Hour)) // a user's first reveal makes the counter
 	reveal := c.record("`get-item`, the reveal", c.serve(httpapi.GetItem, stored))
 	stored.body = newValue
 	value := c.record("`update-item`, a new value", c.serve(httpapi.UpdateItem, stored))
@@ -159,6 +158,18 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")
 	goal(t, "calls of a list by name", named.String(), "2 GetItem")
 	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
+}
+
+// newUser makes the caller a new user of a deployment with this limit.
+func (c *counter) newUser(limit int) {
+	c.Helper()
+	m := c.table.Manager(c.T)
+	m.RevealLimit = limit
+	made, err := m.CreateAccount(c.Context(), secrets.Text(uuid.NewString()))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.caller.AccountID, c.caller.UserID = made.Account.ID, made.UserID
 }
 
 // fillCounter charges the caller n times, each a second after the one before, and the last time at the given time.
@@ -185,7 +196,7 @@ func TestChargesCostOneUnit(t *testing.T) {
 	store := c.table.Store(t, c.usage.Count)
 	table := newTable("limit: | size of the counter, at most: | write units of a charge, with rotations: | read units:")
 	for _, limit := range []int{1, 2, 3, 4, 80, 81, 100, 119, 120, 150, 250, 500, 963, 997, 1000} {
-		c.caller.UserID = uuid.New()
+		c.newUser(limit)
 		c.fillCounter(limit, limit+1, yesterday)
 		size := 0
 		charges := max(2*limit, 100)
@@ -244,7 +255,7 @@ func TestChangesOfTheLimitCostWhatIsDocumented(t *testing.T) {
 		}
 	}
 	for _, change := range [][2]int{{100, 50}, {50, 100}, {100, 1000}, {1000, 100}, {1000, 900}} {
-		c.caller.UserID = uuid.New()
+		c.newUser(change[0])
 		c.fillCounter(change[0], change[0]+change[0]/4, at.Add(-2*time.Hour))
 		name := fmt.Sprintf("at %d, where the counter's limit is %d", change[1], change[0])
 		used := c.count(name, charge(at, change[1]))

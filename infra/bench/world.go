@@ -84,10 +84,9 @@ func (w *world) close() error {
 // account creates an account and returns its default secret and a caller.
 func account(ctx context.Context, m *secrets.Manager) (secret string, c secrets.Caller, err error) {
 	made, err := m.CreateAccount(ctx, secrets.Text("bench"))
-	return made.Account.DefaultSecretID.String(), secrets.Caller{
-		AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID,
-		SourceIP: "203.0.113.7", RequestID: uuid.NewString(),
-	}, err
+	c = made.Caller()
+	c.SourceIP, c.RequestID = "203.0.113.7", uuid.NewString()
+	return made.Account.DefaultSecretID.String(), c, err
 }
 
 // createSecret creates a secret and returns its id.

@@ -12,6 +12,7 @@ import (
 	"goblins-secrets/pkg/awssm/limits"
 	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // memory is a delivery.Store in memory, of one used secret whose values are not sealed.
@@ -145,7 +146,8 @@ func (s *memory) put(t *testing.T, key, value string) {
 		Store: &writable{memory: s}, Sealer: plain{}, Now: func() time.Time { return s.now },
 		NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
 	}
-	caller := secrets.Caller{AccountID: s.secret.AccountID, UserID: uuid.UUID{3}, KeyID: uuid.UUID{4}}
+	caller := secretstest.Admin()
+	caller.AccountID = s.secret.AccountID
 	if _, err := m.CreateItem(t.Context(), caller, s.secret.ID.String(), itemInput(key, value)); err != nil {
 		t.Fatalf("create item %q: %v", key, err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // CreateAccount implements secrets.Accounts.
-func (s *Store) CreateAccount(ctx context.Context, a secrets.Account, def secrets.Secret, k secrets.APIKey, ev secrets.Event) error {
+func (s *Store) CreateAccount(ctx context.Context, a secrets.Account, def secrets.Secret, u secrets.User, limit int, k secrets.Key, ev secrets.Event) error {
 	return s.transact(ctx, ev,
 		s.put(markerRow{accountNameKey(a.Name), a.ID.String()}, secrets.ErrExists),
 		s.put(accountRow{
@@ -21,7 +21,11 @@ func (s *Store) CreateAccount(ctx context.Context, a secrets.Account, def secret
 		s.put(accountsRow{accountsKey(a.ID), tableFormat}, secrets.ErrChanged),
 		s.put(newSecretRow(def), secrets.ErrChanged),
 		s.put(markerRow{secretNameKey(a.ID, def.Name), def.ID.String()}, secrets.ErrChanged),
-		s.put(newAPIKeyRow(k), secrets.ErrChanged),
+		s.put(peopleRow{key: peopleKey(a.ID), Users: 1, Keys: 1, Admins: 1}, secrets.ErrChanged),
+		s.put(newUserRow(u), secrets.ErrChanged),
+		s.put(newCounter(a.ID, u.ID, limit, u.RevealLimit), secrets.ErrChanged),
+		s.put(newKeyRow(k), secrets.ErrChanged),
+		s.put(pointerRow{apiKeyKey(k.Hash), k.AccountID.String(), k.ID.String()}, secrets.ErrChanged),
 	)
 }
 
@@ -38,7 +42,7 @@ func (s *Store) Account(ctx context.Context, account uuid.UUID) (secrets.Account
 
 // tableFormat is the format of the rows that this version reads and writes. Each account
 // carries the format that it was created in.
-const tableFormat = 3
+const tableFormat = 4
 
 // CheckFormat refuses a table of another format. An empty table has any format. It costs
 // one Query of one row.
@@ -62,11 +66,20 @@ func (s *Store) CheckFormat(ctx context.Context) error {
 	return nil
 }
 
-// APIKey implements secrets.Accounts.
-func (s *Store) APIKey(ctx context.Context, h secrets.KeyHash) (secrets.APIKey, error) {
-	row, err := get[apiKeyRow](ctx, s, apiKeyKey(h))
+// AccountNamed implements secrets.Accounts.
+func (s *Store) AccountNamed(ctx context.Context, name string) (uuid.UUID, error) {
+	row, err := get[markerRow](ctx, s, accountNameKey(name))
 	if err != nil {
-		return secrets.APIKey{}, err
+		return uuid.Nil, err
 	}
-	return row.apiKey(h)
+	var p parser
+	return p.id(row.Owner), p.err
+}
+
+// AccountIDs implements secrets.Accounts.
+func (s *Store) AccountIDs(ctx context.Context) ([]uuid.UUID, error) {
+	return partition(ctx, s, accountsPK, func(k key) (uuid.UUID, error) {
+		var p parser
+		return p.id(k.SK), p.err
+	})
 }

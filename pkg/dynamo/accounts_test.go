@@ -12,12 +12,16 @@ import (
 func TestAPIKeyIsFoundByItsHash(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	k, err := f.store.APIKey(t.Context(), secrets.KeyHash{1})
-	if err != nil || k.AccountID != f.account || k.UserID != f.user || !k.CreatedAt.Equal(now) || !k.ExpiresAt.IsZero() {
-		t.Errorf("APIKey = %+v, %v, want the account's", k, err)
+	place, err := f.store.FindKey(t.Context(), secrets.KeyHash{1})
+	if err != nil || place.AccountID != f.account {
+		t.Fatalf("FindKey = %+v, %v, want the account's", place, err)
 	}
-	if _, err := f.store.APIKey(t.Context(), secrets.KeyHash{2}); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("APIKey of an unknown hash: %v, want ErrNotFound", err)
+	k, err := f.store.Key(t.Context(), place.AccountID, place.ID)
+	if err != nil || k.UserID != f.user || !k.CreatedAt.Equal(now) || !k.ExpiresAt.IsZero() {
+		t.Errorf("Key = %+v, %v, want the account's", k, err)
+	}
+	if _, err := f.store.FindKey(t.Context(), secrets.KeyHash{2}); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("FindKey of an unknown hash: %v, want ErrNotFound", err)
 	}
 }
 
@@ -27,7 +31,8 @@ func TestAccountNamesAreUnique(t *testing.T) {
 	other := secrets.Account{ID: newID(), Name: "first", DefaultSecretID: newID(), CreatedAt: now}
 	err := f.store.CreateAccount(t.Context(), other,
 		secrets.Secret{AccountID: other.ID, ID: other.DefaultSecretID, Name: "Default", IsDefault: true, CreatedAt: now},
-		secrets.APIKey{ID: newID(), AccountID: other.ID, UserID: newID(), Hash: secrets.KeyHash{3}, CreatedAt: now},
+		secrets.User{AccountID: other.ID, ID: newID(), Kind: secrets.Person, Rights: secrets.Rights{Permissions: secrets.Every}, CreatedAt: now}, 100,
+		secrets.Key{ID: newID(), AccountID: other.ID, UserID: newID(), Hash: secrets.KeyHash{3}, Rights: secrets.Rights{Permissions: secrets.Every}, CreatedAt: now},
 		secrets.Event{ID: newID(), AccountID: other.ID, At: now, Type: secrets.AccountCreated})
 	if !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("CreateAccount with a taken name: %v, want ErrExists", err)

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,22 @@ import (
 // oldest first. A reveal is admitted if the oldest of them has left the window. Its time then takes that one's place.
 // So a charge is one conditional UpdateItem that pops one time and pushes another, whatever N is:
 //
-//	head row  READS           o = [oldest …]   n = [… newest]   l = N   b   m   h   g   a   d   p
+//	head row  READS           o = [oldest …]   n = [… newest]   l = N   w   b   m   h   g   a   d   p
 //	block     READS#<g>#<i>   o = [times]                       for i = h-len(m) … h-1
 //	queue     o, block h-len(m), …, block h-1, n
 //
 // The queue of a new user is full of zeros, which left every window long ago. Times are milliseconds since 2025-01-01.
+//
+// Lifetime. The transaction that creates a user puts the head, and the one that deletes the user deletes it. No other
+// write creates a head, and without one no reveal is admitted. The TTL removes the blocks of a deleted head.
+//
+// Own limit. w is the user's own limit, which a transaction sets or removes. While w exists, it replaces the limit of
+// every deployment: a charge is admitted only if w = l. If they differ, the next charge first resizes the queue to w.
+// So a change counts from the first charge after the transaction. Removing w also clears a, so that the deployment's
+// limit counts from the next charge too.
+//
+// Conflicts. DynamoDB refuses an update of the head while a transaction is under way on it. The update was not done, so
+// the store repeats it, and a charge still counts at most once.
 //
 // Rotation. When charges have moved b times from o to n, a rotation moves the first b times of n into block h, and the
 // oldest block to the end of o. First it writes the new block and reads the oldest one. Then a compare-and-swap of h
@@ -40,23 +52,24 @@ import (
 // too long, never too short. So a block of equal times is not stored. Blocks have a TTL of two days, twice the longest
 // window.
 //
-// Another limit. A caller with another limit reads the whole queue, and makes one of the new length with a new random
-// number g. Then a compare-and-swap of the head makes it count. A shorter queue drops the oldest times, but keeps the
-// old head as READS#<g>, and sets p until the next charge: a longer queue gets the times back meanwhile. Otherwise a
-// longer queue is filled with d, the newest time that the queue has lost. It no longer counts in the window that it has
-// left. In a longer window it can count too long, never too short.
+// Another limit. A charge that needs another limit reads the whole queue, and makes one of the new length with a new
+// random number g. Then a compare-and-swap of the head makes it count, unless w has changed meanwhile. A shorter queue
+// drops the oldest times, but keeps the old head as READS#<g>, and sets p until the next charge: a longer queue gets the
+// times back meanwhile. Otherwise a longer queue is filled with d, the newest time that the queue has lost. It no longer
+// counts in the window that it has left. In a longer window it can count too long, never too short.
 //
-// During a deployment, functions with two limits use one row. It keeps its limit while one of those that agree with it
-// was admitted within the last minute (a): the others then charge by the row's limit, in a second call. So each answer
-// is one of both, and exact for it. The limit changes at most once a minute, and never while its callers are at work,
-// so the compare-and-swap does not starve.
+// During a deployment, functions with two limits use one row. Unless w exists, the row keeps its limit while one of
+// those that agree with it was admitted within the last minute (a): the others then charge by the row's limit, in a
+// second call. So each answer is one of both, and exact for it. The limit changes at most once a minute, and never while
+// its callers are at work, so the compare-and-swap does not starve.
 //
 // The order is that of admissions. Clocks of functions differ, so a time can be older than the one before it. While the
 // limit stays, of any N+1 admissions in a row the last was written at least a window later than the first.
 type counterRow struct {
 	key
 	Limit  int     `dynamodbav:"l"`
-	Size   int     `dynamodbav:"b"` // of blocks; without blocks, of what a rotation moves
+	Own    int     `dynamodbav:"w,omitempty"` // the user's own limit; 0: the deployment's holds
+	Size   int     `dynamodbav:"b"`           // of blocks; without blocks, of what a rotation moves
 	Oldest []int64 `dynamodbav:"o"`
 	Newest []int64 `dynamodbav:"n"`
 	Blocks []int64 `dynamodbav:"m"` // the newest time of each block
@@ -125,6 +138,32 @@ func (r counterRow) due() bool {
 	return left == reserve || left == reserve/2 || left == 0
 }
 
+// newCounter is the counter of a new user, to be put when the user is created. limit is the deployment's, own the
+// user's own limit; 0: none.
+func newCounter(account, user uuid.UUID, limit, own int) counterRow {
+	limit = cmp.Or(own, limit)
+	l := layoutOf(limit)
+	return counterRow{
+		key: revealsKey(account, user), Limit: limit, Own: own, Size: l.size,
+		Oldest: make([]int64, l.head), Newest: []int64{}, Blocks: make([]int64, l.blocks), Next: l.blocks,
+	}
+}
+
+// ownLimit changes a user's own limit; 0: the user has none any longer. The next charge uses the new limit. ErrChanged:
+// the user has no counter.
+func (s *Store) ownLimit(account, user uuid.UUID, own int) write {
+	expression, values := "SET w = :own", attributes{":own": number(int64(own))}
+	if own == 0 {
+		expression, values = "SET a = :never REMOVE w", attributes{":never": number(0)}
+	}
+	return s.update(revealsKey(account, user), expression, "attribute_exists(PK)", nil, values, secrets.ErrChanged)
+}
+
+// removeCounter deletes a user's counter. No reveal is admitted after it. ErrChanged: the user has no counter.
+func (s *Store) removeCounter(account, user uuid.UUID) write {
+	return s.remove(revealsKey(account, user), "attribute_exists(PK)", nil, nil, secrets.ErrChanged)
+}
+
 // ChargeReveal implements secrets.Reveals. The condition and the change are one UpdateItem, so the limit is exact for
 // any number of concurrent callers.
 func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (secrets.Charge, error) {
@@ -133,19 +172,19 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 	agreeing, waits := true, 0
 	for range chargeTries {
 		row, admitted, err := s.admit(ctx, account, user, at, cutoff, limit, agreeing)
-		isAnother := row.Limit != limit
+		if err != nil {
+			return secrets.Charge{}, err
+		}
+		wanted, agrees := row.wanted(at, limit), row.Own != 0 || row.Limit == limit
 		switch {
-		case err != nil:
 		case admitted:
 			return s.admitted(account, user, row, cutoff), nil
-		case row.PK == "": // there is no counter yet
-			if row, admitted, err = s.beginCounter(ctx, account, user, at, limit); admitted {
-				return s.admitted(account, user, row, cutoff), nil
-			}
-		case isAnother && !row.isAgreed(at):
-			err = s.resize(ctx, account, user, row, at, limit)
-		case agreeing == isAnother:
-			agreeing = !agreeing
+		case row.PK == "":
+			return secrets.Charge{}, secrets.ErrNotFound
+		case row.Limit != wanted:
+			err = s.resize(ctx, account, user, row, at, wanted)
+		case agreeing != agrees:
+			agreeing = agrees
 		case len(row.Oldest) > 0 || len(row.Blocks) == 0 && row.Newest[0] > cutoff: // the oldest one still counts
 			return secrets.Charge{Tally: s.tallying(account, user, row, cutoff)}, nil
 		case waits < rotationWaits && row.reserve() > 0: // another caller's rotation is on its way
@@ -159,6 +198,18 @@ func (s *Store) ChargeReveal(ctx context.Context, account, user uuid.UUID, now t
 		}
 	}
 	return secrets.Charge{}, fmt.Errorf("charge: too many tries: %w", secrets.ErrUnavailable)
+}
+
+// wanted is the limit that a charge must find: the user's own, the row's while its callers are at work, or that of the
+// caller's deployment.
+func (r counterRow) wanted(at int64, limit int) int {
+	switch {
+	case r.Own != 0:
+		return r.Own
+	case r.isAgreed(at):
+		return r.Limit
+	}
+	return limit
 }
 
 // admitted is the answer to a charge that left the row so.
@@ -193,13 +244,13 @@ func (s *Store) admit(ctx context.Context, account, user uuid.UUID, at, cutoff i
 	values := attributes{":now": numbers(at), ":cutoff": number(cutoff), ":false": &types.AttributeValueMemberBOOL{}}
 	if agreeing {
 		update += ", a = :at"
-		condition = "l = :limit AND " + condition
+		condition = "(w = l OR attribute_not_exists(w) AND l = :limit) AND " + condition
 		values[":at"], values[":limit"] = number(at), number(int64(limit))
 	} else {
-		condition = "a > :agreed AND " + condition
+		condition = "attribute_not_exists(w) AND a > :agreed AND " + condition
 		values[":agreed"] = number(at - agreedFor.Milliseconds())
 	}
-	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	out, err := s.updateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.table, Key: marshal(revealsKey(account, user)),
 		UpdateExpression: aws.String(update + " REMOVE o[0]"), ConditionExpression: &condition, ExpressionAttributeValues: values,
 		ReturnValues:                        types.ReturnValueAllNew,
@@ -217,15 +268,13 @@ func (s *Store) admit(ctx context.Context, account, user uuid.UUID, at, cutoff i
 	return row, true, err
 }
 
-// beginCounter makes the row of a user's first reveal, which it admits. It returns false if another one was first.
-func (s *Store) beginCounter(ctx context.Context, account, user uuid.UUID, at int64, limit int) (counterRow, bool, error) {
-	l := layoutOf(limit)
-	row := counterRow{
-		key: revealsKey(account, user), Limit: limit, Size: l.size,
-		Oldest: make([]int64, l.head-1), Newest: []int64{at}, Blocks: make([]int64, l.blocks), Next: l.blocks, Agreed: at,
-	}
-	begun, err := s.swapHead(ctx, row, "attribute_not_exists(PK)", attributes{})
-	return row, begun, err
+// updateItem updates a row of the counter, also if transactions are under way on it.
+func (s *Store) updateItem(ctx context.Context, in *dynamodb.UpdateItemInput, options ...func(*dynamodb.Options)) (out *dynamodb.UpdateItemOutput, err error) {
+	err = retryConflicts(ctx, func() error {
+		out, err = s.client.UpdateItem(ctx, in, options...)
+		return err
+	})
+	return out, err
 }
 
 // swapHead replaces the head, on a condition with these values. It returns false if the condition fails.
@@ -233,7 +282,7 @@ func (s *Store) swapHead(ctx context.Context, head counterRow, condition string,
 	in := s.overwrite(marshal(head))
 	in.ConditionExpression = &condition
 	maps.Copy(in.ExpressionAttributeValues, values)
-	_, err := s.client.UpdateItem(ctx, in, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
+	_, err := s.updateItem(ctx, in, func(o *dynamodb.Options) { o.Retryer = s.retryUndone })
 	if refused(err) {
 		return false, nil
 	}
@@ -284,7 +333,7 @@ func (s *Store) rotate(ctx context.Context, account, user uuid.UUID, row counter
 	}
 	values[":next"] = number(int64(row.Next + 1))
 	// The SDK may repeat it: done once, the condition fails.
-	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	_, err := s.updateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.table, Key: marshal(revealsKey(account, user)),
 		UpdateExpression: &update, ConditionExpression: &condition, ExpressionAttributeValues: values,
 	})
@@ -301,7 +350,7 @@ func (s *Store) putBlock(ctx context.Context, account, user uuid.UUID, queue int
 		return nil
 	}
 	row := blockRow{revealsBlockKey(account, user, queue, block), times, expiry(newest)}
-	_, err := s.client.UpdateItem(ctx, s.overwrite(marshal(row)))
+	_, err := s.updateItem(ctx, s.overwrite(marshal(row)))
 	return translate("UpdateItem", err)
 }
 
@@ -349,19 +398,16 @@ func (s *Store) tally(ctx context.Context, account, user uuid.UUID, row counterR
 // Tally implements secrets.Reveals.
 func (s *Store) Tally(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (secrets.Tally, error) {
 	row, err := get[counterRow](ctx, s, revealsKey(account, user))
-	if errors.Is(err, secrets.ErrNotFound) { // no reveal yet
-		return secrets.Tally{Limit: limit}, nil
-	}
 	if err != nil {
 		return secrets.Tally{}, err
 	}
 	at := sinceEpoch(now)
-	if row.Limit != limit && !row.isAgreed(at) { // the next charge changes the limit
+	if wanted := row.wanted(at, limit); row.Limit != wanted { // the next charge changes the limit
 		times, lost, err := s.times(ctx, account, user, row)
 		if err != nil {
 			return secrets.Tally{}, err
 		}
-		row = counterRow{Limit: limit, Oldest: resized(times, lost, limit)}
+		row = counterRow{Limit: wanted, Oldest: resized(times, lost, wanted)}
 	}
 	return s.tally(ctx, account, user, row, at-window.Milliseconds())
 }
@@ -379,7 +425,7 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 	}
 	l, queue := layoutOf(limit), resized(times, lost, limit)
 	head := counterRow{
-		key: was.key, Limit: limit, Size: l.size,
+		key: was.key, Limit: limit, Size: l.size, // w stays: only transactions write it
 		Oldest: queue[:l.head], Newest: []int64{}, Blocks: make([]int64, l.blocks), Next: l.blocks,
 		Queue: 1 + rand.Int64N(1<<40), Agreed: at, Lost: lost, Kept: len(times) > limit,
 	}
@@ -389,7 +435,7 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 		kept := keptRow{was, expiry(slices.Max(times))}
 		kept.key = revealsKeptKey(account, user, head.Queue)
 		g.Go(func() error {
-			_, err := s.client.UpdateItem(ctx, s.overwrite(marshal(kept)))
+			_, err := s.updateItem(ctx, s.overwrite(marshal(kept)))
 			return translate("UpdateItem", err)
 		})
 	}
@@ -402,9 +448,17 @@ func (s *Store) resize(ctx context.Context, account, user uuid.UUID, was counter
 		return err
 	}
 	// Each charge changes n, and each rotation h.
-	_, err = s.swapHead(ctx, head, "g = :was AND h = :turn AND n = :newest AND a = :agreed", attributes{
+	condition := "g = :was AND h = :turn AND n = :newest AND a = :agreed AND "
+	values := attributes{
 		":was": number(was.Queue), ":turn": number(int64(was.Next)), ":newest": numbers(was.Newest...), ":agreed": number(was.Agreed),
-	})
+	}
+	if was.Own == 0 {
+		condition += "attribute_not_exists(w)"
+	} else {
+		condition += "w = :own"
+		values[":own"] = number(int64(was.Own))
+	}
+	_, err = s.swapHead(ctx, head, condition, values)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
+	"goblins-secrets/pkg/dynamo"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -25,19 +26,23 @@ type model struct{ times []time.Time }
 
 // charge admits a reveal, or not. It returns the number of those that count, and the oldest of them.
 func (m *model) charge(now time.Time, limit int) (admitted bool, counting int, oldest time.Time) {
-	gone := now.Add(-window)
-	newest := m.times[max(len(m.times)-limit, 0):]
-	admitted = len(newest) < limit || !newest[0].After(gone)
-	if admitted {
+	counting, _ = m.count(now, limit)
+	if admitted = counting < limit; admitted {
 		m.times = append(m.times, now)
-		newest = m.times[max(len(m.times)-limit, 0):]
 	}
+	counting, oldest = m.count(now, limit)
+	return admitted, counting, oldest
+}
+
+// count returns how many reveals count, and the oldest of them.
+func (m *model) count(now time.Time, limit int) (counting int, oldest time.Time) {
+	newest := m.times[max(len(m.times)-limit, 0):]
 	for i, at := range newest {
-		if at.After(gone) {
-			return admitted, len(newest) - i, at
+		if at.After(now.Add(-window)) {
+			return len(newest) - i, at
 		}
 	}
-	return admitted, 0, time.Time{}
+	return 0, time.Time{}
 }
 
 func (m *model) last() time.Time { return m.times[len(m.times)-1] }
@@ -59,6 +64,27 @@ func (f fixture) charge(t *testing.T, store secretstest.Store, user uuid.UUID, a
 	return charged{c, tally}, err
 }
 
+// newUser creates the counter of a user: see dynamo.Store.CreateCounter.
+func (f fixture) newUser(t *testing.T, limit, own int) uuid.UUID {
+	t.Helper()
+	user := newID()
+	if err := f.counters().CreateCounter(t.Context(), f.account, user, limit, own); err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+// own changes a user's own limit.
+func (f fixture) own(t *testing.T, user uuid.UUID, own int) {
+	t.Helper()
+	if err := f.counters().SetOwnLimit(t.Context(), f.account, user, own); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counters has what only transactions on users do with a counter.
+func (f fixture) counters() *dynamo.Store { return f.store.(*dynamo.Store) }
+
 // limits are those at the edges of the counter's layouts.
 var limits = []int{1, 2, 3, 5, 6, 100, 104, 105, 106, 250, 1000}
 
@@ -75,7 +101,7 @@ func TestCounterIsAPlainList(t *testing.T) {
 			t.Run(fmt.Sprintf("%d, a rotation %s", limit, rotation), func(t *testing.T) {
 				t.Parallel()
 				var m model
-				user := newID()
+				user := f.newUser(t, limit, 0)
 				random := rand.New(rand.NewPCG(uint64(limit), 1))
 				at := now.Truncate(time.Millisecond)
 				late := 0
@@ -121,7 +147,7 @@ func TestCounterIsExactForManyCallers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for _, limit := range []int{1, 2, 100, 104, 105, 1000} {
-		user := newID()
+		user := f.newUser(t, limit, 0)
 		at := now.Truncate(time.Millisecond)
 		for round := range 2 {
 			if admitted := f.chargeAll(t, user, at, limit, limit+64); admitted != limit {
@@ -173,7 +199,7 @@ func TestCounterTakesAnotherLimit(t *testing.T) {
 		t.Run(fmt.Sprint(pair), func(t *testing.T) {
 			t.Parallel()
 			var m model
-			user, random := newID(), rand.New(rand.NewPCG(uint64(seed), 2))
+			user, random := f.newUser(t, pair[0], 0), rand.New(rand.NewPCG(uint64(seed), 2))
 			at, inForce, agreed, changes := now.Truncate(time.Millisecond), 0, time.Time{}, 0
 			for i := range 2*pair[0] + 150 {
 				switch random.IntN(12) {
@@ -226,7 +252,7 @@ func TestTwoLimitsDoNotStarveEachOther(t *testing.T) {
 	f := newFixture(t)
 	for _, before := range []int{20, 60, 100, 300} {
 		for _, pair := range [][2]int{{20, 100}, {100, 300}} {
-			user, at := newID(), now.Truncate(time.Millisecond)
+			user, at := f.newUser(t, before, 0), now.Truncate(time.Millisecond)
 			if n := f.chargeAll(t, user, at, before, before); n != before {
 				t.Fatalf("%d admitted, want %d", n, before)
 			}
@@ -310,7 +336,7 @@ func TestRotationsAreIdempotent(t *testing.T) {
 // untilDue charges a new user until a rotation is due, which reads a block if there are any.
 func (f fixture) untilDue(t *testing.T, store secretstest.Store, limit int) (*model, uuid.UUID, func(context.Context) error) {
 	t.Helper()
-	m, user := new(model), newID()
+	m, user := new(model), f.newUser(t, limit, 0)
 	for at := now.Truncate(time.Millisecond); ; at = at.Add(window/time.Duration(limit) + time.Millisecond) {
 		c, err := f.charge(t, store, user, at, limit, window)
 		m.charge(at, limit)
@@ -350,7 +376,7 @@ func TestLostBlockFailsClosed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const limit = 300
-	user, at := newID(), now.Truncate(time.Millisecond)
+	user, at := f.newUser(t, limit, 0), now.Truncate(time.Millisecond)
 	for i := range limit {
 		c, err := f.charge(t, f.store, user, at.Add(time.Duration(i)*time.Second), limit, window)
 		if err != nil || !c.Admitted {
@@ -409,7 +435,7 @@ func TestCounterToleratesClocks(t *testing.T) {
 	f := newFixture(t)
 	const limit, window, spread = 20, time.Minute, 200 * time.Millisecond
 	for name, off := range map[string]time.Duration{"all are near": 0, "one is fast": 10 * time.Second, "one is slow": -10 * time.Second} {
-		random, user := rand.New(rand.NewPCG(3, 3)), newID()
+		random, user := rand.New(rand.NewPCG(3, 3)), f.newUser(t, limit, 0)
 		offsets := make([]time.Duration, 16)
 		for i := range offsets {
 			offsets[i] = time.Duration(random.Int64N(int64(2*spread))) - spread
@@ -593,10 +619,10 @@ func TestPoppedTimesCountInALongerWindow(t *testing.T) {
 func TestLostQueueFailsClosed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	at := now.Truncate(time.Millisecond)
+	user, at := f.newUser(t, 10, 0), now.Truncate(time.Millisecond)
 	charge := func(after time.Duration, limit int) (admitted int) {
 		for range 15 {
-			c, err := f.charge(t, f.store, f.user, at.Add(after), limit, window)
+			c, err := f.charge(t, f.store, user, at.Add(after), limit, window)
 			if err != nil {
 				t.Fatal(err)
 			}

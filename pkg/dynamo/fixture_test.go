@@ -27,6 +27,8 @@ type fixture struct {
 var (
 	now    = time.Date(2026, 2, 3, 4, 5, 6, 789000, time.UTC)
 	sealed = []byte("sealed")
+
+	everything = secrets.Rights{Permissions: secrets.Every}
 )
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
@@ -45,7 +47,11 @@ func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 	def := secrets.Secret{AccountID: f.account, ID: newID(), Name: "Default", IsDefault: true, CreatedAt: now}
 	err := f.store.CreateAccount(t.Context(),
 		secrets.Account{ID: f.account, Name: "first", DefaultSecretID: def.ID, CreatedAt: now}, def,
-		secrets.APIKey{ID: newID(), AccountID: f.account, UserID: f.user, Hash: secrets.KeyHash{1}, CreatedAt: now},
+		secrets.User{AccountID: f.account, ID: f.user, Kind: secrets.Person, Rights: everything, Keys: []uuid.UUID{f.user}, CreatedAt: now}, 100,
+		secrets.Key{
+			ID: f.user, AccountID: f.account, UserID: f.user, Hash: secrets.KeyHash{1}, Rights: everything,
+			User: secrets.Holder{Kind: secrets.Person, Rights: everything}, CreatedAt: now,
+		},
 		f.event(secrets.AccountCreated))
 	if err != nil {
 		t.Fatal(err)

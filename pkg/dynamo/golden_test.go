@@ -28,7 +28,9 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 		made    = "2026-02-03T04:05:06.000789Z"
 		read    = "2026-02-03T05:05:06.000789Z"
 	)
-	hash := func(text string) string { sum := sha256.Sum256([]byte(text)); return hex.EncodeToString(sum[:]) }
+	sum := func(text string) []byte { sum := sha256.Sum256([]byte(text)); return sum[:] }
+	hash := func(text string) string { return hex.EncodeToString(sum(text)) }
+	packed := func(id string) []byte { parsed := uuid.MustParse(id); return parsed[:] }
 	type row = map[string]any
 	table := secretstest.NewTable(t)
 	for _, r := range []row{
@@ -45,8 +47,15 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 			"updated_at": made},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "KEY#OTHER", "owner": unread},
 		{"PK": "SECRET#" + account + "#" + secret, "SK": "VALUE#" + unread, "version": 1, "sealed": []byte("sealed")},
-		{"PK": "APIKEY#" + hash("gob_x"), "SK": "APIKEY", "id": keyID, "account_id": account, "user_id": user, "created_at": made},
-		{"PK": "USER#" + account + "#" + user, "SK": "READS", "l": 2, "b": 2, "o": []int64{34401905000}, "n": []int64{34401906000}, "h": 3, "g": 0, "a": 34401906000},
+		{"PK": "PEOPLE#" + account, "SK": "PEOPLE", "users": 1, "keys": 1, "admins": 1},
+		{"PK": "PEOPLE#" + account, "SK": "USER#" + user, "kind": "person", "name": "Ana", "permissions": "list,reveal,write,audit,admin",
+			"secrets": "*", "key_ids": packed(keyID), "revision": 2, "created_at": made},
+		{"PK": "PEOPLE#" + account, "SK": "KEY#" + keyID, "user_id": user, "name": "laptop", "prefix": "gob_AbCd", "hash": sum("gob_x"),
+			"permissions": "list,reveal", "secrets": packed(secret), "user_kind": "person", "user_name": "Ana",
+			"user_permissions": "list,reveal,write,audit,admin", "user_secrets": "*", "created_at": made, "valid_until": read,
+			"last_used_at": made, "revision": 3},
+		{"PK": "APIKEY#" + hash("gob_x"), "SK": "APIKEY", "id": keyID, "account_id": account},
+		{"PK": "USER#" + account + "#" + user, "SK": "READS", "l": 2, "w": 2, "b": 2, "o": []int64{34401905000}, "n": []int64{34401906000}, "h": 3, "g": 0, "a": 34401906000},
 	} {
 		r["from_a_later_release"] = row{"anything": []string{"at", "all"}}
 		put(t, table, r)
@@ -67,9 +76,20 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 	other := secrets.Item{AccountID: id(account), SecretID: id(secret), ID: id(unread), Key: "OTHER", Version: 1,
 		CreatedAt: now, UpdatedAt: now}
 
-	key, err := store.APIKey(ctx, sha256.Sum256([]byte("gob_x")))
-	same("key", secrets.APIKey{ID: id(keyID), AccountID: id(account), UserID: id(user), Hash: sha256.Sum256([]byte("gob_x")),
-		CreatedAt: now}, key, err)
+	every := secrets.Rights{Permissions: secrets.Every}
+	place, err := store.FindKey(ctx, sha256.Sum256([]byte("gob_x")))
+	same("place", secrets.KeyPlace{AccountID: id(account), ID: id(keyID)}, place, err)
+	u, err := store.User(ctx, id(account), id(user))
+	same("user", secrets.User{
+		AccountID: id(account), ID: id(user), Kind: secrets.Person, Name: "Ana", Rights: every, Keys: []uuid.UUID{id(keyID)},
+		Revision: 2, CreatedAt: now,
+	}, u, err)
+	key := secrets.Key{
+		AccountID: id(account), ID: id(keyID), UserID: id(user), Name: "laptop", Prefix: "gob_AbCd", Hash: sha256.Sum256([]byte("gob_x")),
+		Rights:    secrets.Rights{Permissions: secrets.List | secrets.Reveal, Secrets: []uuid.UUID{id(secret)}},
+		User:      secrets.Holder{Kind: secrets.Person, Name: "Ana", Rights: every},
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour), LastUsedAt: now, Revision: 3,
+	}
 	s, err := store.Secret(ctx, id(account), id(secret))
 	same("secret", def, s, err)
 	list, n, err := store.Secrets(ctx, id(account), secrets.Cursor{}, 10)
@@ -78,9 +98,9 @@ func TestGoldenRowsAreReadable(t *testing.T) {
 	items, n, err := store.Items(ctx, id(account), id(secret), secrets.Cursor{}, 10)
 	same("items", []secrets.Item{it, other}, items, err)
 	same("count", 2, n, nil)
-	value, err := store.SealedValue(ctx, id(account), id(secret), id(item))
-	same("value", secrets.SealedValue{Version: 3, Blob: []byte("sealed")}, value, err)
-	charge, err := store.ChargeReveal(ctx, id(account), id(user), now, 2, time.Hour)
+	reading, err := store.ReadValue(ctx, id(account), id(keyID), id(secret), id(item))
+	same("reading", secrets.Reading{Key: key, Secret: def, Value: secrets.SealedValue{Version: 3, Blob: []byte("sealed")}}, reading, err)
+	charge, err := store.ChargeReveal(ctx, id(account), id(user), now, 5, time.Hour)
 	same("a spent budget", false, charge.Admitted, err)
 	tally, err := charge.Tally(ctx)
 	same("a tally", secrets.Tally{Limit: 2, Counting: 2, Oldest: now.Add(-time.Second - 789*time.Microsecond)}, tally, err)

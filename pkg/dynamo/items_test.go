@@ -24,8 +24,8 @@ func TestItemWritesRestOnTheVersionRead(t *testing.T) {
 	if diff := cmp.Diff(it, got); err != nil || diff != "" {
 		t.Errorf("Item: %v (-want +got):\n%s", err, diff)
 	}
-	if v, err := f.store.SealedValue(ctx, f.account, f.secret.ID, it.ID); err != nil || v.Version != 1 || string(v.Blob) != "sealed" {
-		t.Errorf("SealedValue = %+v, %v, want version 1 of it", v, err)
+	if r, err := f.store.ReadValue(ctx, f.account, f.user, f.secret.ID, it.ID); err != nil || r.Value.Version != 1 || string(r.Value.Blob) != "sealed" {
+		t.Errorf("ReadValue = %+v, %v, want version 1 of it", r, err)
 	}
 	taken := f.item("API_KEY")
 	if err := f.store.CreateItem(ctx, f.items(+1), taken, sealed, f.itemEvent(secrets.ItemCreated, taken)); !errors.Is(err,
@@ -75,13 +75,11 @@ func TestItemWritesRestOnTheVersionRead(t *testing.T) {
 	if err := f.store.DeleteItem(ctx, f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
 		t.Errorf("DeleteItem = %v", err)
 	}
-	for name, err := range map[string]error{
-		"Item":        errOfItem(f.store.Item(ctx, f.account, f.secret.ID, updated.ID)),
-		"SealedValue": errOf(f.store.SealedValue(ctx, f.account, f.secret.ID, updated.ID)),
-	} {
-		if !errors.Is(err, secrets.ErrNotFound) {
-			t.Errorf("%s(deleted item) = %v, want ErrNotFound", name, err)
-		}
+	if err := errOfItem(f.store.Item(ctx, f.account, f.secret.ID, updated.ID)); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("Item(deleted item) = %v, want ErrNotFound", err)
+	}
+	if r, err := f.store.ReadValue(ctx, f.account, f.user, f.secret.ID, updated.ID); err != nil || r.Value.Version != 0 {
+		t.Errorf("ReadValue(deleted item) = %+v, %v, want no value", r.Value, err)
 	}
 	f.Check(t)
 }

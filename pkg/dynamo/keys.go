@@ -33,18 +33,30 @@ import (
 //	round          ROUND                <name>                   how far a function is that goes round USED
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail; from: what a rename or move replaced
-//	API key        APIKEY#<sha256>      APIKEY                   account, user, key id, expiry
-//	read counter   USER#<a>#<u>         READS                    the limit; both ends of the queue of the newest reveals
+//	people         PEOPLE#<a>           PEOPLE                   numbers of users, keys, and keys with admin for ever
+//	user           PEOPLE#<a>           USER#<u>                 kind, name, email, rights, own limit, its keys, revision
+//	key            PEOPLE#<a>           KEY#<k>                  its user, name, rights, a copy of its user's name and
+//	                                                             rights, times, revision: under 4 KB
+//	made           PEOPLE#<a>           MADE#<k>#<k>             the first key made the second; stays after both
+//	key's pointer  APIKEY#<sha256>      APIKEY                   account and id of the key with this text
+//	read counter   USER#<a>#<u>         READS                    limits; both ends of the queue of the newest reveals;
+//	                                                             made and deleted with the user
 //	its blocks     USER#<a>#<u>         READS#<g>#<i>            the middle of queue g; READS#<g> is the end of one that
 //	                                                             was replaced by a shorter one: see counter.go
 //
 // <a>, <s>, <v>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
 // ordered by creation without an index. Names are hashed because 255 characters can
 // exceed the limit of a sort key (1,024 bytes). The delivery has a partition of its own,
-// so that IAM keeps the deliverer from writing items.
+// so that IAM keeps the deliverer from writing items. So have users and keys, which only the functions for them may
+// write.
 //
 //	access pattern                          call
-//	a key's account and user                GetItem API key
+//	whose key it is, and what it may do     GetItem key's pointer; GetItem key; UpdateItem key, its use
+//	a page of users or keys, their number   Query PEOPLE#<a> from USER# or KEY#<cursor>; GetItem people
+//	a user; a user's keys; keys by ids      GetItem user; BatchGetItem keys
+//	what keys made                          Query PEOPLE#<a> from MADE#
+//	an account, by its name                 GetItem account name
+//	secrets by ids                          BatchGetItem secrets
 //	a page of secrets, and their number     Query ACCOUNT#<a> from SECRET#<cursor>; GetItem account
 //	a secret                                GetItem secret
 //	a page of items, and their number       Query SECRET#<a>#<s> from ITEM#<cursor>; GetItem secret
@@ -54,7 +66,7 @@ import (
 //	a secret or a service, by its name      GetItem secret name or service name; GetItem secret or service
 //	an item that can be reached             GetItem item; GetItem secret
 //	an item that can be reached, by its key GetItem item key; GetItem item; GetItem secret
-//	a sealed value that can be reached      GetItem value; GetItem secret
+//	a sealed value that a key may reach     BatchGetItem key, secret, value
 //	charge a reveal                         UpdateItem read counter, on condition; GetItem block, if the window
 //	                                        begins there
 //	rotate the queue of reveals             UpdateItem block; GetItem block; UpdateItem read counter, on condition
@@ -81,6 +93,9 @@ const (
 	valuePrefix   = "VALUE#"
 	servicePrefix = "SERVICE#"
 	usePrefix     = "USE#"
+	userPrefix    = "USER#"
+	keyPrefix     = "KEY#"
+	madePrefix    = "MADE#"
 	purgesPK      = "PURGE"
 	accountsPK    = "ACCOUNTS"
 	outboxPK      = "OUTBOX"
@@ -109,7 +124,7 @@ func itemKey(account, secret, item uuid.UUID) key {
 }
 
 func itemKeyKey(account, secret uuid.UUID, text string) key {
-	return key{secretPK(account, secret), "KEY#" + text}
+	return key{secretPK(account, secret), keyPrefix + text}
 }
 
 func valueKey(account, secret, item uuid.UUID) key {
@@ -147,6 +162,16 @@ func purgeKey(p secrets.Purge) key {
 }
 
 func eventKey(account, event uuid.UUID) key { return key{"EVENTS#" + account.String(), event.String()} }
+
+func peoplePK(account uuid.UUID) string { return "PEOPLE#" + account.String() }
+
+func peopleKey(account uuid.UUID) key     { return key{peoplePK(account), "PEOPLE"} }
+func userKey(account, user uuid.UUID) key { return key{peoplePK(account), userPrefix + user.String()} }
+func keyKey(account, k uuid.UUID) key     { return key{peoplePK(account), keyPrefix + k.String()} }
+
+func madeKey(account, maker, made uuid.UUID) key {
+	return key{peoplePK(account), madePrefix + maker.String() + "#" + made.String()}
+}
 
 func apiKeyKey(h secrets.KeyHash) key { return key{"APIKEY#" + hex.EncodeToString(h[:]), "APIKEY"} }
 

@@ -30,13 +30,39 @@ func retryUndone() aws.Retryer {
 	})
 }
 
-// SealedValue implements secrets.Reveals.
-func (s *Store) SealedValue(ctx context.Context, account, secret, item uuid.UUID) (secrets.SealedValue, error) {
-	row, err := get[valueRow](ctx, s, valueKey(account, secret, item))
+// ReadValue implements secrets.Reveals, in one BatchGetItem.
+func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uuid.UUID) (read secrets.Reading, err error) {
+	keyAt, secretAt, valueAt := keyKey(account, caller), secretKey(account, secret), valueKey(account, secret, item)
+	rows, err := batch(ctx, s, []key{keyAt, secretAt, valueAt})
 	if err != nil {
-		return secrets.SealedValue{}, err
+		return read, err
 	}
-	return secrets.SealedValue{Version: row.Version, Blob: row.Sealed}, nil
+	if item, exists := rows[keyAt]; exists {
+		row, err := unmarshal[keyRow](item)
+		if err == nil {
+			read.Key, err = row.apiKey()
+		}
+		if err != nil {
+			return secrets.Reading{}, err
+		}
+	}
+	if item, exists := rows[secretAt]; exists {
+		row, err := unmarshal[secretRow](item)
+		if err == nil {
+			read.Secret, err = row.secret()
+		}
+		if err != nil {
+			return secrets.Reading{}, err
+		}
+	}
+	if item, exists := rows[valueAt]; exists {
+		row, err := unmarshal[valueRow](item)
+		if err != nil {
+			return secrets.Reading{}, err
+		}
+		read.Value = secrets.SealedValue{Version: row.Version, Blob: row.Sealed}
+	}
+	return read, nil
 }
 
 // StampReveal implements secrets.Reveals. Times are texts of one length, which sort as they follow.

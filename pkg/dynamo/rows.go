@@ -182,17 +182,11 @@ type eventRow struct {
 	Version   int64  `dynamodbav:"version,omitempty"`
 	Name      string `dynamodbav:"name,omitempty"`
 
+	SubjectUserID string `dynamodbav:"subject_user_id,omitempty"`
+	SubjectKeyID  string `dynamodbav:"subject_key_id,omitempty"`
+
 	From    map[string]string `dynamodbav:"from,omitempty"`
 	Changed []string          `dynamodbav:"changed,omitempty"`
-}
-
-type apiKeyRow struct {
-	key
-	ID        string `dynamodbav:"id"`
-	AccountID string `dynamodbav:"account_id"`
-	UserID    string `dynamodbav:"user_id"`
-	CreatedAt string `dynamodbav:"created_at"`
-	ExpiresAt int64  `dynamodbav:"expires_at,omitempty"` // unix seconds; the table's TTL attribute
 }
 
 func newSecretRow(s secrets.Secret) secretRow {
@@ -302,30 +296,8 @@ func newEventRow(ev secrets.Event) eventRow {
 		key: eventKey(ev.AccountID, ev.ID), At: timeText(ev.At), Type: ev.Type,
 		UserID: idText(ev.UserID), KeyID: idText(ev.KeyID), SourceIP: ev.SourceIP, RequestID: ev.RequestID,
 		SecretID: idText(ev.SecretID), ItemID: idText(ev.ItemID), ServiceID: idText(ev.ServiceID), Version: ev.Version, Name: ev.Name,
-		From: ev.From, Changed: ev.Changed,
+		SubjectUserID: idText(ev.SubjectUserID), SubjectKeyID: idText(ev.SubjectKeyID), From: ev.From, Changed: ev.Changed,
 	}
-}
-
-func newAPIKeyRow(k secrets.APIKey) apiKeyRow {
-	r := apiKeyRow{
-		key: apiKeyKey(k.Hash), ID: k.ID.String(), AccountID: k.AccountID.String(), UserID: k.UserID.String(),
-		CreatedAt: timeText(k.CreatedAt),
-	}
-	if !k.ExpiresAt.IsZero() {
-		r.ExpiresAt = k.ExpiresAt.Unix()
-	}
-	return r
-}
-
-func (r apiKeyRow) apiKey(h secrets.KeyHash) (secrets.APIKey, error) {
-	var p parser
-	k := secrets.APIKey{
-		ID: p.id(r.ID), AccountID: p.id(r.AccountID), UserID: p.id(r.UserID), Hash: h, CreatedAt: p.time(r.CreatedAt),
-	}
-	if r.ExpiresAt != 0 {
-		k.ExpiresAt = time.Unix(r.ExpiresAt, 0).UTC()
-	}
-	return k, p.err
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"

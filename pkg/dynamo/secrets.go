@@ -35,6 +35,11 @@ func (s *Store) Secrets(ctx context.Context, account uuid.UUID, from secrets.Cur
 		secretRow.secret)
 }
 
+// SecretsWithIDs implements secrets.Secrets.
+func (s *Store) SecretsWithIDs(ctx context.Context, account uuid.UUID, ids []uuid.UUID) ([]secrets.Secret, error) {
+	return withIDs(ctx, s, ids, func(id uuid.UUID) key { return secretKey(account, id) }, secretRow.secret)
+}
+
 // SecretsNamed implements secrets.Secrets.
 func (s *Store) SecretsNamed(ctx context.Context, account uuid.UUID, name string) ([]secrets.Secret, error) {
 	return owned(ctx, s, secretNameKey(account, name),
@@ -46,15 +51,15 @@ func (s *Store) SecretsNamed(ctx context.Context, account uuid.UUID, name string
 // can get another name, and then has is false.
 func owned[R, T any](ctx context.Context, s *Store, marker key, at func(id uuid.UUID) key, convert func(R) (T, error), has func(T) bool) ([]T, error) {
 	taken, err := get[markerRow](ctx, s, marker)
-	if errors.Is(err, secrets.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	var id uuid.UUID
+	switch {
+	case errors.Is(err, secrets.ErrNotFound): // read as much as for a name that is taken but hidden from the caller
+	case err != nil:
 		return nil, err
-	}
-	id, err := uuid.Parse(taken.Owner)
-	if err != nil {
-		return nil, fmt.Errorf("owner of a marker: %w", err)
+	default:
+		if id, err = uuid.Parse(taken.Owner); err != nil {
+			return nil, fmt.Errorf("owner of a marker: %w", err)
+		}
 	}
 	row, err := get[R](ctx, s, at(id))
 	if errors.Is(err, secrets.ErrNotFound) {

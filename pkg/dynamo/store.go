@@ -234,13 +234,17 @@ func (s *Store) transactOnce(ctx context.Context, id uuid.UUID, writes ...write)
 // conflictPatience limits the retries of a write that conflicts with other transactions.
 const conflictPatience = 5 * time.Second
 
-// retryConflicts repeats try while it conflicts with other transactions, with exponential
-// backoff and full jitter. The SDK does not retry conflicts.
+// retryConflicts repeats try while it conflicts with other transactions. The SDK does not retry conflicts.
 func retryConflicts(ctx context.Context, try func() error) error {
+	return retryWhile(ctx, isConflict, try)
+}
+
+// retryWhile repeats try while it fails so, with exponential backoff and full jitter.
+func retryWhile(ctx context.Context, so func(error) bool, try func() error) error {
 	deadline := time.Now().Add(conflictPatience)
 	for backoff := 8 * time.Millisecond; ; backoff = min(2*backoff, 256*time.Millisecond) {
 		err := try()
-		if !isConflict(err) || time.Now().After(deadline) {
+		if !so(err) || time.Now().After(deadline) {
 			return err
 		}
 		select {

@@ -18,7 +18,7 @@ var errUnauthorized = errors.New("Unauthorized")
 // StartAuthorizer serves the TOKEN authorizer as a Lambda function. It does not return.
 func StartAuthorizer(m *secrets.Manager) { lambda.Start(Authorizer(m)) }
 
-// Authorizer identifies the owner of a request's key. Its policy allows the whole stage:
+// Authorizer identifies the owner of a request's key, and what the key may do. Its policy allows the whole stage:
 // API Gateway caches the answer for all routes, so a policy for one route would refuse
 // the others. An invalid key is a 401, an outage a 500.
 func Authorizer(m *secrets.Manager) func(context.Context, events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
@@ -38,9 +38,7 @@ func Authorizer(m *secrets.Manager) func(context.Context, events.APIGatewayCusto
 					Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{stageARN(event.MethodArn)},
 				}},
 			},
-			Context: map[string]any{
-				accountID: c.AccountID.String(), userID: c.UserID.String(), keyID: c.KeyID.String(),
-			},
+			Context: AuthorizerContext(c),
 		}, nil
 	}
 }

@@ -28,7 +28,10 @@ func TestAuthorizerAllowsTheWholeStage(t *testing.T) {
 				Version:   "2012-10-17",
 				Statement: []events.IAMPolicyStatement{{Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{stage + "/*"}}},
 			},
-			Context: map[string]any{"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String()},
+			Context: map[string]any{
+				"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String(),
+				"kind": "person", "permissions": "list,reveal,write,audit,admin", "secrets": "all",
+			},
 		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", method, err, diff)

@@ -12,10 +12,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
-	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/httpapi"
-	"goblins-secrets/pkg/secrets"
 )
 
 // Start serves h as a Lambda function behind API Gateway (REST, proxy
@@ -62,24 +60,4 @@ func complete(r *http.Request, event events.APIGatewayProxyRequest) *http.Reques
 		return r
 	}
 	return r.WithContext(httpapi.WithCaller(r.Context(), c))
-}
-
-// The names in the authorizer's context.
-const (
-	accountID = "account_id"
-	userID    = "user_id"
-	keyID     = "key_id"
-)
-
-// caller reads the identity that the authorizer proved. It never reads a header.
-func caller(rc events.APIGatewayProxyRequestContext) (secrets.Caller, bool) {
-	c := secrets.Caller{SourceIP: rc.Identity.SourceIP, RequestID: rc.RequestID}
-	for name, id := range map[string]*uuid.UUID{accountID: &c.AccountID, userID: &c.UserID, keyID: &c.KeyID} {
-		text, _ := rc.Authorizer[name].(string)
-		var err error
-		if *id, err = uuid.Parse(text); err != nil {
-			return secrets.Caller{}, false
-		}
-	}
-	return c, true
 }

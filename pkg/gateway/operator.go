@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
@@ -118,5 +120,164 @@ func PurgeSecrets(m *secrets.Manager) func(context.Context) (PurgeSecretsRespons
 	return func(ctx context.Context) (PurgeSecretsResponse, error) {
 		finished, err := m.PurgeSecrets(ctx)
 		return PurgeSecretsResponse{Finished: finished}, err
+	}
+}
+
+// IssueKeyRequest is the event of issue-key.
+type IssueKeyRequest struct {
+	Account string `json:"account"` // its name or id
+	UserID  string `json:"user_id"` // a user with admin; empty: the oldest one
+}
+
+// IssueKeyResponse is the response of issue-key. APIKey is shown only here.
+type IssueKeyResponse struct {
+	AccountID string `json:"account_id"`
+	UserID    string `json:"user_id"`
+	KeyID     string `json:"key_id"`
+	APIKey    string `json:"api_key"`
+}
+
+// StartIssueKey serves IssueKey as a Lambda function that operators invoke with IAM. It does not return.
+func StartIssueKey(m *secrets.Manager) { lambda.Start(IssueKey(m)) }
+
+// IssueKey makes a key of a user with admin.
+func IssueKey(m *secrets.Manager) func(context.Context, IssueKeyRequest) (IssueKeyResponse, error) {
+	return func(ctx context.Context, in IssueKeyRequest) (IssueKeyResponse, error) {
+		k, err := m.IssueKey(ctx, in.Account, in.UserID)
+		if err != nil {
+			return IssueKeyResponse{}, err
+		}
+		return IssueKeyResponse{k.AccountID.String(), k.UserID.String(), k.ID.String(), k.Text}, nil
+	}
+}
+
+// RevokeKeyRequest is the event of revoke-key.
+type RevokeKeyRequest struct {
+	KeyID string `json:"key_id"`
+	Made  bool   `json:"made"` // also the keys that it made, directly or through others
+}
+
+// RevokeKeyResponse is the response of revoke-key.
+type RevokeKeyResponse struct {
+	Revoked string `json:"revoked"` // the key's id
+}
+
+// StartRevokeKey serves RevokeKey as a Lambda function that operators invoke with IAM. It does not return.
+func StartRevokeKey(m *secrets.Manager) { lambda.Start(RevokeKey(m)) }
+
+// RevokeKey deletes a key of any account. An id that no account has is an error.
+func RevokeKey(m *secrets.Manager) func(context.Context, RevokeKeyRequest) (RevokeKeyResponse, error) {
+	return func(ctx context.Context, in RevokeKeyRequest) (RevokeKeyResponse, error) {
+		if err := m.RevokeKey(ctx, in.KeyID, in.Made); err != nil {
+			return RevokeKeyResponse{}, err
+		}
+		return RevokeKeyResponse{in.KeyID}, nil
+	}
+}
+
+// ListPeopleRequest is the event of list-people.
+type ListPeopleRequest struct {
+	Account string `json:"account"` // its name or id
+	Cursor  string `json:"cursor"`  // of the answer before, to go on
+}
+
+// ListPeopleResponse is the response of list-people: up to 50 users, oldest first.
+type ListPeopleResponse struct {
+	AccountID string         `json:"account_id"`
+	Users     []ListedPerson `json:"users"`
+	Cursor    string         `json:"cursor,omitempty"` // where to go on; empty: these were the last
+}
+
+// ListedPerson is a user with its keys.
+type ListedPerson struct {
+	ID          string      `json:"id"`
+	Kind        string      `json:"kind"`
+	Name        string      `json:"name"`
+	Permissions []string    `json:"permissions"`
+	Secrets     int         `json:"secrets,omitempty"` // how many the user is limited to; 0: not limited
+	Keys        []ListedKey `json:"keys"`
+}
+
+// ListedKey is a key without its text.
+type ListedKey struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Prefix      string     `json:"prefix"`
+	Invitation  bool       `json:"invitation,omitempty"`
+	Permissions []string   `json:"permissions"` // effective
+	CreatedAt   time.Time  `json:"created_at"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	LastUsedAt  *time.Time `json:"last_used_at,omitempty"`
+	MadeBy      string     `json:"made_by,omitempty"` // the key that made it; empty: an operator
+}
+
+// StartListPeople serves ListPeople as a Lambda function that operators invoke with IAM. It does not return.
+func StartListPeople(m *secrets.Manager) { lambda.Start(ListPeople(m)) }
+
+// peoplePage is how many users an answer of list-people has: with 20 keys each it stays far below 6 MB.
+const peoplePage = 50
+
+// ListPeople lists the users of an account, with their keys. It leaves no event.
+func ListPeople(m *secrets.Manager) func(context.Context, ListPeopleRequest) (ListPeopleResponse, error) {
+	return func(ctx context.Context, in ListPeopleRequest) (ListPeopleResponse, error) {
+		var from secrets.Cursor
+		if in.Cursor != "" {
+			var err error
+			if from, err = secrets.ParseCursor(in.Cursor); err != nil {
+				return ListPeopleResponse{}, err
+			}
+		}
+		page, err := m.ListPeople(ctx, in.Account, from, peoplePage)
+		if err != nil {
+			return ListPeopleResponse{}, err
+		}
+		out := ListPeopleResponse{AccountID: page.AccountID.String(), Users: []ListedPerson{}}
+		if page.Next != nil {
+			out.Cursor = page.Next.String()
+		}
+		for _, u := range page.Users {
+			person := ListedPerson{
+				ID: u.ID.String(), Kind: string(u.Kind), Name: u.Name, Permissions: u.Rights.Permissions.Names(),
+				Secrets: len(u.Rights.Secrets), Keys: []ListedKey{},
+			}
+			for _, k := range page.Keys[u.ID] {
+				person.Keys = append(person.Keys, newListedKey(k))
+			}
+			out.Users = append(out.Users, person)
+		}
+		return out, nil
+	}
+}
+
+func newListedKey(k secrets.Key) ListedKey {
+	listed := ListedKey{
+		ID: k.ID.String(), Name: k.Name, Prefix: k.Prefix, Invitation: k.Invitation, Permissions: k.Effective().Permissions.Names(),
+		CreatedAt: k.CreatedAt,
+	}
+	if !k.ExpiresAt.IsZero() {
+		listed.ExpiresAt = &k.ExpiresAt
+	}
+	if !k.LastUsedAt.IsZero() {
+		listed.LastUsedAt = &k.LastUsedAt
+	}
+	if k.MadeBy != uuid.Nil {
+		listed.MadeBy = k.MadeBy.String()
+	}
+	return listed
+}
+
+// DeleteExpiredKeysResponse is the response of delete-expired-keys.
+type DeleteExpiredKeysResponse struct {
+	Deleted int `json:"deleted"`
+}
+
+// StartDeleteExpiredKeys serves DeleteExpiredKeys as a Lambda function on a schedule. It does not return.
+func StartDeleteExpiredKeys(m *secrets.Manager) { lambda.Start(DeleteExpiredKeys(m)) }
+
+// DeleteExpiredKeys deletes keys that expired long ago. It has no input.
+func DeleteExpiredKeys(m *secrets.Manager) func(context.Context) (DeleteExpiredKeysResponse, error) {
+	return func(ctx context.Context) (DeleteExpiredKeysResponse, error) {
+		deleted, err := m.DeleteExpiredKeys(ctx)
+		return DeleteExpiredKeysResponse{deleted}, err
 	}
 }

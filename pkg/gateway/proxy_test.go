@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -20,16 +21,36 @@ func TestCallerComesFromTheAuthorizerOnly(t *testing.T) {
 	table := secretstest.NewTable(t)
 	_, c := table.Account(t, uuid.NewString())
 	handler := gateway.Proxy(httpapi.ListSecrets(table.Manager(t)))
-	whole := map[string]any{"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String()}
+	whole := gateway.AuthorizerContext(c)
+	other := func(name string, value any) map[string]any {
+		changed := maps.Clone(whole)
+		if changed[name] = value; value == nil {
+			delete(changed, name)
+		}
+		return changed
+	}
 	for name, tt := range map[string]struct {
 		authorizer map[string]any
 		status     int
 	}{
 		"whole":       {whole, 200},
-		"none":        {nil, 401},
-		"no user":     {map[string]any{"account_id": c.AccountID.String(), "key_id": c.KeyID.String()}, 401},
-		"not a UUID":  {map[string]any{"account_id": "x", "user_id": c.UserID.String(), "key_id": c.KeyID.String()}, 401},
+		"nothing":     {nil, 401},
+		"no user":     {other("user_id", nil), 401},
+		"not a UUID":  {other("account_id", "x"), 401},
 		"not strings": {map[string]any{"account_id": 1, "user_id": 2, "key_id": 3}, 401},
+
+		"no kind":            {other("kind", nil), 401},
+		"an unknown kind":    {other("kind", "god"), 401},
+		"no permissions":     {other("permissions", nil), 401},
+		"empty permissions":  {other("permissions", ""), 401},
+		"unknown permission": {other("permissions", "list,everything"), 401},
+		"none":               {other("permissions", "none"), 403},
+		"only another one":   {other("permissions", "reveal"), 403},
+		"no limit":           {other("secrets", nil), 401},
+		"an empty limit":     {other("secrets", ""), 401},
+		"a malformed limit":  {other("secrets", "all,all"), 401},
+		"limited to none":    {other("secrets", "none"), 200},
+		"limited to one":     {other("secrets", c.KeyID.String()), 200},
 	} {
 		answer, err := handler(t.Context(), events.APIGatewayProxyRequest{
 			HTTPMethod: "GET", Path: "/api/secrets/100%", Resource: "/api/secrets",
@@ -59,7 +80,7 @@ func TestLinksKeepTheClientsPath(t *testing.T) {
 			Headers: map[string]string{"Content-Type": "application/json"},
 			RequestContext: events.APIGatewayProxyRequestContext{
 				DomainName: "api.example.com", Path: path,
-				Authorizer: map[string]any{"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String()},
+				Authorizer: gateway.AuthorizerContext(c),
 			},
 		})
 		location := answer.MultiValueHeaders["Location"]

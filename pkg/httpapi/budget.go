@@ -22,6 +22,10 @@ func GetBudget(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(budgetBody{b.Limit, int(b.Window / time.Second), b.Left, int(b.Reset / time.Second)}), nil
+		return ok(newBudgetBody(b)), nil
 	})
+}
+
+func newBudgetBody(b secrets.Budget) budgetBody {
+	return budgetBody{b.Limit, int(b.Window / time.Second), b.Left, int(b.Reset / time.Second)}
 }

@@ -40,6 +40,9 @@ var statuses = []struct {
 	{secrets.ErrUnauthenticated, http.StatusUnauthorized, "Invalid or missing API key."},
 	{secrets.ErrNotFound, http.StatusNotFound, "Not found."},
 	{secrets.ErrInvalidCursor, http.StatusNotFound, "Invalid cursor."},
+	{secrets.ErrDenied, http.StatusForbidden, "You do not have permission to perform this action."},
+	{secrets.ErrLimited, http.StatusForbidden, "Your key is limited to secrets. Names are unique in the account, so only unlimited keys give them."},
+	{secrets.ErrLastAdmin, http.StatusConflict, "This is the last key with admin that does not expire. Make another one first."},
 	{secrets.ErrDefaultSecret, http.StatusConflict, "The default secret cannot be deleted."},
 	{secrets.ErrUnavailable, http.StatusServiceUnavailable, "Service temporarily unavailable, try again later."},
 }
@@ -60,6 +63,7 @@ func fail(m *secrets.Manager, w http.ResponseWriter, r *http.Request, err error)
 		invalid   secrets.Invalid
 		throttled secrets.Throttled
 		inUse     secrets.InUse
+		beyond    secrets.Beyond
 		request   requestError
 		outage    interface{ Unavailable() bool } // an outage reported by a port
 	)
@@ -80,6 +84,9 @@ func fail(m *secrets.Manager, w http.ResponseWriter, r *http.Request, err error)
 		return
 	case errors.As(err, &inUse):
 		write(w, http.StatusConflict, detailBody{inUseDetail(inUse)})
+		return
+	case errors.As(err, &beyond):
+		write(w, http.StatusForbidden, detailBody{"You can't give what you lack: " + strings.Join(beyond.Permissions.Names(), ", ") + "."})
 		return
 	case errors.As(err, &request):
 		write(w, request.status, detailBody{request.detail})
@@ -108,14 +115,17 @@ func fail(m *secrets.Manager, w http.ResponseWriter, r *http.Request, err error)
 // inUseDetail names the services that prevent the deletion of a secret.
 func inUseDetail(e secrets.InUse) string {
 	users := strings.Join(e.Names, ", ")
-	if more := e.Services - len(e.Names); more > 0 {
+	if more := e.Services - len(e.Names); more > 0 && users != "" {
 		users += fmt.Sprintf(" and %d more", more)
 	}
 	noun := "services"
 	if e.Services == 1 {
 		noun = "service"
 	}
-	return fmt.Sprintf("This secret is used by %d %s: %s. Remove the secret from all services first.", e.Services, noun, users)
+	if users != "" {
+		noun += ": " + users
+	}
+	return fmt.Sprintf("This secret is used by %d %s. Remove the secret from all services first.", e.Services, noun)
 }
 
 func logFailure(m *secrets.Manager, r *http.Request, status int, err error) {

@@ -69,7 +69,7 @@ func TestFailuresAreLoggedAndHidden(t *testing.T) {
 		{"the charge is ambiguous", secretstest.LostAfter, "UpdateItem READS", 503,
 			`{"detail":"Service temporarily unavailable, try again later."}`, "1"},
 		{"KMS refuses", secretstest.Before, "Decrypt", 500, `{"detail":"A server error occurred."}`, ""},
-		{"the table refuses", secretstest.Before, "GetItem VALUE", 500, `{"detail":"A server error occurred."}`, ""},
+		{"the table refuses", secretstest.Before, "BatchGetItem", 500, `{"detail":"A server error occurred."}`, ""},
 	} {
 		answer, body, logged := failing(t, func(c secretstest.Call) secretstest.Fault {
 			if c.What == tt.what {
@@ -108,7 +108,7 @@ func (broken) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, err
 // The value of a panic is neither logged nor answered.
 func TestPanicIsA500(t *testing.T) {
 	var log bytes.Buffer
-	caller := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
+	caller := secretstest.Admin()
 	manager := &secrets.Manager{Store: broken{}, Log: slog.New(slog.NewJSONHandler(&log, nil))}
 	answer, body, logged := serve(t, httpapi.GetSecret(manager), caller, map[string]string{"secret_id": uuid.NewString()}, &log)
 	if answer.StatusCode != 500 || body != `{"detail":"A server error occurred."}`+"\n" {

@@ -138,12 +138,16 @@ type pageBody[T any] struct {
 }
 
 // listing is a GET of a list, a page at a time. The parameter one selects at most one object, by its name or
-// key; filters are further parameters.
+// key, unless it is empty; filters are further parameters.
 func listing[T, B any](
 	m *secrets.Manager, list func(r *http.Request, c secrets.Caller, one secrets.Field, from secrets.Cursor, size int) (secrets.Page[T], error),
 	body func(T) B, one string, filters ...string,
 ) http.Handler {
-	parameters := slices.Sorted(slices.Values(append([]string{"cursor", one, "page_size"}, filters...)))
+	parameters := append([]string{"cursor", "page_size"}, filters...)
+	if one != "" {
+		parameters = append(parameters, one)
+	}
+	slices.Sort(parameters)
 	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
 		query := r.URL.Query()
 		if query.Has(one) && query.Has("cursor") {

@@ -23,8 +23,7 @@ func TestSlowCallAddsToItsOwnPhaseOnly(t *testing.T) {
 	)
 	for _, tt := range []struct{ call, phase string }{
 		{"UpdateItem READS", "Charge"},
-		{"GetItem VALUE", "Read"},
-		{"GetItem SECRET", "Read"},
+		{"BatchGetItem", "Read"},
 		{"Decrypt", "Open"},
 		{"UpdateItem ITEM", "Record"},
 		{"PutItem EVENTS", "Record"},

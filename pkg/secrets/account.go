@@ -15,21 +15,27 @@ type Account struct {
 	CreatedAt       time.Time
 }
 
-// NewAccount is the result of CreateAccount. Key is the text of the first API key. It
-// is stored nowhere and cannot be recovered.
+// NewAccount is the result of CreateAccount: an account, and the first key of its first user.
 type NewAccount struct {
 	Account Account
 	UserID  uuid.UUID
 	KeyID   uuid.UUID
-	Key     string
+	Key     string // the key's text, which cannot be recovered
 }
 
-// Accounts is the part of a [Store] that keeps accounts and their API keys.
+// Caller is who calls with the first key.
+func (n NewAccount) Caller() Caller {
+	return Caller{AccountID: n.Account.ID, UserID: n.UserID, KeyID: n.KeyID, Kind: Person, Rights: Rights{Permissions: Every}}
+}
+
+// Accounts is the part of a [Store] that keeps accounts.
 type Accounts interface {
-	// CreateAccount adds an account with its default secret and first key.
-	// ErrExists: the name is taken.
-	CreateAccount(ctx context.Context, a Account, def Secret, k APIKey, ev Event) error
-	// APIKey finds a key by the SHA-256 of its text.
-	APIKey(ctx context.Context, hash KeyHash) (APIKey, error)
+	// CreateAccount adds an account with its default secret, its first user, whose read counter is for the
+	// deployment's limit, and that user's key. ErrExists: the name is taken.
+	CreateAccount(ctx context.Context, a Account, def Secret, u User, limit int, k Key, ev Event) error
 	Account(ctx context.Context, account uuid.UUID) (Account, error)
+	// AccountNamed returns the id of the account with a name.
+	AccountNamed(ctx context.Context, name string) (uuid.UUID, error)
+	// AccountIDs lists all accounts.
+	AccountIDs(ctx context.Context) ([]uuid.UUID, error)
 }

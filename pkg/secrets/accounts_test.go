@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestOnlyKnownKeysAuthenticate(t *testing.T) {
 	made, c := table.Account(t, "first")
 	c.SourceIP, c.RequestID = "", "" // the gateway adds those
 	for _, header := range []string{"Bearer " + made.Key, "bearer " + made.Key, "BEARER   " + made.Key + "  "} {
-		if got, err := m.Authenticate(t.Context(), header); err != nil || got != c {
+		if got, err := m.Authenticate(t.Context(), header); err != nil || !reflect.DeepEqual(got, c) {
 			t.Errorf("Authenticate(%.10q…) = %+v, %v, want %+v", header, got, err, c)
 		}
 	}
@@ -74,7 +75,7 @@ func TestOnlyKnownKeysAuthenticate(t *testing.T) {
 		// Well formed, but unknown.
 		"unknown": "Bearer gob_owIh2bmFwatYwvaM3Yv0hckz0oGRQofQtwTlpnBUIJY2ONhvh",
 	} {
-		if got, err := m.Authenticate(t.Context(), header); !errors.Is(err, secrets.ErrUnauthenticated) || got != (secrets.Caller{}) {
+		if got, err := m.Authenticate(t.Context(), header); !errors.Is(err, secrets.ErrUnauthenticated) || !reflect.DeepEqual(got, secrets.Caller{}) {
 			t.Errorf("Authenticate with %s = %+v, %v, want ErrUnauthenticated", name, got, err)
 		}
 	}
@@ -90,8 +91,8 @@ type expiring struct {
 	at time.Time
 }
 
-func (s expiring) APIKey(ctx context.Context, h secrets.KeyHash) (secrets.APIKey, error) {
-	k, err := s.Store.APIKey(ctx, h)
+func (s expiring) Key(ctx context.Context, account, key uuid.UUID) (secrets.Key, error) {
+	k, err := s.Store.Key(ctx, account, key)
 	k.ExpiresAt = s.at
 	return k, err
 }

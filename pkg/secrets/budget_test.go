@@ -183,6 +183,27 @@ func TestBudgetToleratesSkewedClocks(t *testing.T) {
 	}
 }
 
+// A deleted user has no counter. An authorizer's cached answer still lets the caller in: no value leaves, and nothing is
+// charged.
+func TestDeletedUserIsUnauthenticated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, secretstest.NewTable(t))
+	m := w.table.Manager(t)
+	w.caller.UserID = m.NewID()
+	for name, item := range map[string]string{"a reveal": w.item.ID.String(), "a reveal of what is missing": w.secret.ID.String()} {
+		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), item)
+		if !errors.Is(err, secrets.ErrUnauthenticated) || errors.Is(err, secrets.ErrNotFound) || r.Value.Reveal() != "" || r.Budget != (secrets.Budget{}) {
+			t.Errorf("%s of a deleted user = %q, %+v, %v, want ErrUnauthenticated", name, r.Value.Reveal(), r.Budget, err)
+		}
+	}
+	if b, err := m.Budget(t.Context(), w.caller); !errors.Is(err, secrets.ErrUnauthenticated) {
+		t.Errorf("budget of a deleted user = %+v, %v, want ErrUnauthenticated", b, err)
+	}
+	if _, events := recorded(t, w); events != 0 {
+		t.Errorf("%d reveals of a deleted user are recorded", events)
+	}
+}
+
 func TestBudgetCountsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, secretstest.NewTable(t))

@@ -6,11 +6,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Caller is the proven identity behind a request, and the request's origin.
+// Caller is the proven identity behind a request, what it may do, and the request's origin. Rights are as
+// the authorizer found them, so they can be as old as the gateway caches its answers.
 type Caller struct {
 	AccountID uuid.UUID
 	UserID    uuid.UUID
 	KeyID     uuid.UUID
+	Kind      Kind
+	Rights    Rights // effective: those of the user that the key does not narrow
 	SourceIP  string
 	RequestID string
 }
@@ -23,12 +26,13 @@ func (c Caller) attributes() []any {
 	}
 }
 
-// Action is a permission that an operation requires. No action implies another.
-type Action string
+// Kind is what acts behind a key.
+type Kind string
 
-// All actions.
+// All kinds. A user is a person or a machine.
 const (
-	List   Action = "list"   // read names and metadata
-	Reveal Action = "reveal" // read values
-	Write  Action = "write"  // create, change and delete
+	Person  Kind = "person"
+	Machine Kind = "machine"
+	// Invited is a caller whose key is an invitation: a person who has no key yet.
+	Invited Kind = "invited"
 )

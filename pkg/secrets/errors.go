@@ -12,6 +12,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrUnauthenticated: the key is malformed, unknown or expired.
 	ErrUnauthenticated = errors.New("invalid or missing API key")
+	// ErrDenied: the caller lacks a permission.
+	ErrDenied = errors.New("permission denied")
+	// ErrLimited: the caller's rights are limited to some secrets, and names are unique in the account.
+	ErrLimited = errors.New("limited callers give no names")
+	// ErrLastAdmin: the last key with Admin that does not expire must stay.
+	ErrLastAdmin = errors.New("the last key with admin")
 	// ErrDefaultSecret: the default secret cannot be deleted.
 	ErrDefaultSecret = errors.New("the default secret cannot be deleted")
 	// ErrInvalidCursor: the cursor was not issued by a page.
@@ -22,7 +28,7 @@ var (
 
 	// ErrExists: a name or key is taken. Only stores return it.
 	ErrExists = errors.New("already exists")
-	// ErrFull: the account has as many objects as it may have. Only stores return it.
+	// ErrFull: the parent has as many objects as it may have. Only stores return it.
 	ErrFull = errors.New("as many as allowed")
 	// ErrChanged: the state that a write rests on has changed. Only stores return it.
 	ErrChanged = errors.New("changed concurrently")
@@ -44,6 +50,11 @@ func (e Invalid) Error() string {
 	}
 	return strings.Join(fields, " ")
 }
+
+// Beyond refuses to give permissions that the giver lacks.
+type Beyond struct{ Permissions Permissions }
+
+func (e Beyond) Error() string { return "beyond the caller's rights: " + e.Permissions.String() }
 
 // InUse refuses to delete a secret that services use.
 type InUse struct {

@@ -20,6 +20,12 @@ const (
 	ServiceCreated = "service.created"
 	ServiceUpdated = "service.updated"
 	ServiceDeleted = "service.deleted"
+	UserCreated    = "user.created"
+	UserUpdated    = "user.updated"
+	UserDeleted    = "user.deleted" // with all its keys
+	KeyCreated     = "key.created"  // From has the invitation that it was exchanged for, if there was one
+	KeyUpdated     = "key.updated"
+	KeyDeleted     = "key.deleted"
 	// An operator requeued all used secrets of the account.
 	AccountRequeued = "account.requeued"
 	// By the system, before a bundle becomes current at the target or is removed there.
@@ -46,12 +52,18 @@ type Event struct {
 	SecretID  uuid.UUID
 	ItemID    uuid.UUID
 	ServiceID uuid.UUID
-	Version   int64  // of the value that was revealed or written; for a bundle, its revision
-	Name      string // of the account, secret or service, or the item's key, when it was written
 
-	// From has what a rename or a move replaced, by field: name, key, or secret (an id).
+	// The user or key that was created, changed or deleted. A key's event names its user too.
+	SubjectUserID uuid.UUID
+	SubjectKeyID  uuid.UUID
+
+	Version int64  // of the value that was revealed or written; for a bundle, its revision
+	Name    string // of the account, secret, service, user or key, or the item's key, when it was written
+
+	// From has what a change replaced, by field: name, key, secret (an id); of users and keys email,
+	// permissions, secrets, reveal_limit, expires_at, and invitation (an id). "": there was none.
 	From map[string]string
-	// Changed names the fields that a change of a service changed, or the differences of a drifted
+	// Changed names the fields that a change of a service, user or key changed, or the differences of a drifted
 	// bundle, sorted.
 	Changed []string
 }

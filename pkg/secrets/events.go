@@ -28,3 +28,17 @@ func (m *Manager) serviceEvent(c Caller, at time.Time, kind string, s Service) E
 	ev.ServiceID, ev.Name = s.ID, s.Name
 	return ev
 }
+
+// userEvent begins an event by the caller about a user.
+func (m *Manager) userEvent(c Caller, at time.Time, kind string, u User) Event {
+	ev := m.event(c, at, kind, uuid.Nil)
+	ev.AccountID, ev.SubjectUserID, ev.Name = u.AccountID, u.ID, u.Name
+	return ev
+}
+
+// keyEvent begins an event by the caller about a key.
+func (m *Manager) keyEvent(c Caller, at time.Time, kind string, k Key) Event {
+	ev := m.event(c, at, kind, uuid.Nil)
+	ev.AccountID, ev.SubjectUserID, ev.SubjectKeyID, ev.Name = k.AccountID, k.UserID, k.ID, k.Name
+	return ev
+}

@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,9 +49,6 @@ const (
 	msgBadTime  = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
 	msgNoTime   = "Datetime value out of range."
 )
-
-// permissionNames are all permissions, in the order in which the API shows them.
-var permissionNames = []string{"list", "reveal", "write", "audit", "admin"}
 
 var (
 	keyPattern   = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
@@ -214,13 +210,12 @@ func (f Field) pattern(length int, pattern *regexp.Regexp, message string) (stri
 // port checks a port number.
 func (f Field) port() (int, []string) { return f.integer(1, maxPort) }
 
-// limit checks an integer that may be null.
-func (f Field) limit(low, high int) (n int, isNull bool, messages []string) {
+// limit checks an integer that may be null, which is 0.
+func (f Field) limit(low, high int) (n int, messages []string) {
 	if f.null {
-		return 0, true, nil
+		return 0, nil
 	}
-	n, messages = f.integer(low, high)
-	return n, false, messages
+	return f.integer(low, high)
 }
 
 // integer checks a number. Like DRF, it accepts a string and a fraction of zeros.
@@ -268,16 +263,16 @@ func (f Field) choice(choices ...string) (string, []string) {
 
 // moment checks a time that may be null, and returns it in UTC, in whole microseconds. The time must have an
 // offset, because the server cannot know the caller's. The zero time is out of range: elsewhere it means none.
-func (f Field) moment() (t time.Time, isNull bool, messages []string) {
+func (f Field) moment() (t time.Time, messages []string) {
 	if f.null {
-		return time.Time{}, true, nil
+		return time.Time{}, nil
 	}
 	if messages := f.common(); messages != nil {
-		return time.Time{}, false, messages
+		return time.Time{}, messages
 	}
 	found := timePattern().FindStringSubmatch(f.text)
 	if found == nil {
-		return time.Time{}, false, []string{msgBadTime}
+		return time.Time{}, []string{msgBadTime}
 	}
 	layout := time.RFC3339
 	if seconds := found[1]; seconds == "" {
@@ -285,13 +280,13 @@ func (f Field) moment() (t time.Time, isNull bool, messages []string) {
 	}
 	t, err := time.Parse(layout, f.text)
 	if err != nil {
-		return time.Time{}, false, []string{msgBadTime}
+		return time.Time{}, []string{msgBadTime}
 	}
 	t = t.UTC().Truncate(time.Microsecond)
 	if !t.After(time.Time{}) || t.Year() > 9999 {
-		return time.Time{}, false, []string{msgNoTime}
+		return time.Time{}, []string{msgNoTime}
 	}
-	return t, false, nil
+	return t, nil
 }
 
 // items checks a list that has at least one item.
@@ -307,47 +302,40 @@ func (f Field) items() ([]string, []string) {
 	return f.list, nil
 }
 
-// permissions checks a set of permissions and returns it in the order of permissionNames.
-func (f Field) permissions() ([]string, []string) {
+// permissions checks a set of permissions.
+func (f Field) permissions() (set Permissions, messages []string) {
+	names, messages := f.items()
+	for _, name := range names {
+		p, err := ParsePermissions(name)
+		if err != nil {
+			return 0, []string{msgNoChoice(name) + " Known: " + strings.Join(PermissionNames, ", ") + "."}
+		}
+		set |= p
+	}
+	return set, messages
+}
+
+// ids checks a set of ids that may be null, which is nil, and returns it sorted.
+func (f Field) ids(most int) (ids []uuid.UUID, messages []string) {
+	if f.null {
+		return nil, nil
+	}
 	items, messages := f.items()
 	if messages != nil {
 		return nil, messages
 	}
-	for _, name := range items {
-		if !slices.Contains(permissionNames, name) {
-			return nil, []string{msgNoChoice(name) + " Known: " + strings.Join(permissionNames, ", ") + "."}
-		}
-	}
-	var set []string
-	for _, name := range permissionNames {
-		if slices.Contains(items, name) {
-			set = append(set, name)
-		}
-	}
-	return set, nil
-}
-
-// ids checks a set of ids that may be null, and returns it sorted.
-func (f Field) ids(most int) (ids []uuid.UUID, isNull bool, messages []string) {
-	if f.null {
-		return nil, true, nil
-	}
-	items, messages := f.items()
-	if messages != nil {
-		return nil, false, messages
-	}
 	for _, text := range items {
 		id, err := parseID(text)
 		if err != nil {
-			return nil, false, []string{msgBadUUID}
+			return nil, []string{msgBadUUID}
 		}
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(ids, compareIDs)
 	if ids = slices.Compact(ids); len(ids) > most {
-		return nil, false, []string{fmt.Sprintf("Ensure this field has no more than %d elements.", most)}
+		return nil, []string{fmt.Sprintf("Ensure this field has no more than %d elements.", most)}
 	}
-	return ids, false, nil
+	return ids, nil
 }
 
 // key checks the key of an item and returns it trimmed. All items of a secret can become keys of one

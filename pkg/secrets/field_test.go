@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // The messages are part of the API: clients show them.
@@ -76,7 +77,7 @@ type inputs struct {
 func newInputs(t *testing.T) inputs {
 	store := new(acceptingStore)
 	return inputs{t, &secrets.Manager{Store: store, Sealer: plainSealer{}, Now: time.Now, NewID: uuid.New}, store,
-		secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}}
+		secretstest.Admin()}
 }
 
 // messages returns the messages of a field, the only one that err may refuse.
@@ -403,8 +404,8 @@ func TestPermissionsAreChecked(t *testing.T) {
 		{secrets.Field{}, "", msgRequired},
 		{secrets.Malformed("why"), "", "why"},
 	} {
-		if got, messages := secrets.Permissions(tt.field); strings.Join(got, " ") != tt.want || strings.Join(messages, "|") != tt.fault {
-			t.Errorf("permissions = %q, %q, want %q, %q", got, messages, tt.want, tt.fault)
+		if got, messages := secrets.CheckPermissions(tt.field); strings.Join(got.Names(), " ") != tt.want || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("permissions = %v, %q, want %q, %q", got, messages, tt.want, tt.fault)
 		}
 	}
 }
@@ -417,32 +418,31 @@ func TestSetsOfIDsAreChecked(t *testing.T) {
 	)
 	invalid := "Must be a valid UUID."
 	for _, tt := range []struct {
-		field  secrets.Field
-		want   []string
-		isNull bool
-		fault  string
+		field secrets.Field
+		want  []string
+		fault string
 	}{
-		{secrets.Null(), nil, true, ""},
-		{secrets.Texts(c, a), []string{a, c}, false, ""},
-		{secrets.Texts(b, strings.ToUpper(a), b, a), []string{a, b}, false, ""},
-		{secrets.Texts(a, b, c), nil, false, "Ensure this field has no more than 2 elements."},
-		{secrets.Texts(a, "{"+b+"}"), nil, false, invalid},
-		{secrets.Texts(a, strings.ReplaceAll(b, "-", "")), nil, false, invalid},
-		{secrets.Texts(" " + a), nil, false, invalid},
-		{secrets.Texts("*"), nil, false, invalid},
-		{secrets.Texts(""), nil, false, invalid},
-		{secrets.Texts(), nil, false, "This list may not be empty."},
-		{secrets.Text(a), nil, false, `Expected a list of items but got type "str".`},
-		{secrets.Field{}, nil, false, msgRequired},
-		{secrets.Malformed("why"), nil, false, "why"},
+		{secrets.Null(), nil, ""},
+		{secrets.Texts(c, a), []string{a, c}, ""},
+		{secrets.Texts(b, strings.ToUpper(a), b, a), []string{a, b}, ""},
+		{secrets.Texts(a, b, c), nil, "Ensure this field has no more than 2 elements."},
+		{secrets.Texts(a, "{"+b+"}"), nil, invalid},
+		{secrets.Texts(a, strings.ReplaceAll(b, "-", "")), nil, invalid},
+		{secrets.Texts(" " + a), nil, invalid},
+		{secrets.Texts("*"), nil, invalid},
+		{secrets.Texts(""), nil, invalid},
+		{secrets.Texts(), nil, "This list may not be empty."},
+		{secrets.Text(a), nil, `Expected a list of items but got type "str".`},
+		{secrets.Field{}, nil, msgRequired},
+		{secrets.Malformed("why"), nil, "why"},
 	} {
-		ids, isNull, messages := secrets.IDs(tt.field, 2)
+		ids, messages := secrets.IDs(tt.field, 2)
 		var got []string
 		for _, id := range ids {
 			got = append(got, id.String())
 		}
-		if !slices.Equal(got, tt.want) || isNull != tt.isNull || strings.Join(messages, "|") != tt.fault {
-			t.Errorf("ids = %q, %t, %q, want %q, %t, %q", got, isNull, messages, tt.want, tt.isNull, tt.fault)
+		if !slices.Equal(got, tt.want) || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("ids = %q, %q, want %q, %q", got, messages, tt.want, tt.fault)
 		}
 	}
 }
@@ -491,19 +491,19 @@ func TestMomentsAreChecked(t *testing.T) {
 		{"2026-02-28T09:05é", "", invalid},
 		{"", "", invalid},
 	} {
-		at, isNull, messages := secrets.Moment(secrets.Text(tt.text))
+		at, messages := secrets.Moment(secrets.Text(tt.text))
 		got := ""
 		if messages == nil {
 			got = at.Format(time.RFC3339Nano)
 		}
-		if got != tt.want || isNull || strings.Join(messages, "|") != tt.fault || (messages != nil) != at.IsZero() {
-			t.Errorf("moment of %q = %q, %t, %q, want %q, %q", tt.text, got, isNull, messages, tt.want, tt.fault)
+		if got != tt.want || strings.Join(messages, "|") != tt.fault || (messages != nil) != at.IsZero() {
+			t.Errorf("moment of %q = %q, %q, want %q, %q", tt.text, got, messages, tt.want, tt.fault)
 		}
 	}
 	for fault, field := range map[string]secrets.Field{"": secrets.Null(), msgRequired: {}, "why": secrets.Malformed("why")} {
-		at, isNull, messages := secrets.Moment(field)
-		if !at.IsZero() || isNull != (fault == "") || strings.Join(messages, "|") != fault {
-			t.Errorf("moment = %v, %t, %q, want %q", at, isNull, messages, fault)
+		at, messages := secrets.Moment(field)
+		if !at.IsZero() || strings.Join(messages, "|") != fault {
+			t.Errorf("moment = %v, %q, want %q", at, messages, fault)
 		}
 	}
 }
@@ -511,23 +511,22 @@ func TestMomentsAreChecked(t *testing.T) {
 // Limits are read as ports are.
 func TestLimitsAreChecked(t *testing.T) {
 	for _, tt := range []struct {
-		field  secrets.Field
-		want   int
-		isNull bool
-		fault  string
+		field secrets.Field
+		want  int
+		fault string
 	}{
-		{secrets.Text("5"), 5, false, ""},
-		{secrets.Text("1000"), 1000, false, ""},
-		{secrets.Null(), 0, true, ""},
-		{secrets.Text("4"), 0, false, "Ensure this value is greater than or equal to 5."},
-		{secrets.Text("1001"), 0, false, "Ensure this value is less than or equal to 1000."},
-		{secrets.Text("null"), 0, false, msgNoNumber},
-		{secrets.Field{}, 0, false, msgRequired},
-		{secrets.Malformed("why"), 0, false, "why"},
+		{secrets.Text("5"), 5, ""},
+		{secrets.Text("1000"), 1000, ""},
+		{secrets.Null(), 0, ""},
+		{secrets.Text("4"), 0, "Ensure this value is greater than or equal to 5."},
+		{secrets.Text("1001"), 0, "Ensure this value is less than or equal to 1000."},
+		{secrets.Text("null"), 0, msgNoNumber},
+		{secrets.Field{}, 0, msgRequired},
+		{secrets.Malformed("why"), 0, "why"},
 	} {
-		got, isNull, messages := secrets.Limit(tt.field, 5, 1000)
-		if got != tt.want || isNull != tt.isNull || strings.Join(messages, "|") != tt.fault {
-			t.Errorf("limit = %d, %t, %q, want %d, %t, %q", got, isNull, messages, tt.want, tt.isNull, tt.fault)
+		got, messages := secrets.Limit(tt.field, 5, 1000)
+		if got != tt.want || strings.Join(messages, "|") != tt.fault {
+			t.Errorf("limit = %d, %q, want %d, %q", got, messages, tt.want, tt.fault)
 		}
 	}
 }

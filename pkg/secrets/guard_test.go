@@ -20,7 +20,7 @@ func (brokenSealer) Open(context.Context, map[string]string, []byte) ([]byte, er
 
 type brokenReads struct{ secrets.Store }
 
-func (brokenReads) SealedValue(context.Context, uuid.UUID, uuid.UUID, uuid.UUID) (secrets.SealedValue, error) {
+func (brokenReads) ReadValue(context.Context, uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID) (secrets.Reading, error) {
 	panic(planted)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // leaving is a store of one secret whose services are leaving: the list and the count of
@@ -28,7 +29,7 @@ func (l leaving) ServicesUsing(context.Context, uuid.UUID, uuid.UUID, secrets.Cu
 }
 
 func TestInUseNeverNamesMoreServicesThanItCounts(t *testing.T) {
-	c := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
+	c := secretstest.Admin()
 	for _, tt := range []struct{ names, count, want int }{{1, 0, 1}, {1, 1, 1}, {5, 3, 5}, {5, 5, 5}, {5, 8, 8}} {
 		services := slices.Repeat([]secrets.Service{{Name: "app"}}, tt.names)
 		m := &secrets.Manager{Store: leaving{services: services, count: tt.count}}

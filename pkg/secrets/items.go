@@ -102,7 +102,7 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 			updated.Size = entrySize(key, value)
 		}
 		if updated == old {
-			return nil
+			return c.permits(List) // the answer would only read
 		}
 		change := m.resize(secret, updated.Size-old.Size)
 		if !change.fits() {

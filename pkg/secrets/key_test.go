@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,22 +22,35 @@ import (
 // keyStore keeps API keys in memory and counts their reads.
 type keyStore struct {
 	secrets.Store
-	keys  map[secrets.KeyHash]secrets.APIKey
+	keys  map[secrets.KeyHash]secrets.Key
 	reads int
 }
 
-func (s *keyStore) CreateAccount(_ context.Context, _ secrets.Account, _ secrets.Secret, k secrets.APIKey, _ secrets.Event) error {
+func (s *keyStore) CreateAccount(_ context.Context, _ secrets.Account, _ secrets.Secret, _ secrets.User, _ int, k secrets.Key, _ secrets.Event) error {
 	s.keys[k.Hash] = k
 	return nil
 }
 
-func (s *keyStore) APIKey(_ context.Context, hash secrets.KeyHash) (secrets.APIKey, error) {
+func (s *keyStore) FindKey(_ context.Context, hash secrets.KeyHash) (secrets.KeyPlace, error) {
 	s.reads++
 	k, ok := s.keys[hash]
 	if !ok {
-		return k, secrets.ErrNotFound
+		return secrets.KeyPlace{}, secrets.ErrNotFound
 	}
-	return k, nil
+	return secrets.KeyPlace{AccountID: k.AccountID, ID: k.ID}, nil
+}
+
+func (s *keyStore) Key(_ context.Context, _, id uuid.UUID) (secrets.Key, error) {
+	for _, k := range s.keys {
+		if k.ID == id {
+			return k, nil
+		}
+	}
+	return secrets.Key{}, secrets.ErrNotFound
+}
+
+func (s *keyStore) StampKey(context.Context, uuid.UUID, uuid.UUID, time.Time, time.Time) error {
+	return nil
 }
 
 // denials counts refused keys.
@@ -49,7 +63,7 @@ func (d denials) Denied(context.Context) { *d.n++ }
 
 // keyManager makes keys from a source of randomness.
 func keyManager(random io.Reader) (*secrets.Manager, *keyStore) {
-	store := &keyStore{keys: map[secrets.KeyHash]secrets.APIKey{}}
+	store := &keyStore{keys: map[secrets.KeyHash]secrets.Key{}}
 	return &secrets.Manager{Store: store, Monitor: denials{n: new(int)}, Now: time.Now, NewID: uuid.New, Rand: random, Log: slog.New(slog.DiscardHandler)}, store
 }
 
@@ -73,8 +87,8 @@ func TestNewKeysHaveTheirForm(t *testing.T) {
 		if _, ok := store.keys[sha256.Sum256([]byte(made.Key))]; !ok || len(store.keys) != 1 {
 			t.Errorf("CreateAccount stored %v for %q, want its SHA-256", store.keys, made.Key)
 		}
-		want := secrets.Caller{AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID}
-		if c, err := m.Authenticate(t.Context(), "Bearer "+made.Key); err != nil || c != want {
+		want := made.Caller()
+		if c, err := m.Authenticate(t.Context(), "Bearer "+made.Key); err != nil || !reflect.DeepEqual(c, want) {
 			t.Errorf("Authenticate(%q) = %+v, %v, want %+v", made.Key, c, err, want)
 		}
 	}

@@ -62,6 +62,8 @@ type Sealer interface {
 // transaction.
 type Store interface {
 	Accounts
+	Users
+	Keys
 	Secrets
 	Items
 	Services

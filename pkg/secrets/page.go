@@ -72,6 +72,28 @@ func newPage[T any](found []T, count int, from Cursor, size int, id func(T) uuid
 	return p
 }
 
+// compare orders ids as a list is read from the cursor: nearest first.
+func (c Cursor) compare(a, b uuid.UUID) int {
+	if c.Backward {
+		a, b = b, a
+	}
+	return compareIDs(a, b)
+}
+
+// pageOf returns a page of a whole list, which is sorted by id.
+func pageOf[T any](all []T, from Cursor, size int, id func(T) uuid.UUID) Page[T] {
+	var found []T
+	for _, x := range all {
+		if from == (Cursor{}) || from.compare(from.ID, id(x)) < 0 {
+			found = append(found, x)
+		}
+	}
+	if from.Backward {
+		slices.Reverse(found)
+	}
+	return newPage(found, len(all), from, size, id)
+}
+
 // only is a page of the objects that a name or key found.
 func only[T any](found []T, err error) (Page[T], error) {
 	if err != nil {

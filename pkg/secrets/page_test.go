@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
 )
 
 // listStore is a store of one list of secrets, by their ids.
@@ -34,7 +35,7 @@ func (s listStore) Secrets(_ context.Context, _ uuid.UUID, from secrets.Cursor, 
 func pageOf(t *testing.T, list []uuid.UUID, from secrets.Cursor, size int) (secrets.Page[secrets.Secret], []uuid.UUID) {
 	t.Helper()
 	m := &secrets.Manager{Store: listStore{ids: list}}
-	c := secrets.Caller{AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New()}
+	c := secretstest.Admin()
 	page, err := m.ListSecrets(t.Context(), c, secrets.Field{}, from, size)
 	if err != nil {
 		t.Fatal(err)

@@ -40,16 +40,25 @@ type Tally struct {
 	Oldest   time.Time // of those that count
 }
 
+// Reading is what a reveal rests on. Zero ids and versions: the row is missing.
+type Reading struct {
+	Key    Key // the caller's
+	Secret Secret
+	Value  SealedValue
+}
+
 // Reveals is the part of a [Store] that a reveal needs: the budget's counter, which is
 // an exact sliding-window log, the sealed values, and the stamp on the item.
 type Reveals interface {
 	// ChargeReveal admits a reveal at now, unless the limit-th newest admission is younger
 	// than the window. It charges at most once: after an error it may or may not have charged.
+	// ErrNotFound: there is no such user, and nothing was charged.
 	// While functions with different limits are at work, it is one of their limits.
 	ChargeReveal(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (Charge, error)
 	// Tally returns what counts at now, for a user with this limit.
 	Tally(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (Tally, error)
-	SealedValue(ctx context.Context, account, secret, item uuid.UUID) (SealedValue, error)
+	// ReadValue reads at once what a reveal rests on.
+	ReadValue(ctx context.Context, account, key, secret, item uuid.UUID) (Reading, error)
 	// StampReveal records a reveal on the item, unless a newer one is recorded, and returns
 	// the item as it then is.
 	StampReveal(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (Item, error)

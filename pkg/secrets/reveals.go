@@ -6,35 +6,40 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // RevealItem returns one value. No value leaves before its reveal is charged to the
-// caller's budget and recorded on the item and in the audit trail:
+// user's budget and recorded on the item and in the audit trail:
 //
-//  1. in parallel: charge the budget, read the sealed value, read the secret;
-//  2. the budget refuses: Throttled, with the exact wait. An object is missing:
+//  1. what the caller's context forbids is refused: ErrDenied, or ErrNotFound for a secret outside of its rights;
+//  2. in parallel: charge the budget ‖ read, at once, the caller's key, the sealed value and its secret;
+//  3. the key is gone: ErrUnauthenticated. It lost the permission or the secret: ErrDenied, ErrNotFound. So a
+//     revocation counts for values at once, whatever is cached;
+//  4. the budget refuses: Throttled, with the exact wait. An object is missing:
 //     ErrNotFound, charged, so that guessing ids is limited too;
-//  3. in parallel: open the value, stamp the item, append the event, and make room in the
+//  5. in parallel: open the value, stamp the item, append the event, and make room in the
 //     counter if it is nearly used up;
-//  4. the first three succeeded: return the value. Otherwise: an error, and no value.
+//  6. the first three succeeded: return the value. Otherwise: an error, and no value.
 //
 // A refused reveal leaves no event, but one line in the log, as far as the caller is known.
 //
 // A crash between the steps can record a reveal that did not happen, but never lets a
-// value out unrecorded. Budget is set whenever the reveal was charged and the rest could be
-// counted, also with an error.
+// value out unrecorded. Budget is set whenever the reveal was charged, the caller has authority and the rest
+// could be counted, also with an error.
 func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID string) (Revealed, error) {
-	on, missing := m.gate(ctx, c, Reveal, ofItem(secretID, itemID))
-	if missing != nil && !errors.Is(missing, ErrNotFound) {
-		return Revealed{}, missing
+	on, err := m.gate(ctx, c, Reveal, ofItem(secretID, itemID))
+	if err != nil && !errors.Is(err, errMalformed) { // a malformed id is that of no row
+		return Revealed{}, err
 	}
 	ctx = m.Monitor.Revealing(ctx)
 	now := m.now()
 	var (
-		wg                             sync.WaitGroup
-		charge                         Charge
-		sealed                         SealedValue
-		chargeErr, secretErr, valueErr error
+		wg                 sync.WaitGroup
+		charge             Charge
+		read               Reading
+		chargeErr, readErr error
 	)
 	wg.Go(func() {
 		ctx := withPhase(ctx, PhaseCharge)
@@ -43,21 +48,24 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 			return err
 		})
 	})
-	if missing == nil {
-		ctx := withPhase(ctx, PhaseRead)
-		wg.Go(func() {
-			valueErr = Guard(func() (err error) {
-				sealed, err = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item)
-				return err
-			})
+	wg.Go(func() {
+		readErr = Guard(func() (err error) {
+			read, err = m.Store.ReadValue(withPhase(ctx, PhaseRead), c.AccountID, c.KeyID, on.secret, on.item)
+			return err
 		})
-		wg.Go(func() {
-			secretErr = Guard(func() error { _, err := m.Store.Secret(ctx, c.AccountID, on.secret); return err })
-		})
-	}
+	})
 	wg.Wait()
+	if isNotFound(chargeErr) { // no such user
+		chargeErr = ErrUnauthenticated
+	}
 	if chargeErr != nil {
 		return Revealed{}, fmt.Errorf("charge reveal: %w", chargeErr)
+	}
+	if readErr == nil {
+		if err := m.reveals(read.Key, c, on); err != nil {
+			m.Log.WarnContext(ctx, "reveal refused: the key has lost it", append(c.attributes(), "error", err)...)
+			return Revealed{}, err
+		}
 	}
 	if !charge.Admitted {
 		budget := m.tallied(ctx, charge, now)
@@ -68,7 +76,7 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	var budget Budget
 	wg.Go(func() { budget = m.tallied(ctx, charge, now) })
 	wg.Go(func() { m.rotate(ctx, charge) })
-	item, value, err := m.release(ctx, c, now, on, sealed, missing, secretErr, valueErr)
+	item, value, err := m.release(ctx, c, now, on, read, readErr)
 	wg.Wait()
 	if err != nil {
 		return Revealed{Budget: budget}, err
@@ -77,20 +85,36 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	return Revealed{Item: item, Value: value, Budget: budget}, nil
 }
 
-// release opens and records what was read, unless the reading failed.
-func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope, sealed SealedValue, reading ...error) (Item, Value, error) {
-	for _, err := range reading {
-		if errors.Is(err, ErrNotFound) {
-			m.Log.WarnContext(ctx, "reveal of what does not exist, charged", c.attributes()...)
-		}
-		if err != nil {
-			return Item{}, Value{}, fmt.Errorf("read value: %w", err)
-		}
+// reveals decides by a key that was just read whether the caller may reveal values of a secret.
+func (m *Manager) reveals(k Key, c Caller, on scope) error {
+	fresh, err := m.current(k, c)
+	if err == nil {
+		err = fresh.permits(Reveal)
 	}
-	item, value, err := m.openRecorded(ctx, c, now, on, sealed)
+	if err == nil && !fresh.Rights.Reaches(on.secret) {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// release opens and records what was read, unless the reading failed.
+func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope, read Reading, readErr error) (Item, Value, error) {
+	if readErr == nil {
+		readErr = read.missing()
+	}
+	if isNotFound(readErr) {
+		m.Log.WarnContext(ctx, "reveal of what does not exist, charged", c.attributes()...)
+	}
+	if readErr != nil {
+		return Item{}, Value{}, fmt.Errorf("read value: %w", readErr)
+	}
+	item, value, err := m.openRecorded(ctx, c, now, on, read.Value)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
-		if sealed, err = m.Store.SealedValue(ctx, c.AccountID, on.secret, on.item); err == nil {
-			item, value, err = m.openRecorded(ctx, c, now, on, sealed)
+		if read, err = m.Store.ReadValue(ctx, c.AccountID, c.KeyID, on.secret, on.item); err == nil {
+			err = errors.Join(m.reveals(read.Key, c, on), read.missing())
+		}
+		if err == nil {
+			item, value, err = m.openRecorded(ctx, c, now, on, read.Value)
 		}
 		if errors.Is(err, ErrChanged) {
 			err = errors.Join(ErrUnavailable, err)
@@ -100,6 +124,14 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 		return Item{}, Value{}, fmt.Errorf("reveal item: %w", err)
 	}
 	return item, value, nil
+}
+
+// missing is ErrNotFound if the value or its secret does not exist.
+func (r Reading) missing() error {
+	if r.Value.Version == 0 || r.Secret.ID == uuid.Nil {
+		return ErrNotFound
+	}
+	return nil
 }
 
 // openRecorded opens a value and records its reveal in parallel. It returns the value
@@ -164,11 +196,14 @@ func (m *Manager) tallied(ctx context.Context, charge Charge, now time.Time) Bud
 
 // Budget returns the caller's remaining budget. It charges nothing.
 func (m *Manager) Budget(ctx context.Context, c Caller) (Budget, error) {
-	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
+	if _, err := m.gate(ctx, c, anyKey, ofAccount()); err != nil {
 		return Budget{}, err
 	}
 	now := m.now()
 	tally, err := m.Store.Tally(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+	if isNotFound(err) { // no such user
+		err = ErrUnauthenticated
+	}
 	if err != nil {
 		return Budget{}, fmt.Errorf("read budget: %w", err)
 	}

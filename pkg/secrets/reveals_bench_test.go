@@ -24,6 +24,8 @@ func BenchmarkRevealInLargeAccount(b *testing.B) {
 	}
 	table := secretstest.NewTable(b)
 	m := table.Manager(b)
+	windows := 0
+	m.Now = func() time.Time { return time.Now().Add(time.Duration(windows) * m.RevealWindow) }
 	small, large := newWorld(b, table), newWorld(b, table)
 	fill(b, small, 10)
 	fill(b, large, items)
@@ -37,8 +39,8 @@ func BenchmarkRevealInLargeAccount(b *testing.B) {
 	}
 	pair := compare.Pair{
 		Clients: 1, Calls: 30, Sides: [2]compare.Side{reveal(&large), reveal(&small)},
-		Reset: func() error { // other users, whose budgets are full
-			small.caller.UserID, large.caller.UserID = uuid.New(), uuid.New()
+		Reset: func() error { // a window later, the budgets are full
+			windows++
 			return nil
 		},
 	}
@@ -106,12 +108,16 @@ func BenchmarkChargeByLimit(b *testing.B) {
 			}
 			return secretstest.None
 		}))
-		account, user := uuid.New(), uuid.New()
+		m.RevealLimit = limit
+		made, err := m.CreateAccount(b.Context(), secrets.Text(uuid.NewString()))
+		if err != nil {
+			b.Fatal(err)
+		}
 		var clock atomic.Int64
 		start := time.Now()
 		charge := func() error {
 			now := start.Add(time.Duration(clock.Add(1)) * (m.RevealWindow/time.Duration(limit)*2 + time.Millisecond))
-			return chargeOnce(b, m, account, user, now, limit)
+			return chargeOnce(b, m, made.Account.ID, made.UserID, now, limit)
 		}
 		for range limit + limit/4 {
 			if err := charge(); err != nil {

@@ -80,6 +80,8 @@ type Secrets interface {
 	// Secrets reads up to limit secrets of the account on one side of from, nearest
 	// first, and the number of all secrets.
 	Secrets(ctx context.Context, account uuid.UUID, from Cursor, limit int) (found []Secret, count int, err error)
+	// SecretsWithIDs reads those of the secrets that exist, sorted by id.
+	SecretsWithIDs(ctx context.Context, account uuid.UUID, ids []uuid.UUID) ([]Secret, error)
 	// SecretsNamed reads the secret of the account with this name, if there is one.
 	SecretsNamed(ctx context.Context, account uuid.UUID, name string) (found []Secret, err error)
 	// CreateSecret: ErrExists when the name is taken. ErrFull when the account has most

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,7 +85,7 @@ func sameUse(secret Secret, leaving int) Range {
 }
 
 // ListSecrets returns a page of the caller's secrets, oldest first. If a name is given, the page holds only
-// the secret with that name.
+// the secret with that name. A limited caller's list is read by ids, so that it costs and tells nothing of others.
 func (m *Manager) ListSecrets(ctx context.Context, c Caller, name Field, from Cursor, size int) (Page[Secret], error) {
 	if _, err := m.gate(ctx, c, List, ofAccount()); err != nil {
 		return Page[Secret]{}, err
@@ -94,13 +95,22 @@ func (m *Manager) ListSecrets(ctx context.Context, c Caller, name Field, from Cu
 		if len(messages) > 0 {
 			return Page[Secret]{}, Invalid{{"name", messages}}
 		}
-		return only(m.Store.SecretsNamed(ctx, c.AccountID, text))
+		found, err := m.Store.SecretsNamed(ctx, c.AccountID, text)
+		return only(slices.DeleteFunc(found, func(s Secret) bool { return !c.Rights.Reaches(s.ID) }), err)
+	}
+	byID := func(x Secret) uuid.UUID { return x.ID }
+	if c.Rights.Limited() {
+		found, err := m.Store.SecretsWithIDs(ctx, c.AccountID, c.Rights.Secrets)
+		if err != nil {
+			return Page[Secret]{}, fmt.Errorf("list secrets: %w", err)
+		}
+		return pageOf(found, from, size, byID), nil
 	}
 	found, count, err := m.Store.Secrets(ctx, c.AccountID, from, size+1)
 	if err != nil {
 		return Page[Secret]{}, fmt.Errorf("list secrets: %w", err)
 	}
-	return newPage(found, count, from, size, func(x Secret) uuid.UUID { return x.ID }), nil
+	return newPage(found, count, from, size, byID), nil
 }
 
 // Secret returns one of the caller's secrets.
@@ -122,7 +132,7 @@ func (m *Manager) readSecret(ctx context.Context, c Caller, id uuid.UUID) (Secre
 
 // CreateSecret adds a secret. Its name is unique in the account.
 func (m *Manager) CreateSecret(ctx context.Context, c Caller, in SecretInput) (Secret, error) {
-	if _, err := m.gate(ctx, c, Write, ofAccount()); err != nil {
+	if _, err := m.gate(ctx, c, Write, ofNames(ofAccount())); err != nil {
 		return Secret{}, err
 	}
 	if in.Err != nil {
@@ -152,7 +162,7 @@ func (m *Manager) CreateSecret(ctx context.Context, c Caller, in SecretInput) (S
 // secret is reported before invalid input. Fields that are not given keep their
 // values, and an update that changes nothing writes nothing.
 func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, in SecretInput) (updated Secret, err error) {
-	on, err := m.gate(ctx, c, Write, ofSecret(secretID))
+	on, err := m.gate(ctx, c, Write, ofNames(ofSecret(secretID)))
 	if err != nil {
 		return Secret{}, err
 	}
@@ -173,7 +183,7 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 			updated.Name = name
 		}
 		if updated == old {
-			return nil
+			return c.permits(List) // the answer would only read
 		}
 		ev := m.event(c, m.now(), SecretUpdated, old.ID)
 		ev.Name, ev.From = updated.Name, map[string]string{"name": old.Name}
@@ -214,7 +224,7 @@ func (m *Manager) DeleteSecret(ctx context.Context, c Caller, secretID string) e
 			return ErrDefaultSecret
 		}
 		if old.Services > 0 {
-			return m.inUse(ctx, old)
+			return m.inUse(ctx, c, old)
 		}
 		ev := m.event(c, m.now(), SecretDeleted, old.ID)
 		ev.Name = old.Name
@@ -236,8 +246,8 @@ func (m *Manager) DeleteSecret(ctx context.Context, c Caller, secretID string) e
 	return nil
 }
 
-// inUse names the services that use a secret. ErrChanged: no service uses it any more.
-func (m *Manager) inUse(ctx context.Context, secret Secret) error {
+// inUse names the services that use a secret, to a caller that may list them. ErrChanged: no service uses it any more.
+func (m *Manager) inUse(ctx context.Context, c Caller, secret Secret) error {
 	services, count, err := m.Store.ServicesUsing(ctx, secret.AccountID, secret.ID, Cursor{}, namedServices)
 	if err != nil {
 		return fmt.Errorf("list services: %w", err)
@@ -246,6 +256,9 @@ func (m *Manager) inUse(ctx context.Context, secret Secret) error {
 		return ErrChanged
 	}
 	e := InUse{Services: max(count, len(services))} // the two reads are not one snapshot
+	if c.permits(List) != nil {
+		return e
+	}
 	for _, x := range services {
 		e.Names = append(e.Names, x.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 const msgServiceExists = "service with this name already exists."
@@ -33,21 +34,53 @@ func (m *Manager) ListServices(ctx context.Context, c Caller, name, secret Field
 		}
 		if err == nil {
 			found, err = m.Store.ServicesNamed(ctx, c.AccountID, text)
-			found = slices.DeleteFunc(found, func(s Service) bool { return secret.given && s.SecretID != on.secret })
+			found = slices.DeleteFunc(found, func(s Service) bool {
+				return secret.given && s.SecretID != on.secret || !c.Rights.Reaches(s.SecretID)
+			})
 			count = len(found)
 		}
 	case secret.given:
 		found, count, err = m.Store.ServicesUsing(ctx, c.AccountID, on.secret, from, size+1)
+	case c.Rights.Limited():
+		found, count, err = m.servicesWithin(ctx, c, from, size+1)
 	default:
 		found, count, err = m.Store.Services(ctx, c.AccountID, from, size+1)
 	}
 	if errors.Is(err, ErrNotFound) && secret.given {
-		return Page[Service]{}, fault("secret", msgNoSecret(secret.text))
+		return Page[Service]{}, fault("secret", msgNoObject(secret.text))
 	}
 	if err != nil {
 		return Page[Service]{}, fmt.Errorf("list services: %w", err)
 	}
 	return newPage(found, count, from, size, func(x Service) uuid.UUID { return x.ID }), nil
+}
+
+// servicesWithin reads up to limit services of a limited caller's secrets, nearest first, and the number of all.
+func (m *Manager) servicesWithin(ctx context.Context, c Caller, from Cursor, limit int) (found []Service, count int, err error) {
+	within, err := m.Store.SecretsWithIDs(ctx, c.AccountID, c.Rights.Secrets)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read secrets: %w", err)
+	}
+	pages := make([][]Service, len(within))
+	var g errgroup.Group
+	for i, secret := range within {
+		count += secret.Services
+		g.Go(func() error {
+			var err error
+			pages[i], _, err = m.Store.ServicesUsing(ctx, c.AccountID, secret.ID, from, limit)
+			if isNotFound(err) { // deleted meanwhile
+				err = nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, 0, err
+	}
+	found = slices.Concat(pages...)
+	slices.SortFunc(found, func(a, b Service) int { return from.compare(a.ID, b.ID) })
+	found = slices.CompactFunc(found, func(a, b Service) bool { return a.ID == b.ID }) // one that moved meanwhile
+	return found[:min(len(found), limit)], count, nil
 }
 
 // Service returns one of the caller's services.
@@ -61,6 +94,9 @@ func (m *Manager) Service(ctx context.Context, c Caller, serviceID string) (Serv
 
 func (m *Manager) readService(ctx context.Context, c Caller, id uuid.UUID) (Service, error) {
 	s, err := m.Store.Service(ctx, c.AccountID, id)
+	if err == nil && !c.Rights.Reaches(s.SecretID) {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Service{}, fmt.Errorf("read service: %w", err)
 	}
@@ -70,7 +106,7 @@ func (m *Manager) readService(ctx context.Context, c Caller, id uuid.UUID) (Serv
 // CreateService adds a service that uses a secret. The default is the account's
 // default secret. Its name is unique in the account.
 func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) (created Service, err error) {
-	if _, err := m.gate(ctx, c, Write, ofAccount()); err != nil {
+	if _, err := m.gate(ctx, c, Write, ofNames(ofAccount())); err != nil {
 		return Service{}, err
 	}
 	if in.Err != nil {
@@ -87,7 +123,7 @@ func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) 
 			}
 			in.Secret = Text(account.DefaultSecretID.String())
 		}
-		attach, err := m.apply(ctx, in, &created)
+		attach, err := m.apply(ctx, c, in, &created)
 		if err != nil {
 			return err
 		}
@@ -110,7 +146,11 @@ func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) 
 // missing service is reported before invalid input. Fields that are not given keep
 // their values, and an update that changes nothing writes nothing.
 func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string, in ServiceInput) (updated Service, err error) {
-	on, err := m.gate(ctx, c, Write, ofService(serviceID))
+	about := ofService(serviceID)
+	if in.Name.given {
+		about = ofNames(about)
+	}
+	on, err := m.gate(ctx, c, Write, about)
 	if err != nil {
 		return Service{}, err
 	}
@@ -123,12 +163,12 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 			return in.Err
 		}
 		updated = old
-		attach, err := m.apply(ctx, in.or(old), &updated)
+		attach, err := m.apply(ctx, c, in.or(old), &updated)
 		if err != nil {
 			return err
 		}
 		if updated == old {
-			return nil
+			return c.permits(List) // the answer would only read
 		}
 		var changes []Change
 		if updated.SecretID != old.SecretID {
@@ -228,7 +268,7 @@ func (in ServiceInput) or(s Service) ServiceInput {
 
 // apply checks a complete input and sets its fields in s. If the input names another
 // secret than the one that s uses, apply returns the change that attaches s to it.
-func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attach Change, err error) {
+func (m *Manager) apply(ctx context.Context, c Caller, in ServiceInput, s *Service) (attach Change, err error) {
 	old := *s
 	var f faults
 	var messages []string
@@ -242,7 +282,7 @@ func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attac
 	f.add("config", messages)
 	if in.Secret.fault != "" {
 		f.add("secret", []string{in.Secret.fault})
-	} else if attach, messages, err = m.attachTo(ctx, in.Secret.text, s); err != nil {
+	} else if attach, messages, err = m.attachTo(ctx, c, in.Secret.text, s); err != nil {
 		return Change{}, err
 	} else {
 		f.add("secret", messages)
@@ -260,15 +300,18 @@ func (m *Manager) apply(ctx context.Context, in ServiceInput, s *Service) (attac
 
 // attachTo sets the secret of s. It returns the change that attaches s to it, if s did not use it before, or
 // why it cannot.
-func (m *Manager) attachTo(ctx context.Context, secretID string, s *Service) (attach Change, messages []string, err error) {
+func (m *Manager) attachTo(ctx context.Context, c Caller, secretID string, s *Service) (attach Change, messages []string, err error) {
 	id, err := parseID(secretID)
+	if err == nil && !c.Rights.Reaches(id) {
+		err = ErrNotFound
+	}
 	var secret Secret
 	if err == nil && id != s.SecretID {
 		secret, err = m.Store.Secret(ctx, s.AccountID, id)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Change{}, []string{msgNoSecret(secretID)}, nil
+		return Change{}, []string{msgNoObject(secretID)}, nil
 	case err != nil:
 		return Change{}, nil, fmt.Errorf("read secret: %w", err)
 	case id == s.SecretID:
@@ -281,4 +324,5 @@ func (m *Manager) attachTo(ctx context.Context, secretID string, s *Service) (at
 	return attach, messages, nil
 }
 
-func msgNoSecret(id string) string { return `Invalid pk "` + id + `" - object does not exist.` }
+// msgNoObject refuses the id of another object in a field.
+func msgNoObject(id string) string { return `Invalid pk "` + id + `" - object does not exist.` }

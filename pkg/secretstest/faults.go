@@ -142,7 +142,7 @@ func conflict(what string) error {
 // another transaction: those of rows that transactions write.
 func Conflicts(call Call) Fault {
 	switch call.What {
-	case "TransactWriteItems", "UpdateItem ITEM":
+	case "TransactWriteItems", "UpdateItem ITEM", "UpdateItem READS":
 		if rand.IntN(2) == 0 {
 			return Conflict
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/uuid"
 )
 
 // Row is a row of the table, read without the product's code.
@@ -117,7 +118,7 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "ACCOUNTS":
 		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
-		if row.number("format") != 3 {
+		if row.number("format") != 4 {
 			c.report(row, "has format %d", row.number("format"))
 		}
 	case "ACCOUNTNAME":
@@ -125,7 +126,11 @@ func (c *checker) check(pk, sk string, row Row) {
 			c.report(row, "its account has another name")
 		}
 	case "APIKEY":
-		c.must(row, "ACCOUNT#"+row.text("account_id"), "ACCOUNT")
+		if key := c.must(row, "PEOPLE#"+row.text("account_id"), "KEY#"+row.text("id")); fmt.Sprintf("%x", key["hash"]) != rest {
+			c.report(row, "its key has another hash")
+		}
+	case "PEOPLE":
+		c.checkPeople(pk, sk, rest, row)
 	case "PURGE":
 		account, secret, _ := strings.Cut(sk, "#")
 		if _, exists := c.rows["ACCOUNT#"+account+"|SECRET#"+secret]; exists {
@@ -154,11 +159,79 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "ROUND":
 	case "USER":
-		account, _, _ := strings.Cut(rest, "#")
-		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+		account, user, _ := strings.Cut(rest, "#")
+		if _, exists := c.rows["PEOPLE#"+account+"|USER#"+user]; !exists && sk == "READS" {
+			c.report(row, "its user is gone")
+		}
 	default:
 		c.report(row, "a row of no known kind")
 	}
+}
+
+func (c *checker) checkPeople(pk, sk, account string, row Row) {
+	kind, rest, _ := strings.Cut(sk, "#")
+	switch kind {
+	case "PEOPLE":
+		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+		admins := 0
+		for _, key := range c.children[pk] {
+			permissions := func(name string) bool { return slices.Contains(strings.Split(key.text(name), ","), "admin") }
+			if key["invitation"] != true && key.text("valid_until") == "" && permissions("permissions") && permissions("user_permissions") {
+				admins++
+			}
+		}
+		for name, n := range map[string]int{"users": c.count(pk, "USER#"), "keys": c.count(pk, "KEY#"), "admins": admins} {
+			if n != row.number(name) {
+				c.report(row, "counts %d %s, there are %d", row.number(name), name, n)
+			}
+		}
+		if admins == 0 {
+			c.report(row, "no key with admin is left")
+		}
+	case "USER":
+		c.must(row, "USER#"+account+"#"+rest, "READS")
+		if counter := c.rows["USER#"+account+"#"+rest+"|READS"]; counter.number("w") != row.number("reveal_limit") {
+			c.report(row, "its reveal limit is %d, its counter's %d", row.number("reveal_limit"), counter.number("w"))
+		}
+		ids := ids(row["key_ids"])
+		for _, id := range ids {
+			if key := c.must(row, pk, "KEY#"+id); key.text("user_id") != rest {
+				c.report(row, "key %s is another user's", id)
+			}
+		}
+		owned := 0
+		for _, key := range c.children[pk] {
+			if strings.HasPrefix(key.text("SK"), "KEY#") && key.text("user_id") == rest {
+				owned++
+			}
+		}
+		if owned != len(ids) || owned > 20 {
+			c.report(row, "lists %d keys, has %d", len(ids), owned)
+		}
+	case "KEY":
+		user := c.must(row, pk, "USER#"+row.text("user_id"))
+		for copied, of := range map[string]string{"user_kind": "kind", "user_name": "name", "user_permissions": "permissions", "user_secrets": "secrets"} {
+			if !reflect.DeepEqual(row[copied], user[of]) {
+				c.report(row, "its %s is not its user's", copied)
+			}
+		}
+		c.must(row, fmt.Sprintf("APIKEY#%x", row["hash"]), "APIKEY")
+		if maker := row.text("made_by"); maker != "" {
+			c.must(row, pk, "MADE#"+maker+"#"+rest)
+		}
+	case "MADE":
+	default:
+		c.report(row, "a row of no known kind")
+	}
+}
+
+// ids decodes a packed list of ids.
+func ids(packed any) (ids []string) {
+	raw, _ := packed.([]byte)
+	for id := range slices.Chunk(raw, 16) {
+		ids = append(ids, uuid.UUID(id).String())
+	}
+	return ids
 }
 
 func (c *checker) checkAccount(pk, sk, account string, row Row) {

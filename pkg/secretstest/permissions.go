@@ -81,6 +81,12 @@ func permissions(in any) (needed []string) {
 	switch in := in.(type) {
 	case *dynamodb.GetItemInput:
 		on("GetItem", in.Key)
+	case *dynamodb.BatchGetItemInput:
+		for _, table := range in.RequestItems {
+			for _, row := range table.Keys {
+				on("BatchGetItem", row)
+			}
+		}
 	case *dynamodb.UpdateItemInput:
 		on("UpdateItem", in.Key)
 	case *dynamodb.DeleteItemInput:

@@ -173,8 +173,26 @@ func (tb *Table) Account(t testing.TB, name string) (secrets.NewAccount, secrets
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made, secrets.Caller{
-		AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID, SourceIP: "127.0.0.1", RequestID: "test",
+	c := made.Caller()
+	c.SourceIP, c.RequestID = "127.0.0.1", "test"
+	return made, c
+}
+
+// Caller is who calls with a key now.
+func (tb *Table) Caller(t testing.TB, key string) secrets.Caller {
+	t.Helper()
+	c, err := tb.Manager(t).Authenticate(t.Context(), "Bearer "+key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SourceIP, c.RequestID = "127.0.0.1", "test"
+	return c
+}
+
+// Admin is a caller of no account that may do everything.
+func Admin() secrets.Caller {
+	return secrets.Caller{
+		AccountID: uuid.New(), UserID: uuid.New(), KeyID: uuid.New(), Kind: secrets.Person, Rights: secrets.Rights{Permissions: secrets.Every},
 	}
 }
 

@@ -73,7 +73,7 @@ func (u *Usage) add(ctx context.Context, units float64) {
 	}
 	u.used.Calls[operation]++
 	switch operation {
-	case "GetItem", "Query":
+	case "GetItem", "BatchGetItem", "Query":
 		u.used.Reads += units
 	default:
 		u.used.Writes += units

@@ -64,9 +64,8 @@ func start(b *testing.B) *running {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.caller = secrets.Caller{
-		AccountID: made.Account.ID, UserID: made.UserID, KeyID: made.KeyID, SourceIP: "127.0.0.1", RequestID: "bench",
-	}
+	s.caller = made.Caller()
+	s.caller.SourceIP, s.caller.RequestID = "127.0.0.1", "bench"
 	return s
 }
 

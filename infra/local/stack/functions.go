@@ -103,6 +103,14 @@ func function(folder string, getenv func(string) string) (any, error) {
 		return gateway.CreateAccount(m), nil
 	case "purge-secrets":
 		return gateway.PurgeSecrets(m), nil
+	case "issue-key":
+		return gateway.IssueKey(m), nil
+	case "revoke-key":
+		return gateway.RevokeKey(m), nil
+	case "list-people":
+		return gateway.ListPeople(m), nil
+	case "delete-expired-keys":
+		return gateway.DeleteExpiredKeys(m), nil
 	}
 	construct, ok := constructors[folder]
 	if !ok {

@@ -181,10 +181,12 @@ func (s *Stack) start(ctx context.Context, c Config) error {
 	}
 	gateway := apigw.New(tmpl, table, made, slog.Default())
 	s.serve(gateway.Listener(listener), gateway)
-	purges := functions.Named(table, "purge-secrets")
-	s.every(purges.Interval(), "purge-secrets", func(ctx context.Context) error {
-		return invoke(ctx, made, *purges, struct{}{}, nil)
-	})
+	for _, name := range []string{"purge-secrets", "delete-expired-keys"} {
+		sweeper := functions.Named(table, name)
+		s.every(sweeper.Interval(), name, func(ctx context.Context) error {
+			return invoke(ctx, made, *sweeper, struct{}{}, nil)
+		})
+	}
 	if deploys != nil {
 		seconds, err := strconv.Atoi(tmpl.Parameters["DeployBatchSeconds"])
 		if err != nil {

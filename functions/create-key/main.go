@@ -1,0 +1,10 @@
+// Command create-key serves httpapi.CreateKey behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.CreateKey(app.MustManager())) }

@@ -1,0 +1,10 @@
+// Command create-user serves httpapi.CreateUser behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.CreateUser(app.MustManager())) }

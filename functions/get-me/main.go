@@ -1,0 +1,10 @@
+// Command get-me serves httpapi.GetMe behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.GetMe(app.MustManager())) }

@@ -1,0 +1,10 @@
+// Command get-user serves httpapi.GetUser behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.GetUser(app.MustManager())) }

@@ -1,0 +1,10 @@
+// Command update-user serves httpapi.UpdateUser behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.UpdateUser(app.MustManager())) }
