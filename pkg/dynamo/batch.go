@@ -67,25 +67,20 @@ func withIDs[R, T any](ctx context.Context, s *Store, ids []uuid.UUID, at func(u
 		keys = append(keys, at(id))
 	}
 	slices.SortFunc(keys, func(a, b key) int { return strings.Compare(a.SK, b.SK) })
-	rows, err := batch(ctx, s, slices.Compact(keys))
+	keys = slices.Compact(keys)
+	rows, err := batch(ctx, s, keys)
 	if err != nil {
 		return nil, err
 	}
 	var found []T
-	for _, k := range slices.Compact(keys) {
-		item, exists := rows[k]
-		if !exists {
-			continue
+	for _, k := range keys {
+		if item, exists := rows[k]; exists {
+			x, err := decode(item, convert)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, x)
 		}
-		row, err := unmarshal[R](item)
-		if err != nil {
-			return nil, err
-		}
-		x, err := convert(row)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, x)
 	}
 	return found, nil
 }

@@ -37,30 +37,17 @@ func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uui
 	if err != nil {
 		return read, err
 	}
-	if item, exists := rows[keyAt]; exists {
-		row, err := unmarshal[keyRow](item)
-		if err == nil {
-			read.Key, err = row.apiKey()
-		}
-		if err != nil {
-			return secrets.Reading{}, err
-		}
+	if row, exists := rows[keyAt]; exists {
+		read.Key, err = decode(row, keyRow.apiKey)
 	}
-	if item, exists := rows[secretAt]; exists {
-		row, err := unmarshal[secretRow](item)
-		if err == nil {
-			read.Secret, err = row.secret()
-		}
-		if err != nil {
-			return secrets.Reading{}, err
-		}
+	if row, exists := rows[secretAt]; exists && err == nil {
+		read.Secret, err = decode(row, secretRow.secret)
 	}
-	if item, exists := rows[valueAt]; exists {
-		row, err := unmarshal[valueRow](item)
-		if err != nil {
-			return secrets.Reading{}, err
-		}
-		read.Value = secrets.SealedValue{Version: row.Version, Blob: row.Sealed}
+	if row, exists := rows[valueAt]; exists && err == nil {
+		read.Value, err = decode(row, valueRow.value)
+	}
+	if err != nil {
+		return secrets.Reading{}, err
 	}
 	return read, nil
 }

@@ -229,6 +229,10 @@ func (r itemRow) item() (secrets.Item, error) {
 	return it, p.err
 }
 
+func (r valueRow) value() (secrets.SealedValue, error) {
+	return secrets.SealedValue{Version: r.Version, Blob: r.Sealed}, nil
+}
+
 func newServiceRow(k key, w secrets.Service) serviceRow {
 	return serviceRow{
 		key: k, Name: w.Name, Image: w.Image, Port: w.Port, Config: w.Config, SecretID: w.SecretID.String(),
@@ -356,6 +360,15 @@ func marshal(row any) attributes {
 		panic(fmt.Sprintf("dynamo: marshal %T: %v", row, err)) // unreachable: rows hold plain fields
 	}
 	return m
+}
+
+// decode unmarshals a row and converts it.
+func decode[R, T any](item attributes, convert func(R) (T, error)) (x T, err error) {
+	row, err := unmarshal[R](item)
+	if err != nil {
+		return x, err
+	}
+	return convert(row)
 }
 
 func unmarshal[T any](m attributes) (row T, err error) {

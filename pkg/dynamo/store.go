@@ -108,11 +108,7 @@ func partition[R, T any](ctx context.Context, s *Store, pk string, convert func(
 			return nil, translate("Query", err)
 		}
 		for _, item := range out.Items {
-			row, err := unmarshal[R](item)
-			if err != nil {
-				return nil, err
-			}
-			x, err := convert(row)
+			x, err := decode(item, convert)
 			if err != nil {
 				return nil, err
 			}
