@@ -16,7 +16,7 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		prefix := tg.public[strings.Index(tg.public, "://")+3:]
 		prefix = strings.TrimPrefix(prefix, strings.Split(prefix, "/")[0])
 		var script string
-		for _, path := range []string{"/", "/console", "/console/", "/console/secrets/" + unknownID, "/console/secrets/" + unknownID + "/"} {
+		for _, path := range []string{"/", "/console", "/console/", "/console/secrets/" + unknownID, "/console/secrets/" + unknownID + "/", "/console/people", "/console/people/" + unknownID, "/console/you"} {
 			for _, key := range []string{"Authorization:", "Authorization: Bearer " + c.key, "Authorization: nonsense"} {
 				r := c.do(t, "GET", path, "", key)
 				if r.status != 200 || !strings.Contains(r.body, `<base href="`+prefix+`/console/">`) {

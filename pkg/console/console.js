@@ -454,6 +454,7 @@
   }
   var remembered = {
     name: "goblins-secrets.key",
+    wanted: false,
     read() {
       try {
         return sessionStorage.getItem(this.name);
@@ -463,7 +464,7 @@
     },
     write(key) {
       try {
-        if (key) sessionStorage.setItem(this.name, key);
+        if (key && this.wanted) sessionStorage.setItem(this.name, key);
         else sessionStorage.removeItem(this.name);
       } catch {
       }
@@ -473,10 +474,16 @@
     key: null,
     refused: "",
     // the reason to ask for the key again, while the views keep their state
+    farewell: "",
+    // what the sign-in page says after the user has signed out
     signIns: 0,
     // a change reloads all data that was loaded with another key
-    user: null,
-    // the key's user, known from the first reveal on
+    me: null,
+    // {account, user, key, permissions, secrets}: whose key it is, and what it may do
+    made: null,
+    // the key that the user has got for an invitation, until it was shown
+    names: null,
+    // of the account's users, read when an id needs one: {found, missing}
     budget: null,
     // {limit, window, left, until}: until is when the next reveal comes back, in ms
     notice: "",
@@ -489,13 +496,25 @@
     // of all secrets, read on request: {found, at}; found maps an id to its keys, at is when all were read
   };
   var session = store({ ...signedOut, key: remembered.read() });
-  function signIn(key, remember) {
-    remembered.write(remember ? key : null);
-    session.set({ key, refused: "", user: null, signIns: session.get().signIns + 1 });
+  remembered.wanted = session.get().key !== null;
+  function signIn(key, remember, { budget, ...me }) {
+    remembered.wanted = remember;
+    remembered.write(key);
+    const { signIns } = session.get();
+    session.set({ key, me, names: null, made: null, refused: "", farewell: "", signIns: signIns + 1 });
+    setBudget(budget);
   }
-  function signOut() {
+  function exchange(made) {
+    remembered.write(made.key);
+    session.set({ key: made.key, made });
+  }
+  function setMe({ budget, ...me }) {
+    session.set({ me });
+    setBudget(budget);
+  }
+  function signOut(farewell = "") {
     remembered.write(null);
-    session.set({ ...signedOut, signIns: session.get().signIns + 1 });
+    session.set({ ...signedOut, farewell, signIns: session.get().signIns + 1 });
   }
   function refuse(why) {
     remembered.write(null);
@@ -561,12 +580,15 @@
         if (body && !detail) throw new Failure("invalid", "Some fields are invalid. Correct them.", { fields: body });
         break;
       case 401: {
-        const why = "The API no longer accepts this key. Sign in again. Your input is kept.";
+        const why = session.get().me?.key.invitation ? "This invitation is no longer valid: it was used, it was revoked, or it has expired. Ask your administrator for another one." : "The API no longer accepts this key. Sign in again. Your input is kept.";
         if (session.get().key === key && key) refuse(why);
         throw new Failure("session", why);
       }
+      case 403:
+        if (session.get().key === key && key) refreshMe();
+        break;
       case 404:
-        throw new Failure("missing", "Not found. It was deleted, or it belongs to another account. Return to the list.");
+        throw new Failure("missing", "Not found. It was deleted, or your key may not see it. Return to the list.");
       case 429: {
         const wait = Number(answer.headers.get("Retry-After")) || 1;
         throw new Failure("throttled", "Your budget of reveals is spent. Try again later.", { wait });
@@ -617,10 +639,15 @@
     const failed = ends.find((end) => end.status === "rejected");
     if (failed) throw failed.reason;
   }
-  async function refreshBudget() {
+  var again = 5e3;
+  async function refreshMe() {
+    const { key } = session.get();
+    const current = () => key && session.get().key === key;
     try {
-      setBudget(await call("GET", "budget/"));
+      const me = await call("GET", "me/");
+      if (current()) setMe(me);
     } catch {
+      if (current() && !session.get().me) setTimeout(() => current() && refreshMe(), again);
     }
   }
 
@@ -655,6 +682,8 @@
 
   // web/text.js
   var count = (n3, noun) => `${n3} ${noun}${n3 === 1 ? "" : "s"}`;
+  var collator = new Intl.Collator("en", { numeric: true });
+  var byName = (a3, b2) => collator.compare(a3.name, b2.name);
   var loadingMore = ", loading more …";
   function duration(seconds) {
     if (seconds < 60) return `${Math.max(0, Math.ceil(seconds))} s`;
@@ -673,6 +702,11 @@
     const seconds = (Date.now() - Date.parse(time)) / 1e3;
     const unit = sinceUnits.find(([, length]) => seconds >= length);
     return unit ? relative.format(-Math.floor(seconds / unit[1]), unit[0]) : "just now";
+  }
+  function until(time) {
+    const seconds = (Date.parse(time) - Date.now()) / 1e3;
+    const unit = sinceUnits.find(([, length]) => seconds >= length) ?? sinceUnits.at(-1);
+    return relative.format(Math.round(seconds / unit[1]), unit[0]);
   }
   var exactly = (time) => new Date(time).toLocaleString(void 0, { dateStyle: "full", timeStyle: "long" });
   var emoji = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?`;
@@ -706,6 +740,7 @@
     const folded = seen(text).toLowerCase();
     return seen(search).toLowerCase().split(" ").every((word) => folded.includes(word));
   }
+  var sentences = (messages) => typeof messages === "object" ? Object.values(messages).map(sentences).join(" ") : String(messages);
   var bytes = (text) => new TextEncoder().encode(text).length;
 
   // web/parts.js
@@ -722,24 +757,24 @@
     const [, redraw] = d2(0);
     h2(() => interval ? every(interval, () => redraw((n3) => n3 + 1)) : void 0, [interval]);
   }
-  function useDeadline(until, act) {
+  function useDeadline(until2, act) {
     const latest = A2(act);
     latest.current = act;
     h2(() => {
-      if (!until) return void 0;
+      if (!until2) return void 0;
       let over = false;
       const check = () => {
-        if (over || Date.now() < until) return;
+        if (over || Date.now() < until2) return;
         over = true;
         latest.current();
       };
-      const timer = setTimeout(check, until - Date.now());
+      const timer = setTimeout(check, until2 - Date.now());
       const stop = every(1e3, check);
       return () => {
         clearTimeout(timer);
         stop();
       };
-    }, [until]);
+    }, [until2]);
   }
   function useTitle(title) {
     h2(() => {
@@ -800,13 +835,13 @@
       if (mine === run.current.number) run.current.busy = false;
     };
     h2(() => {
-      if (key) reload();
+      if (key && path) reload();
       return () => {
         run.current = { number: run.current.number + 1, busy: false, done: false };
         setState({ data: empty2, done: false, failure: null });
       };
     }, [path, signIns]);
-    useReturn(() => session.get().key && reload());
+    useReturn(() => session.get().key && path && reload());
     const change = (by) => {
       setState((s3) => ({ ...s3, data: by(s3.data) }));
       if (run.current.busy) reload();
@@ -852,11 +887,25 @@
     const others = Object.entries(failure.fields).filter(([name]) => !shownFields.includes(name));
     return html`<div class="problem" role="alert">
     <p>${failure.message}</p>
-    ${others.map(([name, messages]) => html`<p>${name === "non_field_errors" ? "" : `${name}: `}${[].concat(messages).join(" ")}</p>`)}
+    ${others.map(([name, messages]) => html`<p>${name === "non_field_errors" ? "" : `${name}: `}${sentences(messages)}</p>`)}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
   }
-  var shownFields = ["name", "key", "value", "image", "port", "config"];
+  var shownFields = [
+    // their errors are shown beside them
+    "name",
+    "key",
+    "value",
+    "image",
+    "port",
+    "config",
+    "email",
+    "permissions",
+    "secrets",
+    "reveal_limit",
+    "expires_at"
+  ];
+  var messagesOf = (failure, name) => failure?.fields?.[name] && sentences(failure.fields[name]);
   var ids = 0;
   var useId = () => T2(() => `f${++ids}`, []);
   var plain = {
@@ -901,7 +950,7 @@
     <label for=${id}>${label}</label>
     ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
     ${lines ? html`<textarea rows=${lines} ...${attributes}></textarea>` : html`<input type=${type} ...${attributes} />`}
-    ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
+    ${messages && html`<p class="wrong" id="${id}-error">${sentences(messages)}</p>`}
     ${children}
   </div>`;
   }
@@ -983,13 +1032,19 @@
     };
     return { asking, close, back: () => setAsking(false) };
   }
-  function Discard({ discard, onClose }) {
+  function Discard({
+    discard,
+    onClose,
+    question = "Discard what you have entered?",
+    keep: keep2 = "Keep editing",
+    lose = "Discard"
+  }) {
     const ref = A2(null);
     h2(() => ref.current.focus(), []);
     return html`<div class="buttons" role="alert">
-    <p class="grow">Discard what you have entered?</p>
-    <button type="button" ref=${ref} onClick=${discard.back}>Keep editing</button>
-    <button type="button" class="danger" onClick=${onClose}>Discard</button>
+    <p class="grow">${question}</p>
+    <button type="button" ref=${ref} onClick=${discard.back}>${keep2}</button>
+    <button type="button" class="danger" onClick=${onClose}>${lose}</button>
   </div>`;
   }
   function saves(event) {
@@ -1012,7 +1067,10 @@
     const discard = useDiscard(dirty, action.busy, onClose);
     const onSubmit = async (event) => {
       event.preventDefault();
-      if (ready && await action.run(act, what)) onClose();
+      let next;
+      if (!ready || !await action.run(async (mine) => next = await act(mine), what)) return;
+      onClose();
+      if (typeof next === "function") next();
     };
     return html`<${Dialog} title=${title} onClose=${discard.close}>
     <form onSubmit=${onSubmit} onKeyDown=${saves}>
@@ -1037,7 +1095,8 @@
   }
   function Time({ at }) {
     useTick(3e4);
-    return html`<time datetime=${at} title=${exactly(at)}>${since(at)}</time>`;
+    const words = Date.parse(at) > Date.now() + 1e3 * 60 ? until(at) : since(at);
+    return html`<time datetime=${at} title=${exactly(at)}>${words}</time>`;
   }
   var statuses = {
     pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
@@ -1114,8 +1173,8 @@
     return reading?.state === "granted";
   }
   async function empty() {
-    const { value, until } = copied.get();
-    if (value === null || Date.now() < until) return;
+    const { value, until: until2 } = copied.get();
+    if (value === null || Date.now() < until2) return;
     if (!document.hasFocus()) {
       window.addEventListener("focus", returned, { once: true });
       return;
@@ -1134,15 +1193,918 @@
     else if (copied.get().value !== null) copied.set({ until: Date.now() + graceFor * 1e3 });
   }
   function Countdown() {
-    const { value, until } = copied.use();
+    const { value, until: until2 } = copied.use();
     useTick(value === null ? 0 : 1e3);
-    useDeadline(value === null ? 0 : until, empty);
+    useDeadline(value === null ? 0 : until2, empty);
     if (value === null) return null;
-    const left = (until - Date.now()) / 1e3;
+    const left = (until2 - Date.now()) / 1e3;
     return html`<p class="clipboard">
     <span><span role="status">Copied.</span> ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
     <button type="button" onClick=${keep}>Keep it</button>
   </p>`;
+  }
+
+  // web/names.js
+  var wanted = /* @__PURE__ */ new Set();
+  var asked = /* @__PURE__ */ new Set();
+  var looking = false;
+  async function look() {
+    while (wanted.size > 0) {
+      [asked, wanted] = [wanted, /* @__PURE__ */ new Set()];
+      const { signIns } = session.get();
+      let users = [];
+      try {
+        await all("users/", (rows) => users = rows);
+      } catch {
+        wanted = /* @__PURE__ */ new Set();
+        break;
+      }
+      if (session.get().signIns !== signIns) continue;
+      const found = new Map(users.map((user) => [user.id, user.name]));
+      const missing = /* @__PURE__ */ new Set([...session.get().names?.missing ?? [], ...[...asked].filter((id) => !found.has(id))]);
+      session.set({ names: { found, missing } });
+    }
+    asked = /* @__PURE__ */ new Set();
+    looking = false;
+  }
+  function want(id) {
+    if (asked.has(id)) return;
+    wanted.add(id);
+    if (!looking) setTimeout(look);
+    looking = true;
+  }
+  function Name({ id }) {
+    const { me, names } = session.use();
+    const own = me?.user.id === id;
+    const known = names?.found.get(id);
+    const missing = names?.missing.has(id);
+    h2(() => {
+      if (me && id && !own && known === void 0 && !missing) want(id);
+    }, [me, id, known, missing]);
+    if (!id) return html`<span>an operator</span>`;
+    if (own) return html`<span title=${id}>you</span>`;
+    if (known !== void 0) return html`<span title=${id}><${Marked} text=${known} /></span>`;
+    if (missing) return html`<span title=${id}>deleted user</span>`;
+    return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
+  }
+
+  // web/rights.js
+  var permissions = {
+    list: ["List", "see the names of secrets and items"],
+    reveal: ["Reveal", "see values; each reveal is logged and counted"],
+    write: ["Write", "create, change and delete secrets, values and services"],
+    audit: ["Audit", "read the log of all accesses and changes"],
+    admin: ["Admin", "manage people, machines and their keys"]
+  };
+  var all2 = Object.keys(permissions);
+  var presets = [
+    ["Admin", all2, "do everything, and manage people, machines and keys"],
+    ["Editor", ["list", "reveal", "write"], "see, reveal and change secrets"],
+    ["Reader", ["list", "reveal"], "see and reveal secrets"],
+    ["Names only", ["list"], "see names, and no values"],
+    ["Write only", ["write"], "change secrets without seeing any"],
+    ["Auditor", ["list", "audit"], "see names, and who did what"],
+    ["Machine", ["reveal"], "reveal values by their ids, and see no names"]
+  ];
+  var presetNamed = (name) => presets.find(([preset]) => preset === name)[1];
+  var isSame = (some, others) => some.length === others.length && some.every((one) => others.includes(one));
+  var isWithin = (some, others) => some.every((one) => others.includes(one));
+  var both = (some, others) => some.filter((one) => others.includes(one));
+  var bothSecrets = (a3, b2) => a3 === null ? b2 : b2 === null ? a3 : both(a3, b2);
+  var sameSecrets = (a3, b2) => a3 === null || b2 === null ? a3 === b2 : isSame(a3, b2);
+  var forAll = (chosen) => chosen.includes("admin") || chosen.includes("audit");
+  function useRights() {
+    const { me } = session.use();
+    const can = (permission) => me ? me.permissions.includes(permission) : permission === "list";
+    const unlimited = me !== null && me.secrets === null;
+    return { me, can, names: can("write") && unlimited };
+  }
+  function summary({ permissions: chosen, secrets }) {
+    if (chosen.length === 0) return "No rights";
+    const preset = presets.find(([, of]) => isSame(of, chosen));
+    const name = preset ? preset[0] : chosen.map((one) => permissions[one]?.[0] ?? one).join(", ");
+    return secrets === null ? name : `${name} for ${count(secrets.length, "secret")}`;
+  }
+  function RightsList({ rights }) {
+    const { can } = useRights();
+    const { secrets } = rights;
+    const list = useList(secrets !== null && can("list") ? "secrets/" : null);
+    const named = new Map(list.data.map((secret2) => [secret2.id, secret2.name]));
+    const ids2 = [...secrets ?? []].sort((a3, b2) => byName({ name: named.get(a3) ?? "" }, { name: named.get(b2) ?? "" }));
+    const secret = (id) => {
+      if (!named.has(id)) return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
+      return html`<${Link} to=${`secrets/${id}`} class="name"><${Marked} text=${named.get(id)} /><//>`;
+    };
+    return html`<ul class="plain">
+    ${rights.permissions.map((one) => html`<li><strong>${permissions[one]?.[0] ?? one}</strong>: ${permissions[one]?.[1]}</li>`)}
+    ${rights.permissions.length === 0 && html`<li>None</li>`}
+    ${secrets === null ? html`<li>For all secrets</li>` : html`<li>Only for ${count(secrets.length, "secret")}${secrets.length > 0 && ": "}${ids2.map((id, i3) => [i3 > 0 && ", ", secret(id)])}</li>`}
+  </ul>`;
+  }
+  function Choice({ type, name, label, hint, checked: checked2, onChange, ...more }) {
+    const id = useId();
+    return html`<p class="choice">
+    <input id=${id} type=${type} name=${name} checked=${checked2} aria-describedby=${hint && `${id}-hint`}
+      onChange=${(event) => onChange(event.target.checked)} ...${more} />
+    <span><label for=${id}>${label}</label>
+      ${hint && html` <span class="quiet" id="${id}-hint">${hint}</span>`}</span>
+  </p>`;
+  }
+  function Group({ title, name, failure, children }) {
+    const id = useId();
+    const messages = messagesOf(failure, name);
+    return html`<fieldset aria-describedby=${messages && id}>
+    <legend>${title}</legend>
+    ${children}
+    ${messages && html`<p class="wrong" id=${id} role="alert">${messages}</p>`}
+  </fieldset>`;
+  }
+  function useChosen(rights) {
+    const [value, setValue] = d2({
+      permissions: rights.permissions,
+      limited: rights.secrets !== null,
+      secrets: rights.secrets ?? []
+    });
+    const body = {
+      permissions: all2.filter((one) => value.permissions.includes(one)),
+      secrets: value.limited && !forAll(value.permissions) ? value.secrets : null
+    };
+    return { value, body, change: (fields) => setValue((old) => ({ ...old, ...fields })) };
+  }
+  function Presets({ chosen, most, failure }) {
+    const { can } = useRights();
+    const { permissions: now } = chosen.value;
+    const known = presets.some(([, of]) => isSame(of, now));
+    return html`<${Group} title="May do" name="permissions" failure=${failure}>
+    ${presets.filter(([, of]) => isWithin(of, most)).map(([label, of, hint]) => html`<${Choice} type="radio"
+      name="preset" label=${label} hint=${hint} checked=${isSame(of, now)}
+      onChange=${() => chosen.change({ permissions: of, ...label === "Machine" && { limited: can("list") } })} />`)}
+    <details open=${!known}><summary>Choose single permissions</summary>
+      <${Permissions} chosen=${chosen} most=${most} />
+    </details>
+  <//>`;
+  }
+  function Permissions({ chosen, most }) {
+    const now = chosen.value.permissions;
+    const toggle = (one) => (on) => chosen.change({ permissions: on ? [...now, one] : now.filter((other) => other !== one) });
+    return all2.filter((one) => most.includes(one)).map((one) => html`<${Choice} type="checkbox" key=${one}
+    label=${permissions[one][0]} hint=${permissions[one][1]} checked=${now.includes(one)} onChange=${toggle(one)} />`);
+  }
+  var PermissionGroup = ({ chosen, most, failure }) => html`
+  <${Group} title="May do" name="permissions" failure=${failure}>
+    <${Permissions} chosen=${chosen} most=${most} />
+  <//>`;
+  var mostShown = 50;
+  function SecretsGroup({ chosen, most = null, everything = "All secrets", failure }) {
+    const { can } = useRights();
+    const { permissions: now, limited } = chosen.value;
+    const limit = (to) => () => chosen.change({ limited: to });
+    const possible = most !== null || can("list");
+    if (forAll(now)) {
+      return html`<${Group} title="Secrets" name="secrets" failure=${failure}>
+      <p class="hint">“Admin” and “Audit” are for all secrets. They can’t be limited.</p>
+    <//>`;
+    }
+    return html`<${Group} title="Secrets" name="secrets" failure=${failure}>
+    <${Choice} type="radio" name="limited" label=${everything} hint=${most === null && "also later ones"}
+      checked=${!limited} onChange=${limit(false)} />
+    ${possible ? html`<${Choice} type="radio" name="limited" label="Only some" hint="up to 50" checked=${limited}
+        onChange=${limit(true)} />` : html`<p class="hint">Your key may not list secrets, so it can’t choose some.</p>`}
+    ${limited && possible && html`<${SecretsList} chosen=${chosen} most=${most} />`}
+  <//>`;
+  }
+  function SecretsList({ chosen, most }) {
+    const { can } = useRights();
+    const list = useList(can("list") ? "secrets/" : null);
+    const [search, setSearch] = d2("");
+    const now = chosen.value.secrets;
+    const [first] = d2(now);
+    const toggle = (id) => (on) => chosen.change({ secrets: on ? [...now, id] : now.filter((other) => other !== id) });
+    const unnamed = list.done || !can("list") ? (most ?? now).filter((id) => !list.data.some((s3) => s3.id === id)) : [];
+    const rows = list.data.filter((secret) => most === null || most.includes(secret.id));
+    const found = rows.filter((secret) => matches(secret.name, search)).sort((a3, b2) => first.includes(b2.id) - first.includes(a3.id) || byName(a3, b2));
+    return html`<div class="some">
+    <${Problem} failure=${list.failure} retry=${list.reload} />
+    ${rows.length > 10 && html`<${Field} label="Find a secret" name="find" value=${search} onInput=${setSearch}
+      onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} />`}
+    <div class="list" role="group" aria-label="Chosen secrets">
+      ${!list.done && can("list") && !list.failure && html`<p class="quiet">Loading …</p>`}
+      ${found.slice(0, mostShown).map((secret) => html`<${Choice} type="checkbox" key=${secret.id}
+        label=${html`<${Marked} text=${secret.name} />`} checked=${now.includes(secret.id)}
+        onChange=${toggle(secret.id)} />`)}
+      ${unnamed.map((id) => html`<${Choice} type="checkbox" key=${id} label=${`…${id.slice(-6)}`}
+        hint=${list.done && "deleted secret"} checked=${now.includes(id)} onChange=${toggle(id)} />`)}
+      ${found.length > mostShown && html`<p class="quiet">${found.length - mostShown} more: find them by name.</p>`}
+    </div>
+    <p class="quiet" role="status">${count(now.length, "secret")} chosen</p>
+  </div>`;
+  }
+
+  // web/keys.js
+  var atOnce = 6;
+  async function readKeys(secrets) {
+    const found = /* @__PURE__ */ new Map();
+    const { signIns } = session.get();
+    session.set({ keys: null });
+    const progress = (at) => session.get().signIns === signIns && session.set({ keys: { found, at } });
+    await eachOf(secrets, atOnce, async (secret) => {
+      let keys = [];
+      try {
+        await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
+      } catch (failure) {
+        if (failure.kind !== "missing") throw failure;
+      }
+      found.set(secret.id, keys);
+      progress();
+    });
+    progress((/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  }
+
+  // web/secrets.js
+  var orders = {
+    name: ["by name", byName],
+    newest: ["newest first", (a3, b2) => a3.id < b2.id ? 1 : -1],
+    // ids are in the order of creation
+    oldest: ["oldest first", (a3, b2) => a3.id < b2.id ? -1 : 1]
+  };
+  function SecretsView() {
+    const { search, order, keys } = session.use();
+    const { can, names } = useRights();
+    const list = useList(can("list") ? "secrets/" : null);
+    const [dialog, setDialog] = d2(null);
+    useTitle("Secrets");
+    useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
+    const searching = seen(search) !== "";
+    const complete = Boolean(keys?.at);
+    const inside = (secret) => searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search)) || [];
+    const found = list.data.map((secret) => ({ secret, inside: inside(secret) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
+    const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
+    const close = () => setDialog(null);
+    const renamed = (secret) => {
+      list.change(put(secret));
+      notify("Secret renamed");
+    };
+    const created = (secret) => {
+      list.change(put(secret));
+      notify("Secret created");
+      navigate(`secrets/${secret.id}`);
+    };
+    if (!can("list")) return html`<main key="hidden"><h1 tabindex="-1">Secrets</h1><${MayNot} what="list" /></main>`;
+    return html`<main key="list">
+    <div class="bar">
+      <h1 tabindex="-1">Secrets</h1>
+      <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
+        onEnter=${() => found.length && navigate(`secrets/${found[0].secret.id}`)} />
+      <label class="order">Sort <select value=${order} onChange=${(e3) => session.set({ order: e3.target.value })}>
+        ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
+      </select></label>
+      ${names && html`<button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>`}
+    </div>
+    ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
+    <${Problem} failure=${list.failure} retry=${list.reload} />
+    ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
+    ${list.done && list.data.length === 0 && html`<p class="empty">${names ? "There are no secrets yet. Create one with “New secret”: it is a named group of keys and values." : "There are no secrets that your key may see."}</p>`}
+    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">
+      No name ${complete ? "and no key " : ""}contains “<bdi>${search.trim()}</bdi>”.
+      Press Esc in the search to see all secrets.</p>`}
+    ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
+      ${rows}
+    </ul>`}
+    ${list.data.length > 0 && html`<p class="quiet">${searching ? `${found.length} of ` : ""}${count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
+    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${created} onLost=${list.reload} />`}
+    ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} onLost=${list.reload} />`}
+    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
+      done=${() => list.change(drop(dialog.secret.id))} onLost=${list.reload} />`}
+  </main>`;
+  }
+  function KeySearch({ secrets, keys }) {
+    const action = useAction();
+    const read2 = () => action.run(() => readKeys(secrets));
+    return html`<p class="quiet keysearch" role="status">
+    ${action.busy ? `Reading keys: ${keys?.found.size ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
+        ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}` : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}
+  </p>
+  <${Problem} failure=${action.failure} retry=${read2} />`;
+  }
+  var shownKeys = 5;
+  function SecretRow({ secret, inside, open }) {
+    return html`<li class="row">
+    <div class="grow">
+      <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
+      <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
+      ${inside.length > 0 && html`<p class="key" translate=${false}>${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
+    </div>
+    <div class="badges"><${SecretBadges} secret=${secret} /></div>
+    <${SecretButtons} secret=${secret} open=${open} menu />
+  </li>`;
+  }
+  var defaultHint = "Services that name no secret use this one. It can't be deleted.";
+  var SecretBadges = ({ secret }) => html`
+  ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
+  <${Status} secret=${secret} />`;
+  function SecretButtons({ secret, open, menu }) {
+    const { can, names } = useRights();
+    const mayDelete = can("write") && !secret.is_default;
+    if (!names && !mayDelete) return null;
+    const buttons = html`
+    ${names && html`<button onClick=${() => open({ kind: "rename", secret })}
+      aria-label=${`Rename secret ${secret.name}`}>Rename</button>`}
+    ${mayDelete && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
+      aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
+    return menu ? html`<${Menu} label=${`More actions for ${secret.name}`}>${buttons}<//>` : html`<div class="buttons">${buttons}</div>`;
+  }
+  var needs = { list: "see secrets", admin: "manage people and machines" };
+  var MayNot = ({ what }) => html`<p class="empty">Your key may not ${needs[what]}.
+  Ask your administrator for the permission “${what}”.</p>`;
+  function NameDialog({ secret, onClose, done, onLost }) {
+    const [name, setName] = d2(secret?.name ?? "");
+    const action = useAction(onLost);
+    const act = async (mine) => {
+      if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
+      return done(await find("secrets/", { name }, mine) ?? await call("POST", "secrets/", { name }));
+    };
+    return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
+    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
+    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
+      onInput=${setName} failure=${action.failure} focus />
+  <//>`;
+  }
+  function DeleteSecret({ secret, onClose, done, onLost }) {
+    const [typed, setTyped] = d2("");
+    const action = useAction(onLost);
+    const act = async (mine) => {
+      await remove(`secrets/${secret.id}/`, mine);
+      done();
+      notify("Secret deleted");
+    };
+    return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
+    ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
+    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
+      You can’t undo this.</p>
+    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
+      focus />
+  <//>`;
+  }
+  async function remove(path, lost) {
+    try {
+      await call("DELETE", path);
+    } catch (failure) {
+      if (!lost || failure.kind !== "missing") throw failure;
+    }
+  }
+
+  // web/apikeys.js
+  var isExpired = (key) => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
+  var rightsOf = (key, user) => ({
+    permissions: both(key.permissions, user.permissions),
+    secrets: bothSecrets(key.secrets, user.secrets)
+  });
+  function Keys({ user }) {
+    const { me, can } = useRights();
+    const own = user.id === me?.user.id;
+    const isPerson = user.kind === "person";
+    const list = useList(`keys/?user=${user.id}`);
+    const [dialog, setDialog] = d2(null);
+    const [made, setMade] = d2(null);
+    const close = () => setDialog(null);
+    const onMade = (key) => {
+      const { key: _3, ...known } = key;
+      list.change(put(known));
+      setMade(key);
+    };
+    const changed = (key) => {
+      list.change(put(key));
+      notify("Key changed");
+    };
+    const revoked = () => {
+      list.change(drop(dialog.key.id));
+      list.reload();
+      notify("Key revoked");
+    };
+    const mayMake = own ? isPerson : can("admin");
+    const mayChange = can("admin") || own && isPerson;
+    const common = { user, own, onClose: close, onLost: list.reload };
+    return html`<section aria-labelledby="keys">
+    <div class="bar">
+      <h2 id="keys">Keys</h2>
+      ${mayMake && html`<button onClick=${() => setDialog({ kind: own || !isPerson ? "new" : "invite" })}>${own || !isPerson ? "New key" : "New invitation"}</button>`}
+    </div>
+    <${Problem} failure=${list.failure} retry=${list.reload} />
+    ${!list.done && !list.failure && html`<p class="quiet">Loading …</p>`}
+    ${list.done && list.data.length === 0 && html`<p class="quiet">There are no keys. ${isPerson ? "An invitation lets a person make the first one." : "A machine needs one to call the API."}</p>`}
+    ${list.data.length > 0 && html`<ul class="rows" aria-label="Keys">
+      ${list.data.map((key) => html`<${KeyRow} key=${key.id} apiKey=${key} user=${user}
+        open=${mayChange && setDialog} />`)}
+    </ul>`}
+    ${dialog?.kind === "new" && html`<${NewKey} done=${onMade} ...${common} />`}
+    ${dialog?.kind === "invite" && html`<${NewInvitation} done=${onMade} ...${common} />`}
+    ${dialog?.kind === "edit" && html`<${EditKey} apiKey=${dialog.key} done=${changed} ...${common} />`}
+    ${dialog?.kind === "revoke" && html`<${RevokeKey} apiKey=${dialog.key} done=${revoked} ...${common} />`}
+    ${made && html`<${ShownKey} made=${made} user=${user} onClose=${() => setMade(null)} />`}
+  </section>`;
+  }
+  function KeyRow({ apiKey, user, open }) {
+    const { me } = useRights();
+    const { name, invitation } = apiKey;
+    return html`<li class="row" data-key=${apiKey.id}>
+    <div class="grow">
+      <h3 class="name"><${Marked} text=${name} /> <${Prefix} of=${apiKey} /></h3>
+      <p class="quiet">${invitation ? "Can be exchanged for a key, once" : summary(rightsOf(apiKey, user))} ·${" "}
+        <${LastUse} of=${apiKey} /> · <${Expiry} of=${apiKey} /></p>
+      <p class="quiet">Made <${Time} at=${apiKey.created_at} /> by <${Name} id=${apiKey.created_by} /></p>
+    </div>
+    <div class="badges">
+      ${me?.key.id === apiKey.id && html`<span class="badge ready">Signed in with it</span>`}
+      ${invitation && html`<span class="badge">Invitation</span>`}
+      ${isExpired(apiKey) && html`<span class="badge failed">Expired</span>`}
+    </div>
+    ${open && html`<${Menu} label=${`More actions for key ${name}`}>
+      ${!invitation && html`<button onClick=${() => open({ kind: "edit", key: apiKey })}
+        aria-label=${`Edit key ${name}`}>Rename or narrow</button>`}
+      <button class="danger" onClick=${() => open({ kind: "revoke", key: apiKey })}
+        aria-label=${`Revoke key ${name}`}>Revoke</button>
+    <//>`}
+  </li>`;
+  }
+  var Prefix = ({ of }) => html`<code translate=${false} title="The first characters of the key">${of.prefix}…</code>`;
+  var LastUse = ({ of }) => of.last_used_at ? html`<span>last used <${Time} at=${of.last_used_at} /></span>` : html`<span>never used</span>`;
+  function Expiry({ of }) {
+    if (!of.expires_at) return html`<span>never expires</span>`;
+    return html`<span>${isExpired(of) ? "expired" : "expires"} <${Time} at=${of.expires_at} /></span>`;
+  }
+  var KeyLine = ({ of }) => html`<li>
+  <strong class="name"><${Marked} text=${of.name} /></strong> <${Prefix} of=${of} />, <${LastUse} of=${of} /></li>`;
+  function WillStop({ keys }) {
+    return html`<ul class="stops">${keys.map((key) => html`<${KeyLine} key=${key.id} of=${key} />`)}</ul>`;
+  }
+  async function makeKey(body, mine) {
+    const { me } = session.get();
+    if (mine) {
+      const user = body.user ?? me.user.id;
+      let keys = [];
+      await all(`keys/?user=${user}`, (rows) => keys = rows);
+      const lost = keys.filter((key) => key.name === body.name.trim() && key.made_by === me.key.id && mine(key));
+      for (const { id } of lost) await remove(`keys/${id}/`, true);
+    }
+    return await call("POST", "keys/", body);
+  }
+  function KeyText({ text, label = "Copy key", onCopied }) {
+    const [failed, setFailed] = d2(false);
+    const take = async () => {
+      const done = await copy(text, true);
+      setFailed(!done);
+      if (done) onCopied();
+    };
+    return html`<div class="shown">
+    <pre class="value" translate=${false} tabindex="0" aria-label="Shown once" onCopy=${onCopied}>${text}</pre>
+    ${failed && html`<p class="wrong" role="alert">The browser did not allow the copy. Select the key and copy it
+      yourself.</p>`}
+    <div class="buttons"><p class="hint grow">It is shown only now.</p>
+      <button type="button" onClick=${take}>${label}</button></div>
+  </div>`;
+  }
+  function useGone(act) {
+    const { key } = session.use();
+    h2(() => {
+      if (key === null) act();
+    }, [key]);
+  }
+  function ShownKey({ made, user, onClose }) {
+    const [copied2, setCopied] = d2(false);
+    const discard = useDiscard(!copied2, false, onClose);
+    useGone(onClose);
+    const name = html`<strong class="name"><${Marked} text=${user.name} /></strong>`;
+    const place2 = new URL("./", document.baseURI).href;
+    return html`<${Dialog} title=${made.invitation ? "Invitation" : "New key"} onClose=${discard.close}>
+    <div class="stack">
+      ${made.invitation ? html`<p>Give this invitation to ${name}, with the address of this console:${" "}
+          <code translate=${false}>${place2}</code>. It can be used once, to make a key there, and expires${" "}
+          <${Time} at=${made.expires_at} />.</p>` : html`<p>This is the key of ${name}.</p>
+        ${user.kind === "machine" && html`<p>The machine sends it with each request:${" "}
+          <code translate=${false}>Authorization: Bearer gob_…</code></p>`}`}
+      <${KeyText} text=${made.key} label=${made.invitation ? "Copy invitation" : "Copy key"}
+        onCopied=${() => setCopied(true)} />
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} question="You have not copied it. Close it anyway?"
+          keep="Go back" lose="Close" />` : html`<div class="buttons end"><button type="button" class="primary" onClick=${discard.close}>Done</button>
+        </div>`}
+    </div>
+  <//>`;
+  }
+  var day = 864e5;
+  function ExpiryField({ value, onInput, most, first, failure }) {
+    const id = useId();
+    const [choice, setChoice] = d2("first");
+    const [date, setDate] = d2("");
+    const messages = messagesOf(failure, "expires_at");
+    const after = (days) => new Date(Date.now() + days * day).toISOString();
+    const spans = [7, 30, 90, 365].filter((days) => !most || Date.now() + days * day < Date.parse(most));
+    const enter = (text) => {
+      setDate(text);
+      const end = /* @__PURE__ */ new Date(`${text}T00:00`);
+      end.setDate(end.getDate() + 1);
+      onInput(Number.isNaN(end.getTime()) ? text : end.toISOString());
+    };
+    const choose = (to) => {
+      setChoice(to);
+      if (to === "first") onInput(first);
+      else if (to === "date") enter(date);
+      else onInput(after(Number(to)));
+    };
+    return html`<div class="field">
+    <label for=${id}>Expires</label>
+    <select id=${id} value=${choice} onChange=${(event) => choose(event.target.value)}
+      aria-describedby=${messages && `${id}-error`} aria-invalid=${messages ? "true" : void 0}>
+      <option value="first">${first ? exactly(first) : "Never"}</option>
+      ${spans.map((days) => html`<option value=${days}>In ${count(days, "day")}</option>`)}
+      <option value="date">After a day …</option>
+    </select>
+    ${choice === "date" && html`<${Field} label="Last day" name="last_day" type="date" value=${date} onInput=${enter} />`}
+    ${messages && html`<p class="wrong" id="${id}-error">${messages}</p>`}
+  </div>`;
+  }
+  function NewKey({ user, own, done, onClose, onLost }) {
+    const { me } = useRights();
+    const most = {
+      // no key may do more than its maker
+      permissions: both(user.permissions, me.permissions),
+      secrets: bothSecrets(user.secrets, me.secrets)
+    };
+    const limit = own ? me.key.expires_at : null;
+    const [name, setName] = d2("");
+    const [expires, setExpires] = d2(limit);
+    const chosen = useChosen({ permissions: most.permissions, secrets: null });
+    const action = useAction(onLost);
+    const { permissions: permissions2, secrets } = chosen.body;
+    const body = {
+      name,
+      permissions: permissions2,
+      ...secrets && { secrets },
+      ...!own && { user: user.id },
+      ...expires !== limit && { expires_at: expires }
+    };
+    const act = async (mine) => {
+      const made = await makeKey(body, mine);
+      return () => done(made);
+    };
+    return html`<${FormDialog} title="New key" submit="Make the key" dirty=${name !== ""} what=${JSON.stringify(body)}
+    action=${action} act=${act} onClose=${onClose}>
+    <${Field} label="Name" name="name" hint="Where it is used, such as laptop or nightly job." value=${name}
+      onInput=${setName} failure=${action.failure} focus />
+    <${PermissionGroup} chosen=${chosen} most=${most.permissions} failure=${action.failure} />
+    <${SecretsGroup} chosen=${chosen} most=${most.secrets} failure=${action.failure}
+      everything=${most.secrets ? `All ${count(most.secrets.length, "secret")} of the user` : "All secrets"} />
+    <${ExpiryField} value=${expires} onInput=${setExpires} most=${limit} first=${limit} failure=${action.failure} />
+  <//>`;
+  }
+  function NewInvitation({ user, done, onClose, onLost }) {
+    const action = useAction(onLost);
+    const act = async (mine) => {
+      const made = await makeKey(invitationOf(user), mine);
+      return () => done(made);
+    };
+    return html`<${FormDialog} title="New invitation" submit="Make the invitation" action=${action} act=${act}
+    what="invitation" onClose=${onClose}>
+    <p>With it, <strong class="name"><${Marked} text=${user.name} /></strong> signs in here and makes a key. It can be
+      used once, within 7 days.</p>
+  <//>`;
+  }
+  var invitationOf = (user) => ({ user: user.id, name: "Invitation", invitation: true });
+  function EditKey({ apiKey, user, done, onClose, onLost }) {
+    const [name, setName] = d2(apiKey.name);
+    const [expires, setExpires] = d2(apiKey.expires_at);
+    const chosen = useChosen(apiKey);
+    const action = useAction(onLost);
+    const { permissions: permissions2, secrets } = chosen.body;
+    const body = {
+      ...name !== apiKey.name && { name },
+      ...permissions2.length !== apiKey.permissions.length && { permissions: permissions2 },
+      ...!sameSecrets(secrets, apiKey.secrets) && { secrets },
+      ...expires !== apiKey.expires_at && { expires_at: expires }
+    };
+    const act = async () => done(await call("PATCH", `keys/${apiKey.id}/`, body));
+    return html`<${FormDialog} title="Rename or narrow a key" submit="Save" dirty=${Object.keys(body).length > 0}
+    action=${action} act=${act} onClose=${onClose}>
+    <p>What you take from a key can’t be given back: make a new one for that.</p>
+    <${Field} label="Name" name="name" value=${name} onInput=${setName} failure=${action.failure} focus />
+    <${PermissionGroup} chosen=${chosen} most=${apiKey.permissions} failure=${action.failure} />
+    <${SecretsGroup} chosen=${chosen} most=${apiKey.secrets ?? user.secrets} failure=${action.failure}
+      everything=${apiKey.secrets ? `All ${count(apiKey.secrets.length, "secret")} of the key` : user.secrets ? "All secrets of the user" : "All secrets"} />
+    <${ExpiryField} value=${expires} onInput=${setExpires} most=${apiKey.expires_at} first=${apiKey.expires_at}
+      failure=${action.failure} />
+  <//>`;
+  }
+  var mostNamed = 10;
+  function RevokeKey({ apiKey, user, done, onClose, onLost }) {
+    const { me } = useRights();
+    const path = `keys/${apiKey.id}/`;
+    const one = useOne(path);
+    const [named, setNamed] = d2([]);
+    const [too, setToo] = d2(false);
+    const action = useAction(onLost);
+    const made = one.data?.made ?? [];
+    h2(() => {
+      const keys = [];
+      eachOf(made.slice(0, mostNamed), 4, async (id) => {
+        keys.push(await call("GET", `keys/${id}/`));
+        setNamed([...keys]);
+      }).catch(() => {
+      });
+    }, [made.join(" ")]);
+    const own = me?.key.id === apiKey.id;
+    const act = async (mine) => {
+      await remove(too ? `${path}?made=true` : path, mine);
+      done();
+      if (own) signOut("You have revoked the key that you were signed in with. Sign in with another one.");
+    };
+    return html`<${FormDialog} title="Revoke key" submit="Revoke" danger action=${action} act=${act} what=${`${too}`}
+    ready=${one.data !== null} onClose=${onClose}>
+    <p>What uses this key of <strong class="name"><${Marked} text=${user.name} /></strong> stops working at once:</p>
+    <${WillStop} keys=${[apiKey]} />
+    ${own && html`<p class="problem">You are signed in with this key. You need another one to come back.</p>`}
+    <${Problem} failure=${one.failure} retry=${one.reload} />
+    ${made.length > 0 && (own ? html`<p class="hint">It has made ${count(made.length, "key")}, which stay. To revoke
+      them with it, sign in with another key.</p>` : html`<label class="check">
+        <input type="checkbox" checked=${too} onChange=${(event) => setToo(event.target.checked)} />
+        <span>Also revoke the ${count(made.length, "key")} that it made</span>
+      </label>
+      <${WillStop} keys=${named} />
+      ${made.length > mostNamed && html`<p class="hint">And ${made.length - mostNamed} more.</p>`}
+      ${made.includes(me?.key.id) && html`<p class="hint">You are signed in with one of them. That one stays.</p>`}
+      <p class="hint">Do that if the key was stolen. Do not if you have made new keys with it to replace it.</p>`)}
+  <//>`;
+  }
+
+  // web/invitation.js
+  function InvitationView() {
+    const { me, made } = session.use();
+    const [name, setName] = d2("First key");
+    const action = useAction();
+    useTitle("Invitation");
+    if (made) return html`<${Arrived} made=${made} />`;
+    const submit = async (event) => {
+      event.preventDefault();
+      await action.run(async () => exchange(await call("POST", "keys/", { name })));
+    };
+    return html`<main class="signin" key="invitation">
+    <h1 tabindex="-1">Welcome, <bdi translate=${false}><${Marked} text=${me.user.name} /></bdi></h1>
+    <p>You are invited to the account <strong class="name"><${Marked} text=${me.account.name} /></strong>${" "}
+      as ${summary(rightsOf(me.key, me.user))}. Make your key: from then on you sign in with it. The invitation can be
+      used only once.</p>
+    <form onSubmit=${submit}>
+      <${Field} label="Name of your key" name="name" hint="Where you use it, such as laptop." value=${name}
+        onInput=${setName} failure=${action.failure} focus />
+      <${Problem} failure=${action.failure} />
+      <div class="buttons">
+        <button type="button" onClick=${() => signOut()}>Sign out</button>
+        <button type="submit" class="primary" disabled=${action.busy}>${action.busy ? "Working …" : "Make my key"}</button>
+      </div>
+    </form>
+  </main>`;
+  }
+  function Arrived({ made }) {
+    const [copied2, setCopied] = d2(false);
+    const action = useAction();
+    const leave = () => action.run(async () => {
+      setMe(await call("GET", "me/"));
+      session.set({ made: null, signIns: session.get().signIns + 1 });
+    });
+    const discard = useDiscard(!copied2, action.busy, leave);
+    return html`<main class="signin" key="arrived">
+    <h1 tabindex="-1">Your key</h1>
+    <p>Keep it where you keep passwords: you need it to sign in again. If you lose it, ask your administrator for
+      another invitation.</p>
+    <${KeyText} text=${made.key} onCopied=${() => setCopied(true)} />
+    <${Problem} failure=${action.failure} />
+    ${discard.asking ? html`<${Discard} discard=${discard} onClose=${leave} question="You have not copied your key. Go on anyway?"
+        keep="Go back" lose="Go on" />` : html`<div class="buttons end"><button class="primary" onClick=${discard.close}
+        disabled=${action.busy}>Go on</button></div>`}
+  </main>`;
+  }
+
+  // web/people.js
+  function PeopleView() {
+    const { can } = useRights();
+    const list = useList(can("admin") ? "users/" : null);
+    const [search, setSearch] = d2("");
+    const [dialog, setDialog] = d2(null);
+    const [made, setMade] = d2(null);
+    useTitle("People and machines");
+    const found = list.data.filter((user) => matches(user.name, search) || user.email && matches(user.email, search)).sort(byName);
+    const rows = useRows(found, (user) => html`<${UserRow} key=${user.id} user=${user} open=${setDialog} />`);
+    if (!can("admin")) {
+      return html`<main key="hidden"><h1 tabindex="-1">People and machines</h1><${MayNot} what="admin" /></main>`;
+    }
+    const onUser = (user) => list.change(put(user));
+    const onMade = (key, user) => {
+      onUser({ ...user, keys: user.keys + 1 });
+      setMade({ key, user });
+    };
+    const common = { user: dialog?.user, onUser, onMade, onClose: () => setDialog(null), onLost: list.reload };
+    const section = (kind, title, add, none) => {
+      const some = rows.filter((row, i3) => found[i3].kind === kind);
+      return html`<section aria-labelledby=${kind}>
+      <div class="bar">
+        <h2 id=${kind}>${title}</h2>
+        <button class="primary" onClick=${() => setDialog({ kind })}>${add}</button>
+      </div>
+      ${some.length > 0 && html`<ul class="rows" aria-label=${title}>${some}</ul>`}
+      ${list.done && some.length === 0 && html`<p class="quiet">${seen(search) ? "No name contains this." : none}</p>`}
+    </section>`;
+    };
+    return html`<main key="list">
+    <div class="bar">
+      <h1 tabindex="-1">People and machines</h1>
+      <${Search} label="Search by name" value=${search} onInput=${setSearch}
+        onEnter=${() => found.length && navigate(`people/${found[0].id}`)} />
+    </div>
+    <${Problem} failure=${list.failure} retry=${list.reload} />
+    ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
+    ${section("person", "People", "Invite a person", "There are no people.")}
+    ${section(
+      "machine",
+      "Machines",
+      "Add a machine",
+      "There are no machines. A machine is a program with its own key, such as a CI job."
+    )}
+    ${list.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${count(list.data.length, "user")}${list.done ? "" : loadingMore}</p>`}
+    <${UserDialog} dialog=${dialog} onGone=${() => list.change(drop(dialog.user.id))} ...${common} />
+    ${made && html`<${ShownKey} made=${made.key} user=${made.user} onClose=${() => setMade(null)} />`}
+  </main>`;
+  }
+  function UserRow({ user, open }) {
+    const { me } = useRights();
+    return html`<li class="row" data-user=${user.id}>
+    <div class="grow">
+      <${Link} to=${`people/${user.id}`} class="name" aria-label=${user.name}><${Marked} text=${user.name} /><//>
+      <p class="quiet">${summary(user)} · ${count(user.keys, "key")}${user.email && html` · <bdi translate=${false}>${user.email}</bdi>`}</p>
+    </div>
+    <div class="badges">${me?.user.id === user.id && html`<span class="badge ready">You</span>`}</div>
+    <${Menu} label=${`More actions for ${user.name}`}><${UserButtons} user=${user} open=${open} /><//>
+  </li>`;
+  }
+  var UserButtons = ({ user, open }) => html`
+  <button onClick=${() => open({ kind: "edit", user })} aria-label=${`Edit ${user.name}`}>Edit</button>
+  <button class="danger" onClick=${() => open({ kind: "delete", user })}
+    aria-label=${`Delete ${user.name}`}>Delete</button>`;
+  function UserDialog({ dialog, ...more }) {
+    switch (dialog?.kind) {
+      case void 0:
+        return null;
+      case "edit":
+        return html`<${EditUser} ...${more} />`;
+      case "delete":
+        return html`<${DeleteUser} ...${more} />`;
+      default:
+        return html`<${NewUser} kind=${dialog.kind} ...${more} />`;
+    }
+  }
+  var kinds = { person: "Person", machine: "Machine" };
+  function UserView({ id }) {
+    const { can } = useRights();
+    const one = useOne(can("admin") ? `users/${id}/` : null);
+    const [dialog, setDialog] = d2(null);
+    const user = one.data;
+    useTitle(user?.name ?? "User");
+    if (!can("admin")) {
+      return html`<main key="hidden"><h1 tabindex="-1">User</h1><${MayNot} what="admin" /></main>`;
+    }
+    const missing = one.failure?.kind === "missing";
+    return html`<main key="user">
+    <p><${Link} to="people">← All people and machines<//></p>
+    <div class="bar">
+      <h1 tabindex="-1" class="name">${user ? html`<${Marked} text=${user.name} />` : missing ? "Deleted user" : "User"}</h1>
+      ${user && html`<div class="badges"><span class="badge">${kinds[user.kind]}</span></div>
+        <div class="buttons"><${UserButtons} user=${user} open=${setDialog} /></div>`}
+    </div>
+    ${missing ? html`<p class="problem">There is no such user any more: it was deleted.</p>` : html`<${Problem} failure=${one.failure} retry=${one.reload} />`}
+    ${!user && !one.failure && html`<p class="quiet">Loading …</p>`}
+    ${user && html`<dl class="facts">
+      ${user.email && html`<dt>Email</dt><dd><bdi translate=${false}>${user.email}</bdi></dd>`}
+      <dt>May</dt><dd><${RightsList} rights=${user} /></dd>
+      ${user.reveal_limit !== null && html`<dt>Reveals</dt><dd><span>at most ${user.reveal_limit} in a window</span></dd>`}
+      <dt>Created</dt><dd><span><${Time} at=${user.created_at} /> by <${Name} id=${user.created_by} /></span></dd>
+    </dl>
+    <${Keys} user=${user} />
+    <${UserDialog} dialog=${dialog} user=${user} onUser=${(changed) => one.change(() => changed)}
+      onGone=${() => navigate("people")} onClose=${() => setDialog(null)} onLost=${one.reload} />`}
+  </main>`;
+  }
+  function useUserFields(kind, user, first) {
+    const { me, can } = useRights();
+    const [fields, setFields] = d2({
+      name: user?.name ?? "",
+      email: user?.email ?? "",
+      limit: String(user?.reveal_limit ?? "")
+    });
+    const chosen = useChosen(user ?? first(can));
+    const set = (name) => (text) => setFields((old) => ({ ...old, [name]: text }));
+    const limit = fields.limit.trim();
+    const all3 = {
+      name: fields.name,
+      ...chosen.body,
+      email: fields.email.trim() || null,
+      reveal_limit: limit === "" ? null : /^\d{1,9}$/.test(limit) ? Number(limit) : limit
+    };
+    const same = {
+      name: all3.name === user?.name,
+      email: all3.email === (user?.email ?? null),
+      permissions: user && String(all3.permissions) === String(user.permissions),
+      secrets: sameSecrets(all3.secrets, user ? user.secrets : null),
+      reveal_limit: all3.reveal_limit === (user?.reveal_limit ?? null)
+    };
+    const body = Object.fromEntries(Object.entries(all3).filter(([name]) => !same[name]));
+    const most = [.../* @__PURE__ */ new Set([...me?.permissions ?? [], ...user?.permissions ?? []])];
+    const draw = (failure) => {
+      const { email, reveal_limit: wrong2 } = failure?.fields ?? {};
+      return html`
+      <${Field} label="Name" name="name" value=${fields.name} onInput=${set("name")} failure=${failure} focus
+        hint=${kind === "machine" ? "Such as nightly-backup." : "Such as Ada Lovelace. All users see it."} />
+      <${Presets} chosen=${chosen} most=${most} failure=${failure} />
+      <${SecretsGroup} chosen=${chosen} failure=${failure} />
+      <details open=${Boolean(user?.email || user?.reveal_limit || email || wrong2)}><summary>More</summary>
+        <div class="stack">
+          ${(kind === "person" || user?.email) && html`<${Field} label="Email" name="email"
+            hint="Optional. It is shown only: nothing is sent there." value=${fields.email} onInput=${set("email")}
+            failure=${failure} />`}
+          <${Field} label="Reveal limit" name="reveal_limit" inputmode="numeric"
+            hint="Optional: 1 to 1000 reveals in a window, instead of the deployment’s limit." value=${fields.limit}
+            onInput=${set("limit")} failure=${failure} />
+        </div>
+      </details>`;
+    };
+    return { fields, body, draw };
+  }
+  function NewUser({ kind, onUser, onMade, onClose, onLost }) {
+    const isPerson = kind === "person";
+    const [user, setUser] = d2(null);
+    const { fields, body, draw } = useUserFields(kind, null, (can) => ({
+      permissions: presetNamed(isPerson ? "Reader" : "Machine").filter(can),
+      secrets: isPerson || !can("list") ? null : []
+    }));
+    const action = useAction(onLost);
+    const act = async (mine) => {
+      let made = user;
+      if (!made) {
+        made = await findUser({ kind, ...body }, mine) ?? await call("POST", "users/", { kind, ...body });
+        setUser(made);
+        onUser(made);
+      }
+      const of = isPerson ? invitationOf(made) : { user: made.id, name: "First key" };
+      const key = await makeKey(of, user && mine);
+      return () => onMade(key, made);
+    };
+    const first = isPerson ? "invitation" : "key";
+    return html`<${FormDialog} title=${isPerson ? "Invite a person" : "Add a machine"}
+    submit=${user ? `Make the ${first}` : isPerson ? "Invite" : "Add"} dirty=${fields.name !== "" && !user}
+    what=${JSON.stringify(body)} action=${action} act=${act} onClose=${onClose}>
+    ${user ? html`<p><strong class="name"><${Marked} text=${user.name} /></strong> was added, but the ${first} could not
+      be made. Try again, or make it later on their page.</p>` : draw(action.failure)}
+  <//>`;
+  }
+  async function findUser({ kind, name }, mine) {
+    if (!mine) return void 0;
+    const { me } = session.get();
+    let users = [];
+    await all("users/", (rows) => users = rows);
+    return users.find((user) => user.kind === kind && user.name === name.trim() && user.created_by === me.user.id && mine(user));
+  }
+  function EditUser({ user, onUser, onClose, onLost }) {
+    const { body, draw } = useUserFields(user.kind, user);
+    const action = useAction(onLost);
+    const act = async () => {
+      const changed = await call("PATCH", `users/${user.id}/`, body);
+      onUser(changed);
+      session.set({ names: null });
+      if (session.get().me?.user.id === user.id) refreshMe();
+      notify(`${user.kind === "person" ? "Person" : "Machine"} changed`);
+    };
+    return html`<${FormDialog} title="Edit" submit="Save" dirty=${Object.keys(body).length > 0} action=${action}
+    act=${act} onClose=${onClose}>
+    <p class="hint">What you take away counts at once, for all keys of this ${user.kind}. What you add needs a
+      new ${user.kind === "person" ? "invitation" : "key"}: no key gets wider.</p>
+    ${draw(action.failure)}
+  <//>`;
+  }
+  function DeleteUser({ user, onGone, onClose, onLost }) {
+    const { me } = useRights();
+    const keys = useList(`keys/?user=${user.id}`);
+    const action = useAction(onLost);
+    const act = async (mine) => {
+      await remove(`users/${user.id}/`, mine);
+      session.set({ names: null });
+      onGone();
+      notify(`${kinds[user.kind]} deleted`);
+      if (me?.user.id === user.id) signOut("You have deleted yourself. Sign in with the key of another user.");
+    };
+    return html`<${FormDialog} title=${`Delete a ${user.kind}`} submit="Delete permanently" danger ready=${keys.done}
+    action=${action} act=${act} onClose=${onClose}>
+    <p>This deletes <strong class="name"><${Marked} text=${user.name} /></strong> permanently. ${keys.done && (keys.data.length > 0 ? "These keys stop working at once:" : "There are no keys.")}</p>
+    <${Problem} failure=${keys.failure} retry=${keys.reload} />
+    ${keys.data.length > 0 && html`<${WillStop} keys=${keys.data} />`}
+    ${me?.user.id === user.id && html`<p class="problem">This is you. You need another user’s key to come back.</p>`}
+    <p class="hint">The log keeps what the user did. Keys that the user made for others stay. To revoke them, too, first
+      revoke the key that made them.</p>
+  <//>`;
   }
 
   // web/dotenv.js
@@ -1181,8 +2143,8 @@
       line = last + 1;
     }
     for (const entry of entries) {
-      const again = setBy.get(entry.key);
-      if (!entry.problem && again > entry.line) entry.problem = `Line ${again} sets it again.`;
+      const again2 = setBy.get(entry.key);
+      if (!entry.problem && again2 > entry.line) entry.problem = `Line ${again2} sets it again.`;
     }
     return entries;
   }
@@ -1278,152 +2240,6 @@
     return entry;
   }
 
-  // web/keys.js
-  var atOnce = 6;
-  async function readKeys(secrets) {
-    const found = /* @__PURE__ */ new Map();
-    const { signIns } = session.get();
-    session.set({ keys: null });
-    const progress = (at) => session.get().signIns === signIns && session.set({ keys: { found, at } });
-    await eachOf(secrets, atOnce, async (secret) => {
-      let keys = [];
-      try {
-        await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
-      } catch (failure) {
-        if (failure.kind !== "missing") throw failure;
-      }
-      found.set(secret.id, keys);
-      progress();
-    });
-    progress((/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  }
-
-  // web/secrets.js
-  var byName = new Intl.Collator("en", { numeric: true });
-  var orders = {
-    name: ["by name", (a3, b2) => byName.compare(a3.name, b2.name)],
-    newest: ["newest first", (a3, b2) => a3.id < b2.id ? 1 : -1],
-    // ids are in the order of creation
-    oldest: ["oldest first", (a3, b2) => a3.id < b2.id ? -1 : 1]
-  };
-  function SecretsView() {
-    const { search, order, keys } = session.use();
-    const list = useList("secrets/");
-    const [dialog, setDialog] = d2(null);
-    useTitle("Secrets");
-    useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
-    h2(() => {
-      if (list.done && !session.get().budget) refreshBudget();
-    }, [list.done]);
-    const searching = seen(search) !== "";
-    const complete = Boolean(keys?.at);
-    const inside = (secret) => searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search)) || [];
-    const found = list.data.map((secret) => ({ secret, inside: inside(secret) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
-    const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
-    const close = () => setDialog(null);
-    const renamed = (secret) => {
-      list.change(put(secret));
-      notify("Secret renamed");
-    };
-    const created = (secret) => {
-      list.change(put(secret));
-      notify("Secret created");
-      navigate(`secrets/${secret.id}`);
-    };
-    return html`<main>
-    <div class="bar">
-      <h1 tabindex="-1">Secrets</h1>
-      <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
-        onEnter=${() => found.length && navigate(`secrets/${found[0].secret.id}`)} />
-      <label class="order">Sort <select value=${order} onChange=${(e3) => session.set({ order: e3.target.value })}>
-        ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
-      </select></label>
-      <button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>
-    </div>
-    ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
-    <${Problem} failure=${list.failure} retry=${list.reload} />
-    ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-    ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
-      Create one with “New secret”: it is a named group of keys and values.</p>`}
-    ${list.data.length > 0 && found.length === 0 && html`<p class="empty">
-      No name ${complete ? "and no key " : ""}contains “<bdi>${search.trim()}</bdi>”.
-      Press Esc in the search to see all secrets.</p>`}
-    ${found.length > 0 && html`<ul class="rows" aria-label="Secrets">
-      ${rows}
-    </ul>`}
-    ${list.data.length > 0 && html`<p class="quiet">${searching ? `${found.length} of ` : ""}${count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
-    ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${created} onLost=${list.reload} />`}
-    ${dialog?.kind === "rename" && html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} onLost=${list.reload} />`}
-    ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
-      done=${() => list.change(drop(dialog.secret.id))} onLost=${list.reload} />`}
-  </main>`;
-  }
-  function KeySearch({ secrets, keys }) {
-    const action = useAction();
-    const read2 = () => action.run(() => readKeys(secrets));
-    return html`<p class="quiet keysearch" role="status">
-    ${action.busy ? `Reading keys: ${keys?.found.size ?? 0} of ${count(secrets.length, "secret")} …` : html`<button onClick=${read2}>${keys ? "Read the keys again" : "Search keys, too"}</button>
-        ${keys?.at ? ` Keys of ${count(keys.found.size, "secret")}, as of ${keys.at}` : keys && ` Keys of ${keys.found.size} of ${count(secrets.length, "secret")} only`}`}
-  </p>
-  <${Problem} failure=${action.failure} retry=${read2} />`;
-  }
-  var shownKeys = 5;
-  function SecretRow({ secret, inside, open }) {
-    return html`<li class="row">
-    <div class="grow">
-      <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
-      <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
-      ${inside.length > 0 && html`<p class="key" translate=${false}>${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
-    </div>
-    <div class="badges"><${SecretBadges} secret=${secret} /></div>
-    <${Menu} label=${`More actions for ${secret.name}`}><${SecretButtons} secret=${secret} open=${open} /><//>
-  </li>`;
-  }
-  var defaultHint = "Services that name no secret use this one. It can't be deleted.";
-  var SecretBadges = ({ secret }) => html`
-  ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
-  <${Status} secret=${secret} />`;
-  var SecretButtons = ({ secret, open }) => html`
-  <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
-  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
-    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
-  function NameDialog({ secret, onClose, done, onLost }) {
-    const [name, setName] = d2(secret?.name ?? "");
-    const action = useAction(onLost);
-    const act = async (mine) => {
-      if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
-      return done(await find("secrets/", { name }, mine) ?? await call("POST", "secrets/", { name }));
-    };
-    return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
-    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
-      onInput=${setName} failure=${action.failure} focus />
-  <//>`;
-  }
-  function DeleteSecret({ secret, onClose, done, onLost }) {
-    const [typed, setTyped] = d2("");
-    const action = useAction(onLost);
-    const act = async (mine) => {
-      await remove(`secrets/${secret.id}/`, mine);
-      done();
-      notify("Secret deleted");
-    };
-    return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
-    ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
-      You can’t undo this.</p>
-    <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
-      focus />
-  <//>`;
-  }
-  async function remove(path, lost) {
-    try {
-      await call("DELETE", path);
-    } catch (failure) {
-      if (!lost || failure.kind !== "missing") throw failure;
-    }
-  }
-
   // web/value.js
   var shownFor = 30;
   var shown = store({});
@@ -1457,7 +2273,6 @@
     const read2 = async () => {
       const { key } = session.get();
       const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
-      session.set({ user: known.last_accessed_by });
       onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
       const late = !here2.current || session.get().key !== key;
       return late ? void 0 : { value: String(value), version: known.updated_at };
@@ -1492,10 +2307,10 @@
   </div>`;
   }
   function Spent({ reveal }) {
-    const until = T2(() => Date.now() + reveal.failure.wait * 1e3, [reveal.failure]);
+    const until2 = T2(() => Date.now() + reveal.failure.wait * 1e3, [reveal.failure]);
     useTick(1e3);
-    useDeadline(until, reveal.clear);
-    const seconds = (until - Date.now()) / 1e3;
+    useDeadline(until2, reveal.clear);
+    const seconds = (until2 - Date.now()) / 1e3;
     return html`<p class="spent">The value was not revealed: your budget is spent.
     The next reveal is possible in <strong role="timer">${clock(seconds)}</strong>.</p>`;
   }
@@ -1503,6 +2318,7 @@
   // web/items.js
   function ItemRow({ item, open, onItem }) {
     const { budget } = session.use();
+    const { can } = useRights();
     const reveal = useReveal(item, onItem);
     const throttled = reveal.failure?.kind === "throttled";
     const spent = budget?.left === 0 && budget.until > Date.now();
@@ -1512,30 +2328,28 @@
       <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
     </div>
-    <div class="buttons">
+    ${can("reveal") && html`<div class="buttons">
       ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
         <button onClick=${reveal.show} disabled=${reveal.busy || spent}
           aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
       <button onClick=${reveal.take} disabled=${reveal.busy || spent && !isShown}
         aria-label=${`Copy value of ${item.key}`}>Copy</button>
-    </div>
-    <${Menu} label=${`More actions for ${item.key}`}>
+    </div>`}
+    ${can("write") && html`<${Menu} label=${`More actions for ${item.key}`}>
       <button onClick=${() => open({ kind: "edit", item })}
         aria-label=${`Edit value of ${item.key}`}>Edit value</button>
       <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
       <button class="danger" onClick=${() => open({ kind: "delete", item })}
         aria-label=${`Delete item ${item.key}`}>Delete</button>
-    <//>
+    <//>`}
     ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
     ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
   </li>`;
   }
   function LastReveal({ item }) {
-    const { user } = session.use();
     if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
-    const by = item.last_accessed_by;
-    const who = by === user ? html`<span title=${by}>you</span>` : html`<code title=${by} translate=${false}>…${by.slice(-6)}</code>`;
-    return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
+    return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by <${Name} id=${item.last_accessed_by} />
+  </span>`;
   }
   var itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
   function AddItem({ secret, onClose, done, onLost }) {
@@ -1810,10 +2624,11 @@ spec:
 
   // web/services.js
   function Users({ users, open }) {
+    const { can, names } = useRights();
     return html`<section aria-labelledby="users">
     <div class="bar">
       <h2 id="users">Used by</h2>
-      <button onClick=${() => open({ kind: "attach" })}>Attach a service</button>
+      ${names && html`<button onClick=${() => open({ kind: "attach" })}>Attach a service</button>`}
     </div>
     <${Problem} failure=${users.failure} retry=${users.reload} />
     ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>`}
@@ -1822,12 +2637,12 @@ spec:
       ${users.data.map((service) => html`<li class="row" key=${service.id}>
         <div class="grow users"><strong translate=${false}>${service.name}</strong>${" "}
           <span class="quiet"><bdi translate=${false}>${service.image}</bdi>, port ${service.port}</span></div>
-        <${Menu} label=${`More actions for service ${service.name}`}>
+        ${can("write") && html`<${Menu} label=${`More actions for service ${service.name}`}>
           <button onClick=${() => open({ kind: "move", service })}
             aria-label=${`Move service ${service.name}`}>Move to another secret</button>
           <button class="danger" onClick=${() => open({ kind: "remove", service })}
             aria-label=${`Remove service ${service.name}`}>Remove</button>
-        <//>
+        <//>`}
       </li>`)}
     </ul>`}
   </section>`;
@@ -1901,16 +2716,15 @@ spec:
   // web/secret.js
   function SecretView({ id }) {
     const path = `secrets/${id}/`;
-    const secret = useOne(path);
-    const items = useList(`${path}items/`);
-    const users = useList(`services/?secret=${id}`);
+    const { me, can } = useRights();
+    const ifListed = (address) => can("list") ? address : null;
+    const secret = useOne(ifListed(path));
+    const items = useList(ifListed(`${path}items/`));
+    const users = useList(ifListed(`services/?secret=${id}`));
     const [dialog, setDialog] = d2(null);
     const [search, setSearch] = d2("");
     useTitle(secret.data?.name ?? "Secret");
     useStatus(secret.data ? [secret.data] : [], (_3, fields) => secret.change((s3) => ({ ...s3, ...fields })));
-    h2(() => {
-      if (!session.get().budget && session.get().key) refreshBudget();
-    }, []);
     const close = () => setDialog(null);
     const onItems = (...changes) => items.change(put(...changes));
     const onRead = (id2, fields) => items.change(merge(id2, fields));
@@ -1938,6 +2752,9 @@ spec:
     const rows = useRows(found, (item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onRead} />`);
     const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
     onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
+    if (!can("list")) {
+      return html`<main key="hidden"><h1 tabindex="-1">Secret</h1><${MayNot} what="list" /></main>${open}`;
+    }
     if (secret.failure?.kind === "missing") {
       return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -1950,7 +2767,7 @@ spec:
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
-        <div class="buttons"><${SecretButtons} secret=${secret.data} open=${setDialog} /></div>`}
+        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
     ${secret.data && !settled(secret.data) && html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
@@ -1959,22 +2776,22 @@ spec:
       <div class="bar">
         <h2 id="items">Items</h2>
         <${Search} label="Search items by key" value=${search} onInput=${setSearch} />
-        <div class="buttons">
+        ${can("write") && html`<div class="buttons">
           <button onClick=${() => setDialog({ kind: "import" })} disabled=${!items.done}>Paste .env</button>
           <button class="primary" onClick=${() => setDialog({ kind: "add" })} disabled=${!secret.data}>Add item</button>
-        </div>
+        </div>`}
       </div>
       <${Problem} failure=${items.failure} retry=${items.reload} />
       ${!items.done && !items.failure && items.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-      ${items.done && items.data.length === 0 && html`<p class="empty">This secret has no items yet.
-        Add a key and its value with “Add item”, or many at once with “Paste .env”.</p>`}
+      ${items.done && items.data.length === 0 && html`<p class="empty">This secret has no items yet.${" "}
+        ${can("write") && "Add a key and its value with “Add item”, or many at once with “Paste .env”."}</p>`}
       ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key contains
         “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all items.</p>`}
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
         ${rows}
       </ul>`}
-      ${items.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${count(items.data.length, "item")}${items.done ? "" : loadingMore}.
-        Each “Show” and “Copy” is logged with the user, the time and the source address.</p>`}
+      ${items.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${count(items.data.length, "item")}${items.done ? "" : loadingMore}.${" "}
+        ${can("reveal") ? "Each “Show” and “Copy” is logged with the user, the time and the source address." : me && "Your key may not reveal values."}</p>`}
     </section>
     <${Users} users=${users} open=${setDialog} />
     ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}
@@ -2019,7 +2836,7 @@ spec:
 
   // web/signin.js
   function SignIn() {
-    const { refused } = session.use();
+    const { refused, farewell } = session.use();
     const [key, setKey] = d2("");
     const [remember, setRemember] = d2(false);
     const action = useAction();
@@ -2035,26 +2852,28 @@ spec:
             }
           });
         }
+        let me;
         try {
-          setBudget(await call("GET", "budget/", void 0, typed));
+          me = await call("GET", "me/", void 0, typed);
         } catch (error) {
           if (error.kind !== "session") throw error;
           throw new Failure("invalid", "", {
             fields: {
-              api_key: ["The API does not accept this key. Check that you copied all of it, or ask your administrator for another key."]
+              api_key: ["The API does not accept this key. Check that you copied all of it, or ask your administrator for another one."]
             }
           });
         }
-        signIn(typed, remember);
+        signIn(typed, remember, me);
       });
     };
     const fieldFailure = action.failure?.kind === "invalid" ? action.failure : null;
     return html`<main class="signin">
     <h1>Sign in to Goblins Secrets</h1>
     ${refused && html`<p class="problem" role="alert">${refused}</p>`}
+    ${farewell && html`<p class="quiet" role="status">${farewell}</p>`}
     <form onSubmit=${submit}>
       <${Field} label="API key" name="api_key" type="password"
-        hint="Paste the key that you got when your account was created. It stays in this tab."
+        hint="Paste your key, or the invitation that you got. It stays in this tab."
         value=${key} onInput=${setKey} failure=${fieldFailure} focus />
       <label class="check">
         <input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} />
@@ -2062,15 +2881,39 @@ spec:
       </label>
       ${!fieldFailure && html`<${Problem} failure=${action.failure} />`}
       <div class="buttons">
-        ${refused && html`<button type="button" onClick=${signOut}>Discard changes and sign out</button>`}
+        ${refused && html`<button type="button" onClick=${() => signOut()}>Discard changes and sign out</button>`}
         <button type="submit" class="primary" disabled=${action.busy}>${action.busy ? "Signing in …" : "Sign in"}</button>
       </div>
     </form>
   </main>`;
   }
 
+  // web/you.js
+  function YouView() {
+    const { me, budget } = session.use();
+    useTitle("You");
+    if (!me) return html`<main><h1 tabindex="-1">You</h1><p class="quiet">Loading …</p></main>`;
+    const { account, user, key } = me;
+    const narrower = me.permissions.length < user.permissions.length || !sameSecrets(me.secrets, user.secrets);
+    return html`<main key="you">
+    <div class="bar">
+      <h1 tabindex="-1" class="name"><${Marked} text=${user.name} /></h1>
+      <div class="badges"><span class="badge">${user.kind === "machine" ? "Machine" : "Person"}</span></div>
+    </div>
+    <dl class="facts">
+      <dt>Account</dt><dd class="name"><${Marked} text=${account.name} /></dd>
+      ${user.email && html`<dt>Email</dt><dd><bdi translate=${false}>${user.email}</bdi></dd>`}
+      <dt>Signed in with</dt><dd><span>the key <strong class="name"><${Marked} text=${key.name} /></strong></span></dd>
+      <dt>This key may</dt><dd><${RightsList} rights=${me} /></dd>
+      ${narrower && html`<dt>You may</dt><dd><${RightsList} rights=${user} /></dd>`}
+      ${budget && me.permissions.includes("reveal") && html`<dt>Reveals</dt><dd><span>${budget.left} of ${budget.limit} left, in any ${duration(budget.window)}, with all your keys together</span></dd>`}
+    </dl>
+    <${Keys} user=${user} />
+  </main>`;
+  }
+
   // web/style.css
-  var style_default = '.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi, code { overflow-wrap: anywhere; unicode-bidi: isolate; }\n.name { white-space: pre-wrap; }\n.unseen { padding: 0 .2em; border: 1px dashed var(--edge); border-radius: .2em; font-size: .75em; color: var(--quiet); }\n\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 5rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea, select {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.order { display: flex; align-items: center; gap: .5rem; font-weight: 400; }\n.order select { width: auto; }\ndl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; align-items: center; }\ndd { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; gap: .5rem; }\n.snippets { display: grid; gap: .5rem; }\n.snippets .bar { margin: .75rem 0 .4rem; }\n.snippets .value { padding: .75rem; border-radius: .45rem; background: var(--shown); font-size: .85rem; }\nsummary { cursor: pointer; }\n.menu { position: relative; }\n.menu > summary { list-style: none; padding: .2rem .7rem; border: 1px solid var(--edge); border-radius: .45rem; }\n.menu > summary::-webkit-details-marker { display: none; }\n.choices {\n  position: absolute; right: 0; top: calc(100% + .25rem); z-index: 1; display: grid; gap: .25rem; padding: .4rem;\n  min-width: 12rem; border: 1px solid var(--edge); border-radius: .45rem; background: var(--card);\n  box-shadow: 0 .3rem 1rem var(--shade);\n}\n.choices button { border-color: transparent; text-align: left; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; justify-content: flex-end; }\n.row > .badges { min-width: 11rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.row > .buttons { align-items: center; justify-content: flex-end; }\n.mask { letter-spacing: .1em; color: var(--quiet); margin-right: .25rem; }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\n.notices {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; display: grid; gap: .5rem; z-index: 2;\n}\n.notice, .clipboard { padding: .6rem 1rem; border-radius: .5rem; background: var(--ink); color: var(--page); }\n.notice { text-align: center; }\n.clipboard { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .grow { flex-basis: 12rem; }\n  .row > .badges { min-width: 0; }\n  .item > .buttons { flex: 1 1 12rem; justify-content: flex-start; }\n  dialog { padding: 1rem; }\n}\n';
+  var style_default = '.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi, code { overflow-wrap: anywhere; unicode-bidi: isolate; }\n.name { white-space: pre-wrap; }\n.unseen { padding: 0 .2em; border: 1px dashed var(--edge); border-radius: .2em; font-size: .75em; color: var(--quiet); }\n\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 5rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea, select {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.end { justify-content: flex-end; }\n.stack { display: grid; gap: 1rem; }\n.plain, .stops { list-style: none; }\n.stops { border: 1px solid var(--line); border-radius: .45rem; padding: .5rem .75rem; font-size: .9rem; }\n.facts > dd { grid-template-columns: minmax(0, 1fr); }\n.facts > dt { align-self: start; color: var(--quiet); }\nfieldset {\n  margin: 0; padding: .5rem .75rem .75rem; border: 1px solid var(--line); border-radius: .45rem; min-width: 0;\n}\nlegend { font-weight: 600; padding: 0 .35rem; }\nfieldset, details { overflow-wrap: anywhere; }\n.choice { display: flex; align-items: baseline; gap: .6rem; padding: .1rem 0; }\n.choice input { flex: none; width: auto; margin: 0; }\n.choice .quiet { margin-left: .35rem; }\n.some { margin: .25rem 0 0 1.6rem; display: grid; gap: .4rem; }\n.list { max-height: 12rem; overflow: auto; }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.order { display: flex; align-items: center; gap: .5rem; font-weight: 400; }\n.order select { width: auto; }\ndl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; align-items: center; }\ndd { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; gap: .5rem; }\n.snippets { display: grid; gap: .5rem; }\n.snippets .bar { margin: .75rem 0 .4rem; }\n.snippets .value { padding: .75rem; border-radius: .45rem; background: var(--shown); font-size: .85rem; }\nsummary { cursor: pointer; }\n.menu { position: relative; }\n.menu > summary { list-style: none; padding: .2rem .7rem; border: 1px solid var(--edge); border-radius: .45rem; }\n.menu > summary::-webkit-details-marker { display: none; }\n.choices {\n  position: absolute; right: 0; top: calc(100% + .25rem); z-index: 1; display: grid; gap: .25rem; padding: .4rem;\n  min-width: 12rem; border: 1px solid var(--edge); border-radius: .45rem; background: var(--card);\n  box-shadow: 0 .3rem 1rem var(--shade);\n}\n.choices button { border-color: transparent; text-align: left; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; justify-content: flex-end; }\n.row > .badges { min-width: 11rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.row > .buttons { align-items: center; justify-content: flex-end; }\n.mask { letter-spacing: .1em; color: var(--quiet); margin-right: .25rem; }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\nheader a[aria-current] { font-weight: 600; }\n.notices {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; display: grid; gap: .5rem; z-index: 2;\n}\n.notice, .clipboard { padding: .6rem 1rem; border-radius: .5rem; background: var(--ink); color: var(--page); }\n.notice { text-align: center; }\n.clipboard { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  header { column-gap: .6rem; font-size: .9rem; }\n  header button { padding: .2rem .5rem; }\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .grow { flex-basis: 12rem; }\n  .row > .badges { min-width: 0; }\n  .item > .buttons { flex: 1 1 12rem; justify-content: flex-start; }\n  dialog { padding: 1rem; }\n}\n';
 
   // web/theme.css
   var theme_default = `/* What the pages of the console and of the API's reference share. */
@@ -2108,15 +2951,16 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
 
   // web/main.js
   function App() {
-    const { key, refused, notice } = session.use();
+    const { key, refused, notice, me, made } = session.use();
     const { path } = place.use();
     const signedIn = key !== null;
-    const id = /^secrets\/([^/]+)$/.exec(path)?.[1];
+    const invited = made !== null || me?.key.invitation;
     return html`
-    ${signedIn && html`<${Header} />`}
+    ${signedIn && html`<${Header} invited=${invited} path=${path} />`}
     ${!signedIn && html`<${SignIn} />`}
-    ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
-      ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
+    ${signedIn && invited && html`<${InvitationView} />`}
+    ${!invited && (signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
+      <${View} path=${path} />
     </div>`}
     <div class="notices">
       <${Countdown} />
@@ -2124,19 +2968,32 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
     </div>
   `;
   }
-  function Header() {
+  function View({ path }) {
+    const [, where, id] = /^(\w+)(?:\/([^/]+))?$/.exec(path) ?? [];
+    if (where === "secrets" && id) return html`<${SecretView} key=${id} id=${id} />`;
+    if (where === "people") return id ? html`<${UserView} key=${id} id=${id} />` : html`<${PeopleView} />`;
+    if (where === "you") return html`<${YouView} />`;
+    return html`<${SecretsView} />`;
+  }
+  function Header({ invited, path }) {
+    const { made } = session.use();
+    const { can } = useRights();
+    useReturn(() => session.get().key && refreshMe());
+    const to = (where, text, title) => html`<${Link} to=${where} title=${title}
+    aria-current=${path.startsWith(where) ? "page" : void 0}>${text}<//>`;
     return html`<header>
-    <${Link} to="" class="brand">Goblins Secrets<//>
-    <${Budget} />
+    ${invited ? html`<span class="brand">Goblins Secrets</span>` : html`<${Link} to="" class="brand">Goblins Secrets<//>`}
+    ${!invited && can("reveal") && html`<${Budget} />`}
+    ${!invited && can("admin") && to("people", "People", "People and machines, their rights and keys")}
+    ${!invited && to("you", "You", "Your rights and your keys")}
     <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
-    <button onClick=${signOut}>Sign out</button>
+    ${!made && html`<button onClick=${() => signOut()}>Sign out</button>`}
   </header>`;
   }
   function Budget() {
     const { budget } = session.use();
     useTick(1e3);
-    useReturn(() => session.get().key && refreshBudget());
-    useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1e3), refreshBudget);
+    useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1e3), refreshMe);
     if (!budget) return html`<p class="budget"></p>`;
     const seconds = (budget.until - Date.now()) / 1e3;
     const wait = budget.left === 0 ? clock(seconds) : duration(seconds);
@@ -2171,4 +3028,5 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
   }
   session.watch(expireNotice);
   R(html`<${App} />`, document.getElementById("app"));
+  if (session.get().key) refreshMe();
 })();

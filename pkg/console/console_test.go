@@ -32,6 +32,9 @@ func TestBaseIsThePathOfTheConsole(t *testing.T) {
 		{"", "/console/", "", "/console/"},
 		{"", "/console/{proxy+}", "secrets/1-a", "/console/"},
 		{"", "/console/{proxy+}", "secrets/1-a/", "/console/"},
+		{"", "/console/{proxy+}", "people", "/console/"},
+		{"", "/console/{proxy+}", "people/1-a", "/console/"},
+		{"/prod", "/console/{proxy+}", "you", "/prod/console/"},
 		{"/prod", "/", "", "/prod/console/"},
 		{"/prod", "/console", "", "/prod/console/"},
 		{"/prod", "/console/{proxy+}", "secrets/1-a", "/prod/console/"},
@@ -108,6 +111,7 @@ func TestScriptIsCachedOnlyUnderItsHash(t *testing.T) {
 	}
 	for _, place := range []string{
 		"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b",
+		"people/a/b", "you/a", "peopleyou",
 		"web/style.css", "style.css",
 	} {
 		w := get("", "/console/{proxy+}", strings.ReplaceAll(place, " ", "%20"))

@@ -1,6 +1,6 @@
 // The API, as documented in docs/api.md.
 
-import { refuse, session, setBudget } from "./session.js";
+import { refuse, session, setBudget, setMe } from "./session.js";
 
 const pageSize = 200;
 const patience = 30000; // ms; API Gateway itself gives up after 29 s
@@ -76,12 +76,18 @@ async function read(answer, key) {
       if (body && !detail) throw new Failure("invalid", "Some fields are invalid. Correct them.", { fields: body });
       break;
     case 401: {
-      const why = "The API no longer accepts this key. Sign in again. Your input is kept.";
+      const why = session.get().me?.key.invitation
+        ? "This invitation is no longer valid: it was used, it was revoked, or it has expired. " +
+          "Ask your administrator for another one."
+        : "The API no longer accepts this key. Sign in again. Your input is kept.";
       if (session.get().key === key && key) refuse(why);
       throw new Failure("session", why);
     }
+    case 403: // the rights may have changed since they were read
+      if (session.get().key === key && key) refreshMe();
+      break;
     case 404:
-      throw new Failure("missing", "Not found. It was deleted, or it belongs to another account. Return to the list.");
+      throw new Failure("missing", "Not found. It was deleted, or your key may not see it. Return to the list.");
     case 429: {
       const wait = Number(answer.headers.get("Retry-After")) || 1;
       throw new Failure("throttled", "Your budget of reveals is spent. Try again later.", { wait });
@@ -142,10 +148,17 @@ export async function eachOf(elements, most, act) {
   if (failed) throw failed.reason;
 }
 
-export async function refreshBudget() {
+const again = 5000; // ms
+
+// refreshMe reads whose key it is, what it may do, and the budget.
+export async function refreshMe() {
+  const { key } = session.get();
+  const current = () => key && session.get().key === key;
   try {
-    setBudget(await call("GET", "budget/"));
+    const me = await call("GET", "me/");
+    if (current()) setMe(me);
   } catch {
-    // Keep the last known budget: each reveal's answer reports it again.
+    // Keep what is known: each reveal's answer reports the budget again. Without rights, little is offered.
+    if (current() && !session.get().me) setTimeout(() => current() && refreshMe(), again);
   }
 }

@@ -1,8 +1,10 @@
 // The items of a secret.
 
 import { call, find } from "./api.js";
+import { Name } from "./names.js";
 import { Field, FormDialog, Menu, Problem, Time, useAction } from "./parts.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
+import { useRights } from "./rights.js";
 import { remove } from "./secrets.js";
 import { session } from "./session.js";
 import { bytes, count } from "./text.js";
@@ -10,6 +12,7 @@ import { Oddities, Shown, Spent, useReveal, useShown } from "./value.js";
 
 export function ItemRow({ item, open, onItem }) {
   const { budget } = session.use();
+  const { can } = useRights();
   const reveal = useReveal(item, onItem);
   const throttled = reveal.failure?.kind === "throttled";
   const spent = budget?.left === 0 && budget.until > Date.now();
@@ -19,33 +22,30 @@ export function ItemRow({ item, open, onItem }) {
       <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
     </div>
-    <div class="buttons">
+    ${can("reveal") && html`<div class="buttons">
       ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
         <button onClick=${reveal.show} disabled=${reveal.busy || spent}
           aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
       <button onClick=${reveal.take} disabled=${reveal.busy || (spent && !isShown)}
         aria-label=${`Copy value of ${item.key}`}>Copy</button>
-    </div>
-    <${Menu} label=${`More actions for ${item.key}`}>
+    </div>`}
+    ${can("write") && html`<${Menu} label=${`More actions for ${item.key}`}>
       <button onClick=${() => open({ kind: "edit", item })}
         aria-label=${`Edit value of ${item.key}`}>Edit value</button>
       <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
       <button class="danger" onClick=${() => open({ kind: "delete", item })}
         aria-label=${`Delete item ${item.key}`}>Delete</button>
-    <//>
+    <//>`}
     ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
     ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
   </li>`;
 }
 
-// LastReveal shows the user that revealed an item last. The API has ids of users, not names.
+// LastReveal shows the user that revealed an item last.
 function LastReveal({ item }) {
-  const { user } = session.use();
   if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
-  const by = item.last_accessed_by;
-  const who = by === user ? html`<span title=${by}>you</span>`
-    : html`<code title=${by} translate=${false}>…${by.slice(-6)}</code>`;
-  return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by ${who}</span>`;
+  return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by <${Name} id=${item.last_accessed_by} />
+  </span>`;
 }
 
 export const itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;

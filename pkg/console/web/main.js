@@ -1,29 +1,34 @@
 // The page as a whole: the routes to the views, the header and the notices.
 
-import { refreshBudget } from "./api.js";
+import { refreshMe } from "./api.js";
 import { Countdown } from "./clipboard.js";
+import { InvitationView } from "./invitation.js";
 import { Link, useDeadline, useReturn, useTick } from "./parts.js";
+import { PeopleView, UserView } from "./people.js";
 import { place, travelled } from "./place.js";
 import { html, render } from "./preact.js";
+import { useRights } from "./rights.js";
 import { SecretView } from "./secret.js";
 import { SecretsView } from "./secrets.js";
 import { notify, session, signOut } from "./session.js";
 import { SignIn } from "./signin.js";
 import { clock, count, duration } from "./text.js";
+import { YouView } from "./you.js";
 import style from "./style.css";
 import theme from "./theme.css";
 
 function App() {
-  const { key, refused, notice } = session.use();
+  const { key, refused, notice, me, made } = session.use();
   const { path } = place.use();
   const signedIn = key !== null;
-  const id = /^secrets\/([^/]+)$/.exec(path)?.[1];
+  const invited = made !== null || me?.key.invitation;
   // While the page asks for the key again, the views stay mounted but hidden.
   return html`
-    ${signedIn && html`<${Header} />`}
+    ${signedIn && html`<${Header} invited=${invited} path=${path} />`}
     ${!signedIn && html`<${SignIn} />`}
-    ${(signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
-      ${id ? html`<${SecretView} key=${id} id=${id} />` : html`<${SecretsView} />`}
+    ${signedIn && invited && html`<${InvitationView} />`}
+    ${!invited && (signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
+      <${View} path=${path} />
     </div>`}
     <div class="notices">
       <${Countdown} />
@@ -32,12 +37,28 @@ function App() {
   `;
 }
 
-function Header() {
+function View({ path }) {
+  const [, where, id] = /^(\w+)(?:\/([^/]+))?$/.exec(path) ?? [];
+  if (where === "secrets" && id) return html`<${SecretView} key=${id} id=${id} />`;
+  if (where === "people") return id ? html`<${UserView} key=${id} id=${id} />` : html`<${PeopleView} />`;
+  if (where === "you") return html`<${YouView} />`;
+  return html`<${SecretsView} />`;
+}
+
+function Header({ invited, path }) {
+  const { made } = session.use();
+  const { can } = useRights();
+  useReturn(() => session.get().key && refreshMe()); // the rights may have changed
+  const to = (where, text, title) => html`<${Link} to=${where} title=${title}
+    aria-current=${path.startsWith(where) ? "page" : undefined}>${text}<//>`;
   return html`<header>
-    <${Link} to="" class="brand">Goblins Secrets<//>
-    <${Budget} />
+    ${invited ? html`<span class="brand">Goblins Secrets</span>`
+      : html`<${Link} to="" class="brand">Goblins Secrets<//>`}
+    ${!invited && can("reveal") && html`<${Budget} />`}
+    ${!invited && can("admin") && to("people", "People", "People and machines, their rights and keys")}
+    ${!invited && to("you", "You", "Your rights and your keys")}
     <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
-    <button onClick=${signOut}>Sign out</button>
+    ${!made && html`<button onClick=${() => signOut()}>Sign out</button>`}
   </header>`;
 }
 
@@ -45,8 +66,7 @@ function Header() {
 function Budget() {
   const { budget } = session.use();
   useTick(1000);
-  useReturn(() => session.get().key && refreshBudget());
-  useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1000), refreshBudget);
+  useDeadline(budget?.until && Math.max(budget.until + 100, budget.at + 1000), refreshMe);
   if (!budget) return html`<p class="budget"></p>`;
   const seconds = (budget.until - Date.now()) / 1000;
   const wait = budget.left === 0 ? clock(seconds) : duration(seconds);
@@ -88,3 +108,4 @@ function expireNotice() {
 session.watch(expireNotice);
 
 render(html`<${App} />`, document.getElementById("app"));
+if (session.get().key) refreshMe(); // the tab remembers it

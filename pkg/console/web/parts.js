@@ -5,7 +5,7 @@ import { Countdown } from "./clipboard.js";
 import { hold, navigate } from "./place.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { session } from "./session.js";
-import { exactly, marked, since } from "./text.js";
+import { exactly, marked, sentences, since, until } from "./text.js";
 
 const wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"]];
 
@@ -101,7 +101,7 @@ export const asFailure = (error) =>
   error instanceof Failure ? error
     : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
 
-// useLoad keeps the answer for a path of the API. It reloads on request, after a sign-in,
+// useLoad keeps the answer for a path of the API; null is nothing to load. It reloads on request, after a sign-in,
 // and when the tab becomes visible. The old data stays until new data arrives, except
 // after a change of the key, which may belong to another account.
 function useLoad(path, load, empty) {
@@ -123,13 +123,13 @@ function useLoad(path, load, empty) {
     if (mine === run.current.number) run.current.busy = false;
   };
   useEffect(() => {
-    if (key) reload();
+    if (key && path) reload();
     return () => {
       run.current = { number: run.current.number + 1, busy: false, done: false };
       setState({ data: empty, done: false, failure: null });
     };
   }, [path, signIns]);
-  useReturn(() => session.get().key && reload());
+  useReturn(() => session.get().key && path && reload());
   // Show changes at once. A run that started earlier may miss them, so start another one.
   const change = (by) => {
     setState((s) => ({ ...s, data: by(s.data) }));
@@ -189,15 +189,20 @@ export function Problem({ failure, retry }) {
   return html`<div class="problem" role="alert">
     <p>${failure.message}</p>
     ${others.map(([name, messages]) => html`<p>${
-      name === "non_field_errors" ? "" : `${name}: `}${[].concat(messages).join(" ")}</p>`)}
+      name === "non_field_errors" ? "" : `${name}: `}${sentences(messages)}</p>`)}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
 }
 
-const shownFields = ["name", "key", "value", "image", "port", "config"]; // a Field shows their errors
+const shownFields = [ // their errors are shown beside them
+  "name", "key", "value", "image", "port", "config", "email", "permissions", "secrets", "reveal_limit", "expires_at",
+];
+
+// messagesOf is the API's messages of a field in one text, if there are any.
+export const messagesOf = (failure, name) => failure?.fields?.[name] && sentences(failure.fields[name]);
 
 let ids = 0;
-const useId = () => useMemo(() => `f${++ids}`, []);
+export const useId = () => useMemo(() => `f${++ids}`, []);
 
 // plain is what a field has so that the browser neither stores, corrects nor translates its text, nor sends it to
 // a spelling service. These must be attributes: most are boolean as properties, of which "off" is true.
@@ -237,7 +242,7 @@ export function Field({ label, hint, name, value, onInput, failure, lines, type 
     ${lines
       ? html`<textarea rows=${lines} ...${attributes}></textarea>`
       : html`<input type=${type} ...${attributes} />`}
-    ${messages && html`<p class="wrong" id="${id}-error">${[].concat(messages).join(" ")}</p>`}
+    ${messages && html`<p class="wrong" id="${id}-error">${sentences(messages)}</p>`}
     ${children}
   </div>`;
 }
@@ -335,13 +340,15 @@ export function useDiscard(dirty, busy, onClose) {
 }
 
 // Discard is the question of useDiscard, in place of a dialog's buttons.
-export function Discard({ discard, onClose }) {
+export function Discard({ discard, onClose, question = "Discard what you have entered?", keep = "Keep editing",
+  lose = "Discard",
+}) {
   const ref = useRef(null);
   useEffect(() => ref.current.focus(), []);
   return html`<div class="buttons" role="alert">
-    <p class="grow">Discard what you have entered?</p>
-    <button type="button" ref=${ref} onClick=${discard.back}>Keep editing</button>
-    <button type="button" class="danger" onClick=${onClose}>Discard</button>
+    <p class="grow">${question}</p>
+    <button type="button" ref=${ref} onClick=${discard.back}>${keep}</button>
+    <button type="button" class="danger" onClick=${onClose}>${lose}</button>
   </div>`;
 }
 
@@ -353,13 +360,17 @@ export function saves(event) {
 }
 
 // FormDialog is a dialog with fields. Its submit button runs act and closes it on success. dirty means that
-// closing it would lose what the user has entered, what describes the change: see useAction.
+// closing it would lose what the user has entered, what describes the change: see useAction. If act returns a
+// function, that is called once the dialog is closed, such as to open another: the focus then returns from there.
 export function FormDialog({ title, submit, danger, ready = true, dirty = false, what, action, act, onClose, children,
 }) {
   const discard = useDiscard(dirty, action.busy, onClose);
   const onSubmit = async (event) => {
     event.preventDefault();
-    if (ready && (await action.run(act, what))) onClose();
+    let next;
+    if (!ready || !(await action.run(async (mine) => (next = await act(mine)), what))) return;
+    onClose();
+    if (typeof next === "function") next();
   };
   return html`<${Dialog} title=${title} onClose=${discard.close}>
     <form onSubmit=${onSubmit} onKeyDown=${saves}>
@@ -388,7 +399,8 @@ export function reach(selector, tries = 40) {
 // Time shows a time of the API relative to now. Its tooltip shows the exact time.
 export function Time({ at }) {
   useTick(30000);
-  return html`<time datetime=${at} title=${exactly(at)}>${since(at)}</time>`;
+  const words = Date.parse(at) > Date.now() + 1000 * 60 ? until(at) : since(at);
+  return html`<time datetime=${at} title=${exactly(at)}>${words}</time>`;
 }
 
 export const statuses = {

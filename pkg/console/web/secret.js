@@ -1,6 +1,5 @@
 // One secret: its items and the services that use it.
 
-import { refreshBudget } from "./api.js";
 import { ImportDialog } from "./import.js";
 import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
 import {
@@ -8,24 +7,24 @@ import {
   useTitle,
 } from "./parts.js";
 import { navigate } from "./place.js";
-import { html, useEffect, useState } from "./preact.js";
-import { DeleteSecret, NameDialog, SecretBadges, SecretButtons } from "./secrets.js";
+import { html, useState } from "./preact.js";
+import { useRights } from "./rights.js";
+import { DeleteSecret, MayNot, NameDialog, SecretBadges, SecretButtons } from "./secrets.js";
 import { AttachService, Bundle, MoveService, RemoveService, Users } from "./services.js";
-import { notify, session } from "./session.js";
+import { notify } from "./session.js";
 import { count, loadingMore, matches, seen } from "./text.js";
 
 export function SecretView({ id }) {
   const path = `secrets/${id}/`;
-  const secret = useOne(path);
-  const items = useList(`${path}items/`);
-  const users = useList(`services/?secret=${id}`);
+  const { me, can } = useRights();
+  const ifListed = (address) => (can("list") ? address : null);
+  const secret = useOne(ifListed(path));
+  const items = useList(ifListed(`${path}items/`));
+  const users = useList(ifListed(`services/?secret=${id}`));
   const [dialog, setDialog] = useState(null); // {kind, secret, item, service}
   const [search, setSearch] = useState("");
   useTitle(secret.data?.name ?? "Secret");
   useStatus(secret.data ? [secret.data] : [], (_, fields) => secret.change((s) => ({ ...s, ...fields })));
-  useEffect(() => {
-    if (!session.get().budget && session.get().key) refreshBudget();
-  }, []);
 
   const close = () => setDialog(null);
   // A change of an item can change the delivery status of the secret.
@@ -58,6 +57,9 @@ export function SecretView({ id }) {
   // An open dialog keeps its input even if the secret disappears.
   const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
     onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
+  if (!can("list")) {
+    return html`<main key="hidden"><h1 tabindex="-1">Secret</h1><${MayNot} what="list" /></main>${open}`;
+  }
   if (secret.failure?.kind === "missing") {
     return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
@@ -70,7 +72,7 @@ export function SecretView({ id }) {
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
-        <div class="buttons"><${SecretButtons} secret=${secret.data} open=${setDialog} /></div>`}
+        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
     ${secret.data && !settled(secret.data) &&
@@ -80,23 +82,24 @@ export function SecretView({ id }) {
       <div class="bar">
         <h2 id="items">Items</h2>
         <${Search} label="Search items by key" value=${search} onInput=${setSearch} />
-        <div class="buttons">
+        ${can("write") && html`<div class="buttons">
           <button onClick=${() => setDialog({ kind: "import" })} disabled=${!items.done}>Paste .env</button>
           <button class="primary" onClick=${() => setDialog({ kind: "add" })} disabled=${!secret.data}>Add item</button>
-        </div>
+        </div>`}
       </div>
       <${Problem} failure=${items.failure} retry=${items.reload} />
       ${!items.done && !items.failure && items.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-      ${items.done && items.data.length === 0 && html`<p class="empty">This secret has no items yet.
-        Add a key and its value with “Add item”, or many at once with “Paste .env”.</p>`}
+      ${items.done && items.data.length === 0 && html`<p class="empty">This secret has no items yet.${" "}
+        ${can("write") && "Add a key and its value with “Add item”, or many at once with “Paste .env”."}</p>`}
       ${items.data.length > 0 && found.length === 0 && html`<p class="empty">No key contains
         “<bdi>${search.trim()}</bdi>”. Press Esc in the search to see all items.</p>`}
       ${found.length > 0 && html`<ul class="rows" aria-label="Items">
         ${rows}
       </ul>`}
       ${items.data.length > 0 && html`<p class="quiet">${seen(search) ? `${found.length} of ` : ""}${
-        count(items.data.length, "item")}${items.done ? "" : loadingMore}.
-        Each “Show” and “Copy” is logged with the user, the time and the source address.</p>`}
+        count(items.data.length, "item")}${items.done ? "" : loadingMore}.${" "}
+        ${can("reveal") ? "Each “Show” and “Copy” is logged with the user, the time and the source address."
+          : me && "Your key may not reveal values."}</p>`}
     </section>
     <${Users} users=${users} open=${setDialog} />
     ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}

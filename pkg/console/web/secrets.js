@@ -1,33 +1,30 @@
 // The list of secrets, and the dialogs of a secret as a whole.
 
-import { call, find, refreshBudget } from "./api.js";
+import { call, find } from "./api.js";
 import { readKeys } from "./keys.js";
 import {
   drop, Field, FormDialog, Link, Marked, Menu, merge, Problem, put, Search, Status, Time, useAction, useList,
   useRows, useStatus, useTitle,
 } from "./parts.js";
 import { navigate } from "./place.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html, useState } from "./preact.js";
+import { useRights } from "./rights.js";
 import { notify, session } from "./session.js";
-import { count, loadingMore, matches, seen } from "./text.js";
+import { byName, count, loadingMore, matches, seen } from "./text.js";
 
-const byName = new Intl.Collator("en", { numeric: true });
 const orders = {
-  name: ["by name", (a, b) => byName.compare(a.name, b.name)],
+  name: ["by name", byName],
   newest: ["newest first", (a, b) => (a.id < b.id ? 1 : -1)], // ids are in the order of creation
   oldest: ["oldest first", (a, b) => (a.id < b.id ? -1 : 1)],
 };
 
 export function SecretsView() {
   const { search, order, keys } = session.use();
-  const list = useList("secrets/");
+  const { can, names } = useRights();
+  const list = useList(can("list") ? "secrets/" : null);
   const [dialog, setDialog] = useState(null); // {kind, secret}
   useTitle("Secrets");
   useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
-  // The budget can wait until the list has loaded.
-  useEffect(() => {
-    if (list.done && !session.get().budget) refreshBudget();
-  }, [list.done]);
   const searching = seen(search) !== "";
   // The keys of all secrets are known, but for those that were created since.
   const complete = Boolean(keys?.at);
@@ -47,7 +44,8 @@ export function SecretsView() {
     notify("Secret created");
     navigate(`secrets/${secret.id}`);
   };
-  return html`<main>
+  if (!can("list")) return html`<main key="hidden"><h1 tabindex="-1">Secrets</h1><${MayNot} what="list" /></main>`;
+  return html`<main key="list">
     <div class="bar">
       <h1 tabindex="-1">Secrets</h1>
       <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
@@ -55,13 +53,14 @@ export function SecretsView() {
       <label class="order">Sort <select value=${order} onChange=${(e) => session.set({ order: e.target.value })}>
         ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
       </select></label>
-      <button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>
+      ${names && html`<button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>`}
     </div>
     ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
     <${Problem} failure=${list.failure} retry=${list.reload} />
     ${!list.done && !list.failure && list.data.length === 0 && html`<p class="quiet">Loading …</p>`}
-    ${list.done && list.data.length === 0 && html`<p class="empty">There are no secrets yet.
-      Create one with “New secret”: it is a named group of keys and values.</p>`}
+    ${list.done && list.data.length === 0 && html`<p class="empty">${names
+      ? "There are no secrets yet. Create one with “New secret”: it is a named group of keys and values."
+      : "There are no secrets that your key may see."}</p>`}
     ${list.data.length > 0 && found.length === 0 && html`<p class="empty">
       No name ${complete ? "and no key " : ""}contains “<bdi>${search.trim()}</bdi>”.
       Press Esc in the search to see all secrets.</p>`}
@@ -102,7 +101,7 @@ function SecretRow({ secret, inside, open }) {
         inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
     </div>
     <div class="badges"><${SecretBadges} secret=${secret} /></div>
-    <${Menu} label=${`More actions for ${secret.name}`}><${SecretButtons} secret=${secret} open=${open} /><//>
+    <${SecretButtons} secret=${secret} open=${open} menu />
   </li>`;
 }
 
@@ -111,11 +110,25 @@ export const SecretBadges = ({ secret }) => html`
   ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
   <${Status} secret=${secret} />`;
 
-// SecretButtons open the dialogs of a secret. Their labels name it for screen readers.
-export const SecretButtons = ({ secret, open }) => html`
-  <button onClick=${() => open({ kind: "rename", secret })} aria-label=${`Rename secret ${secret.name}`}>Rename</button>
-  ${!secret.is_default && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
-    aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
+// SecretButtons open the dialogs of a secret, from a menu or in a row. Their labels name it for screen readers.
+export function SecretButtons({ secret, open, menu }) {
+  const { can, names } = useRights();
+  const mayDelete = can("write") && !secret.is_default;
+  if (!names && !mayDelete) return null;
+  const buttons = html`
+    ${names && html`<button onClick=${() => open({ kind: "rename", secret })}
+      aria-label=${`Rename secret ${secret.name}`}>Rename</button>`}
+    ${mayDelete && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
+      aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
+  return menu ? html`<${Menu} label=${`More actions for ${secret.name}`}>${buttons}<//>`
+    : html`<div class="buttons">${buttons}</div>`;
+}
+
+const needs = { list: "see secrets", admin: "manage people and machines" };
+
+// MayNot says which permission the signed-in key lacks for a page.
+export const MayNot = ({ what }) => html`<p class="empty">Your key may not ${needs[what]}.
+  Ask your administrator for the permission “${what}”.</p>`;
 
 // NameDialog creates or renames a secret.
 export function NameDialog({ secret, onClose, done, onLost }) {

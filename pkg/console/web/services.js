@@ -4,16 +4,18 @@ import { call, find } from "./api.js";
 import { copy } from "./clipboard.js";
 import { Field, FormDialog, Menu, Problem, useAction, useList } from "./parts.js";
 import { html, useState } from "./preact.js";
+import { useRights } from "./rights.js";
 import { remove } from "./secrets.js";
 import { notify } from "./session.js";
 import { snippets } from "./snippets.js";
 
 // Users are the services that use the secret.
 export function Users({ users, open }) {
+  const { can, names } = useRights();
   return html`<section aria-labelledby="users">
     <div class="bar">
       <h2 id="users">Used by</h2>
-      <button onClick=${() => open({ kind: "attach" })}>Attach a service</button>
+      ${names && html`<button onClick=${() => open({ kind: "attach" })}>Attach a service</button>`}
     </div>
     <${Problem} failure=${users.failure} retry=${users.reload} />
     ${!users.done && !users.failure && html`<p class="quiet">Loading …</p>` /* it keeps the layout stable */}
@@ -23,12 +25,12 @@ export function Users({ users, open }) {
       ${users.data.map((service) => html`<li class="row" key=${service.id}>
         <div class="grow users"><strong translate=${false}>${service.name}</strong>${" "}
           <span class="quiet"><bdi translate=${false}>${service.image}</bdi>, port ${service.port}</span></div>
-        <${Menu} label=${`More actions for service ${service.name}`}>
+        ${can("write") && html`<${Menu} label=${`More actions for service ${service.name}`}>
           <button onClick=${() => open({ kind: "move", service })}
             aria-label=${`Move service ${service.name}`}>Move to another secret</button>
           <button class="danger" onClick=${() => open({ kind: "remove", service })}
             aria-label=${`Remove service ${service.name}`}>Remove</button>
-        <//>
+        <//>`}
       </li>`)}
     </ul>`}
   </section>`;

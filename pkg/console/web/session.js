@@ -1,4 +1,4 @@
-// State that all views share: the session and the budget.
+// State that all views share: the session, whose it is, and the budget.
 
 import { useLayoutEffect, useState } from "./preact.js";
 
@@ -29,6 +29,7 @@ export function store(state) {
 // the tab.
 const remembered = {
   name: "goblins-secrets.key",
+  wanted: false,
   read() {
     try {
       return sessionStorage.getItem(this.name);
@@ -38,7 +39,7 @@ const remembered = {
   },
   write(key) {
     try {
-      if (key) sessionStorage.setItem(this.name, key);
+      if (key && this.wanted) sessionStorage.setItem(this.name, key);
       else sessionStorage.removeItem(this.name);
     } catch {
       // the key is not remembered
@@ -49,8 +50,11 @@ const remembered = {
 const signedOut = {
   key: null,
   refused: "", // the reason to ask for the key again, while the views keep their state
+  farewell: "", // what the sign-in page says after the user has signed out
   signIns: 0, // a change reloads all data that was loaded with another key
-  user: null, // the key's user, known from the first reveal on
+  me: null, // {account, user, key, permissions, secrets}: whose key it is, and what it may do
+  made: null, // the key that the user has got for an invitation, until it was shown
+  names: null, // of the account's users, read when an id needs one: {found, missing}
   budget: null, // {limit, window, left, until}: until is when the next reveal comes back, in ms
   notice: "", // the result of the last action
   search: "", // in the list of secrets
@@ -58,15 +62,31 @@ const signedOut = {
   keys: null, // of all secrets, read on request: {found, at}; found maps an id to its keys, at is when all were read
 };
 export const session = store({ ...signedOut, key: remembered.read() });
+remembered.wanted = session.get().key !== null;
 
-export function signIn(key, remember) {
-  remembered.write(remember ? key : null);
-  session.set({ key, refused: "", user: null, signIns: session.get().signIns + 1 });
+// signIn begins a session with a key, and with what GET me/ says of it.
+export function signIn(key, remember, { budget, ...me }) {
+  remembered.wanted = remember;
+  remembered.write(key);
+  const { signIns } = session.get();
+  session.set({ key, me, names: null, made: null, refused: "", farewell: "", signIns: signIns + 1 });
+  setBudget(budget);
 }
 
-export function signOut() {
+// exchange goes on with the key that the user has got for an invitation. The invitation is no longer valid.
+export function exchange(made) {
+  remembered.write(made.key);
+  session.set({ key: made.key, made });
+}
+
+export function setMe({ budget, ...me }) {
+  session.set({ me });
+  setBudget(budget);
+}
+
+export function signOut(farewell = "") {
   remembered.write(null);
-  session.set({ ...signedOut, signIns: session.get().signIns + 1 });
+  session.set({ ...signedOut, farewell, signIns: session.get().signIns + 1 });
 }
 
 // refuse asks for a key again. All views keep their state and their input.

@@ -3,11 +3,11 @@
 import { call, Failure } from "./api.js";
 import { Field, Problem, useAction, useTitle } from "./parts.js";
 import { html, useState } from "./preact.js";
-import { session, setBudget, signIn, signOut } from "./session.js";
+import { session, signIn, signOut } from "./session.js";
 
 // SignIn asks for a key, at first and each time the API no longer accepts it.
 export function SignIn() {
-  const { refused } = session.use();
+  const { refused, farewell } = session.use();
   const [key, setKey] = useState("");
   const [remember, setRemember] = useState(false);
   const action = useAction();
@@ -23,27 +23,29 @@ export function SignIn() {
           },
         });
       }
+      let me;
       try {
-        setBudget(await call("GET", "budget/", undefined, typed));
+        me = await call("GET", "me/", undefined, typed);
       } catch (error) {
         if (error.kind !== "session") throw error;
         throw new Failure("invalid", "", {
           fields: {
             api_key: ["The API does not accept this key. Check that you copied all of it, " +
-              "or ask your administrator for another key."],
+              "or ask your administrator for another one."],
           },
         });
       }
-      signIn(typed, remember);
+      signIn(typed, remember, me);
     });
   };
   const fieldFailure = action.failure?.kind === "invalid" ? action.failure : null;
   return html`<main class="signin">
     <h1>Sign in to Goblins Secrets</h1>
     ${refused && html`<p class="problem" role="alert">${refused}</p>`}
+    ${farewell && html`<p class="quiet" role="status">${farewell}</p>`}
     <form onSubmit=${submit}>
       <${Field} label="API key" name="api_key" type="password"
-        hint="Paste the key that you got when your account was created. It stays in this tab."
+        hint="Paste your key, or the invitation that you got. It stays in this tab."
         value=${key} onInput=${setKey} failure=${fieldFailure} focus />
       <label class="check">
         <input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} />
@@ -51,7 +53,7 @@ export function SignIn() {
       </label>
       ${!fieldFailure && html`<${Problem} failure=${action.failure} />`}
       <div class="buttons">
-        ${refused && html`<button type="button" onClick=${signOut}>Discard changes and sign out</button>`}
+        ${refused && html`<button type="button" onClick=${() => signOut()}>Discard changes and sign out</button>`}
         <button type="submit" class="primary" disabled=${action.busy}>${
           action.busy ? "Signing in …" : "Sign in"}</button>
       </div>

@@ -1,6 +1,8 @@
 // Texts for people: numbers, times and invisible characters.
 
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+const collator = new Intl.Collator("en", { numeric: true });
+export const byName = (a, b) => collator.compare(a.name, b.name);
 export const loadingMore = ", loading more …";
 
 // duration is a time span, rounded up to one unit: 45 s, 12 min, 3 h.
@@ -21,11 +23,17 @@ export function clock(seconds) {
 const sinceUnits = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-// since is the age of a time of the API, in words.
+// since is the age of a time of the API, in words; until, the time that is left.
 export function since(time) {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
   const unit = sinceUnits.find(([, length]) => seconds >= length);
   return unit ? relative.format(-Math.floor(seconds / unit[1]), unit[0]) : "just now";
+}
+
+export function until(time) {
+  const seconds = (Date.parse(time) - Date.now()) / 1000;
+  const unit = sinceUnits.find(([, length]) => seconds >= length) ?? sinceUnits.at(-1);
+  return relative.format(Math.round(seconds / unit[1]), unit[0]);
 }
 
 export const exactly = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
@@ -75,5 +83,9 @@ export function matches(text, search) {
   const folded = seen(text).toLowerCase();
   return seen(search).toLowerCase().split(" ").every((word) => folded.includes(word));
 }
+
+// sentences is the API's messages of a field in one text. The messages of a list can be by its places.
+export const sentences = (messages) =>
+  typeof messages === "object" ? Object.values(messages).map(sentences).join(" ") : String(messages);
 
 export const bytes = (text) => new TextEncoder().encode(text).length;

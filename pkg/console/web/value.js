@@ -54,7 +54,6 @@ export function useReveal(item, onItem) {
   const read = async () => {
     const { key } = session.get();
     const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
-    session.set({ user: known.last_accessed_by });
     // What else has changed is read with the list: this answer may be older.
     onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
     // Too late for the view, or for the user who asked.
