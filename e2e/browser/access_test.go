@@ -80,6 +80,11 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	}
 	a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
 	a.call(t, "POST", "services/", map[string]any{"name": "my-app", "image": "myapp:v1.0.0", "port": 8080, "secret": shop.ID}, nil)
+	ada, key := a.person(t, "Ada Lovelace", []string{"list", "reveal"}, shop.ID)
+	key.call(t, "POST", "keys/", map[string]any{"name": "nightly report", "permissions": []string{"list"}}, nil)
+	a.invite(t, "Grace Hopper", []string{"list", "reveal", "write"})
+	a.user(t, "machine", "shop-ci", []string{"reveal"}, shop.ID)
+	_, unlisted := a.person(t, "Charles Babbage", []string{"write"})
 
 	tb := open(t, s, "/console/")
 	tb.see("Sign in")
@@ -146,6 +151,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.see("3 of 3 done.")
 	visit("imported", tb)
 	tb.click("button", "Close")
+	people(ada, unlisted, tb, visit)
 	for i := 2; i < 87; i++ {
 		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
 	}
@@ -158,6 +164,73 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.click("link", "← All secrets")
 	tb.see("The API can't be reached.")
 	visit("offline", tb)
+}
+
+// people leads a page of an admin through the states with people and keys, and back.
+func people(ada userBody, unlisted account, tb *tab, visit func(name string, tb *tab)) {
+	tb.t.Helper()
+	tb.click("link", "People")
+	tb.see("Ada Lovelace", "Editor", "Machine for 1 secret")
+	visit("people", tb)
+	tb.click("button", "Invite a person")
+	visit("invite", tb)
+	tb.click("field", "Only some")
+	tb.see("production-secrets")
+	tb.click("summary", "Choose single permissions")
+	tb.click("summary", "More")
+	tb.fill("Email", "grace@example.com")
+	tb.fill("Reveal limit", "0")
+	tb.click("button", "Invite")
+	tb.await("errors", `document.querySelectorAll("dialog .wrong").length >= 3`)
+	visit("invite-refused", tb)
+	tb.fill("Name", "Alan Turing")
+	tb.fill("Reveal limit", "10")
+	tb.click("field", "production-secrets")
+	tb.click("button", "Invite")
+	invitation := account{tb.stack, tb.shownKey()}
+	visit("invitation", tb)
+	tb.press(escape)
+	tb.see("You have not copied it.")
+	visit("invitation-not-copied", tb)
+	tb.click("button", "Close")
+	tb.click("link", ada.Name)
+	tb.see("nightly report", "Only for 1 secret: production-secrets")
+	visit("person", tb)
+	tb.click("button", "Edit "+ada.Name)
+	visit("edit-person", tb)
+	tb.press(escape)
+	tb.click("button", "Revoke key laptop")
+	tb.see("Also revoke the 1 key that it made", "never used")
+	visit("revoke-key", tb)
+	tb.press(escape)
+	tb.click("button", "Edit key laptop")
+	visit("edit-key", tb)
+	tb.press(escape)
+	tb.click("button", "Delete "+ada.Name)
+	tb.see("These keys stop working at once:", "laptop")
+	visit("delete-person", tb)
+	tb.press(escape)
+	tb.click("link", "You")
+	tb.see("Signed in with it")
+	visit("you", tb)
+	tb.click("button", "New key")
+	tb.choose("Expires", "After a day …")
+	visit("new-key", tb)
+	tb.press(escape)
+	other := tb.another("/console/")
+	other.signIn(unlisted)
+	other.see("Your key may not see secrets.")
+	visit("may-not", other)
+	other.click("button", "Sign out")
+	other.signIn(invitation)
+	other.see("Welcome, Alan Turing")
+	visit("welcome", other)
+	other.click("button", "Make my key")
+	other.shownKey()
+	visit("your-key", other)
+	tb.click("link", "Goblins Secrets")
+	tb.click("link", "production-secrets")
+	tb.see("5 items")
 }
 
 // The checker finds no violation in any state, theme or width. No page is wider than the window, also at a zoom
@@ -224,7 +297,7 @@ const screenshotsVariable = "SCREENSHOTS"
 // pictures are the screenshots in the documentation: a state, a theme, a width.
 var pictures = []string{
 	"secrets light desk", "value-shown light desk", "value-shown dark desk", "import light desk", "throttled dark desk",
-	"secrets light phone", "value-shown dark phone",
+	"secrets light phone", "value-shown dark phone", "people light desk", "invite light desk",
 }
 
 // TestScreenshots makes the screenshots of the documentation. It tests nothing.

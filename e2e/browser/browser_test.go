@@ -278,7 +278,7 @@ type tab struct {
 const prelude = `(() => {
   const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest("[inert]");
   const name = (e) => (e.getAttribute("aria-label") ?? (e.labels?.length ? e.labels[0].textContent : e.textContent)).trim().replace(/\s+/g, " ");
-  const kinds = { button: "button", link: "a", field: "input, textarea", text: "h1, h2, h3, pre, .key, .name" };
+  const kinds = { button: "button", link: "a", summary: "summary", field: "input, textarea", text: "h1, h2, h3, pre, .key, .name" };
   // Finds a visible element by its name. While a dialog is open, only elements in it count.
   const find = (kind, wanted) => {
     const all = [...document.querySelectorAll(kinds[kind])].filter((e) => seen(e) && name(e) === wanted);

@@ -20,7 +20,7 @@ func TestBrowserLeavesTextsAlone(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	states(t, func(state string, tb *tab) {
-		for _, f := range eval[[]field](tb, `[...document.querySelectorAll("input:not([type=checkbox], [type=file]), textarea")].map(e => ({
+		for _, f := range eval[[]field](tb, `[...document.querySelectorAll("input:not([type=checkbox], [type=radio], [type=file]), textarea")].map(e => ({
 			Name: e.name || e.type, Spellcheck: e.spellcheck, Translate: e.translate, Autocorrect: e.getAttribute("autocorrect"),
 			Capitalize: e.getAttribute("autocapitalize"), Complete: e.autocomplete,
 		}))`) {
@@ -33,7 +33,7 @@ func TestBrowserLeavesTextsAlone(t *testing.T) {
 			tb.t.Errorf("%s: %d names, keys or values may be translated", state, n)
 		}
 	})
-	for _, name := range strings.Fields("api_key search name confirmation key value env image port config") {
+	for _, name := range strings.Fields("api_key search name confirmation key value env image port config email reveal_limit last_day") {
 		if !seen[name] {
 			t.Errorf("no state has the field %s", name)
 		}

@@ -169,7 +169,7 @@ func TestTabShowsChangesOfAnother(t *testing.T) {
 	first.press(enter)
 	first.see("Secret deleted")
 	second.click("link", "from the second") // the second tab shows a stale list
-	second.see("Secret not found", "It was deleted, or it belongs to another account")
+	second.see("Secret not found", "It was deleted, or your key may not see it.")
 	second.click("link", "All secrets")
 	second.see("1 secret")
 	second.miss("from the second")
