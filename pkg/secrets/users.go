@@ -13,7 +13,7 @@ import (
 
 // Who may do what with users and keys:
 //
-//   - Admin manages users, and keys of machines. Nobody gives what they lack: permissions and secrets that a
+//   - Admin manages users, and keys of machines. No key gives what it lacks: permissions and secrets that a
 //     write adds to a user or key must be within its maker's rights, as they are when the write is done.
 //   - A person manages keys of their own without Admin. Another person's key is made as an invitation, which
 //     that person exchanges for a key of their own.
