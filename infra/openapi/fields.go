@@ -66,7 +66,7 @@ func limits(schema object) string {
 	case "date-time":
 		text = strings.Replace(text, "string", "time", 1)
 	}
-	for _, limit := range []struct{ least, most, unit string }{{"minLength", "maxLength", " characters"}, {"minimum", "maximum", ""}} {
+	for _, limit := range []struct{ least, most, unit string }{{"minLength", "maxLength", " characters"}, {"minItems", "maxItems", " items"}, {"minimum", "maximum", ""}} {
 		if most := schema.get(limit.most); most != nil {
 			least := schema.get(limit.least)
 			if least == nil && schema.get("pattern") != nil {

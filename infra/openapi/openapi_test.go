@@ -205,6 +205,10 @@ func TestSchemasAreTheWireTypes(t *testing.T) {
 			compare(name, fields, true)
 		}
 		for name, fields := range inputs(file) {
+			if schemas[name] != nil && (strings.HasPrefix(name, "New") || strings.HasSuffix(name, "Change")) {
+				compare(name, fields, false)
+				continue
+			}
 			compare("New"+name, slices.Clone(fields), false)
 			compare(name+"Change", fields, false)
 		}
@@ -402,8 +406,13 @@ func types(schema any) (all []string) {
 	for _, alternative := range alternatives {
 		all = append(all, types(alternative)...)
 	}
+	return alternative(all)
+}
+
+// alternative sorts types, any of which a value may have. An integer is then a number.
+func alternative(all []string) []string {
 	for i, one := range all {
-		if one == "integer" && len(all) > 1 { // an integer is a number
+		if one == "integer" && len(all) > 1 {
 			all[i] = "number"
 		}
 	}
@@ -436,7 +445,8 @@ func parse(t *testing.T) (files []*ast.File) {
 
 var jsonName = regexp.MustCompile(`json:"([^",]+)"`)
 
-// bodies returns the fields of a file's structs for answers, by the name of their schema: Secret of secretBody.
+// bodies returns the fields of a file's structs for answers, by the name of their schema: Secret of secretBody. An
+// embedded struct precedes the one that embeds it.
 func bodies(file *ast.File) map[string][]field {
 	found := map[string][]field{}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -445,13 +455,16 @@ func bodies(file *ast.File) map[string][]field {
 			return true
 		}
 		of, isStruct := spec.Type.(*ast.StructType)
-		name, isBody := strings.CutSuffix(spec.Name.Name, "Body")
-		if !isStruct || !isBody {
+		if !isStruct || !strings.HasSuffix(spec.Name.Name, "Body") {
 			return true
 		}
 		var fields []field
 		for _, f := range of.Fields.List {
 			name := "a field without a name, or one that may be missing"
+			if embedded, ok := f.Type.(*ast.Ident); ok && f.Names == nil {
+				fields = append(fields, found[schemaOf(embedded.Name)]...)
+				continue
+			}
 			if f.Tag != nil {
 				if match := jsonName.FindStringSubmatch(f.Tag.Value); match != nil {
 					name = match[1]
@@ -459,18 +472,22 @@ func bodies(file *ast.File) map[string][]field {
 			}
 			fields = append(fields, field{name, jsonTypes(f.Type)})
 		}
-		found[strings.ToUpper(name[:1])+name[1:]] = fields
+		found[schemaOf(spec.Name.Name)] = fields
 		return true
 	})
 	return found
 }
 
+// schemaOf is the name of the schema of a struct or an input: Secret of secretBody and secretInput.
+func schemaOf(name string) string {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "Body"), "Input")
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
 func jsonTypes(of ast.Expr) []string {
 	switch of := of.(type) {
 	case *ast.StarExpr:
-		all := append(jsonTypes(of.X), "null")
-		slices.Sort(all)
-		return all
+		return alternative(append(jsonTypes(of.X), "null"))
 	case *ast.ArrayType:
 		return []string{"array"}
 	case *ast.Ident:
@@ -484,10 +501,12 @@ func jsonTypes(of ast.Expr) []string {
 // read are the JSON types that the readers of a body accept.
 var read = map[string][]string{
 	"text": {"number", "string"}, "opaque": {"string"}, "nullable": {"null", "number", "string"}, "integer": {"number", "string"}, "reference": {"string"},
-	"nullableInteger": {"null", "number", "string"}, "list": {"array", "null"}, "boolean": {"boolean"},
+	"nullableInteger": {"null", "number", "string"}, "nullableOpaque": {"null", "string"},
+	"list": {"array"}, "nullableList": {"array", "null"}, "boolean": {"boolean"},
 }
 
-// inputs returns the fields that a file's functions read of a body, by the name of their object: Secret of secretInput.
+// inputs returns the fields that a file's functions read of a body, by the name of their object: Secret of
+// secretInput, which creations and changes share; or NewKey and KeyChange, if they have other fields.
 func inputs(file *ast.File) map[string][]field {
 	found := map[string][]field{}
 	for _, declared := range file.Decls {
@@ -509,8 +528,7 @@ func inputs(file *ast.File) map[string][]field {
 			}
 			return true
 		})
-		name := strings.TrimSuffix(function.Name.Name, "Input")
-		found[strings.ToUpper(name[:1])+name[1:]] = fields
+		found[schemaOf(function.Name.Name)] = fields
 	}
 	return found
 }

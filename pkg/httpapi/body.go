@@ -141,8 +141,16 @@ func stringOf(raw json.RawMessage) (text, fault string) {
 	return text, ""
 }
 
-// list is a field that accepts a list of strings, or null. The first item that is not a string is the
-// fault of the whole field.
+// nullableOpaque is an opaque field that also accepts null.
+func (b body) nullableOpaque(name string) secrets.Field {
+	if b.isNull(name) {
+		return secrets.Null()
+	}
+	return b.opaque(name)
+}
+
+// list is a field that accepts a list of strings. The first item that is not a string is the fault of the
+// whole field.
 func (b body) list(name string) secrets.Field {
 	raw := b[name]
 	if raw == nil {
@@ -151,7 +159,7 @@ func (b body) list(name string) secrets.Field {
 	switch kind := kindOf(raw); kind {
 	case "list":
 	case "NoneType":
-		return secrets.Null()
+		return secrets.Malformed(msgNull)
 	default:
 		return secrets.Malformed(`Expected a list of items but got type "` + kind + `".`)
 	}
@@ -168,6 +176,14 @@ func (b body) list(name string) secrets.Field {
 		texts[i] = text
 	}
 	return secrets.Texts(texts...)
+}
+
+// nullableList is a list that may be null.
+func (b body) nullableList(name string) secrets.Field {
+	if b.isNull(name) {
+		return secrets.Null()
+	}
+	return b.list(name)
 }
 
 // nullable is a text field that also accepts null.

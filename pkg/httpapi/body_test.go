@@ -26,7 +26,7 @@ func TestFieldsAreReadByTheirTypes(t *testing.T) {
 		want       secrets.Field
 	}{
 		{"list", ``, secrets.Field{}},
-		{"list", `null`, secrets.Null()},
+		{"list", `null`, secrets.Malformed(null)},
 		{"list", `[]`, secrets.Texts()},
 		{"list", ` [ "b" , "a","b", "", "\u00e9\n" ] `, secrets.Texts("b", "a", "b", "", "é\n")},
 		{"list", `"a"`, noList("str")},
@@ -40,6 +40,15 @@ func TestFieldsAreReadByTheirTypes(t *testing.T) {
 		{"list", `[["a"]]`, secrets.Malformed(noString)},
 		{"list", `[{}]`, secrets.Malformed(noString)},
 		{"list", `["a","\ud800"]`, secrets.Malformed(surrogate)},
+
+		{"nullableList", ``, secrets.Field{}},
+		{"nullableList", `null`, secrets.Null()},
+		{"nullableList", `["a"]`, secrets.Texts("a")},
+
+		{"nullableOpaque", ``, secrets.Field{}},
+		{"nullableOpaque", `null`, secrets.Null()},
+		{"nullableOpaque", `"a"`, secrets.Text("a")},
+		{"nullableOpaque", `1`, secrets.Malformed(noString)},
 
 		{"nullableInteger", ``, secrets.Field{}},
 		{"nullableInteger", `null`, secrets.Null()},

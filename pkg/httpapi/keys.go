@@ -9,18 +9,18 @@ import (
 
 // keyBody is a key in the API, without its text.
 type keyBody struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	Prefix      string   `json:"prefix"`
-	User        string   `json:"user"`
-	Invitation  bool     `json:"invitation"`
-	Permissions []string `json:"permissions"`
-	Secrets     []string `json:"secrets"` // null: those of its user
-	ExpiresAt   *string  `json:"expires_at"`
-	LastUsedAt  *string  `json:"last_used_at"`
-	CreatedAt   string   `json:"created_at"`
-	CreatedBy   *string  `json:"created_by"`
-	MadeBy      *string  `json:"made_by"`
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Prefix      string    `json:"prefix"`
+	User        string    `json:"user"`
+	Invitation  bool      `json:"invitation"`
+	Permissions []string  `json:"permissions"`
+	Secrets     *[]string `json:"secrets"` // null: those of its user
+	ExpiresAt   *string   `json:"expires_at"`
+	LastUsedAt  *string   `json:"last_used_at"`
+	CreatedAt   string    `json:"created_at"`
+	CreatedBy   *string   `json:"created_by"`
+	MadeBy      *string   `json:"made_by"`
 }
 
 // createdKeyBody is a key with its text, which no other answer has.
@@ -38,7 +38,7 @@ type keyDetailsBody struct {
 func newKeyBody(k secrets.Key) keyBody {
 	return keyBody{
 		ID: k.ID.String(), Name: k.Name, Prefix: k.Prefix, User: k.UserID.String(), Invitation: k.Invitation,
-		Permissions: k.Rights.Permissions.Names(), Secrets: idTexts(k.Rights.Secrets),
+		Permissions: k.Rights.Permissions.Names(), Secrets: optionalIDs(k.Rights.Secrets),
 		ExpiresAt: optionalTime(k.ExpiresAt), LastUsedAt: optionalTime(k.LastUsedAt), CreatedAt: timeText(k.CreatedAt),
 		CreatedBy: optionalID(k.CreatedBy), MadeBy: optionalID(k.MadeBy),
 	}
@@ -51,12 +51,21 @@ func optionalTime(t time.Time) *string {
 	return new(timeText(t))
 }
 
-// keyInput reads the body of a request about a key.
-func keyInput(r *http.Request) secrets.KeyInput {
+// newKeyInput reads the body of a request for a key.
+func newKeyInput(r *http.Request) secrets.KeyInput {
 	b, err := readBody(r)
 	return secrets.KeyInput{
-		User: b.reference("user"), Name: b.text("name"), Permissions: b.list("permissions"), Secrets: b.list("secrets"),
-		ExpiresAt: b.nullable("expires_at"), Invitation: b.boolean("invitation"), Err: err,
+		User: b.reference("user"), Name: b.text("name"), Permissions: b.list("permissions"), Secrets: b.nullableList("secrets"),
+		ExpiresAt: b.nullableOpaque("expires_at"), Invitation: b.boolean("invitation"), Err: err,
+	}
+}
+
+// keyChangeInput reads the body of a change of a key, which keeps its user.
+func keyChangeInput(r *http.Request) secrets.KeyInput {
+	b, err := readBody(r)
+	return secrets.KeyInput{
+		Name: b.text("name"), Permissions: b.list("permissions"), Secrets: b.nullableList("secrets"),
+		ExpiresAt: b.nullableOpaque("expires_at"), Err: err,
 	}
 }
 
@@ -70,7 +79,7 @@ func ListKeys(m *secrets.Manager) http.Handler {
 // CreateKey is POST /api/keys/, the only answer with a key's text.
 func CreateKey(m *secrets.Manager) http.Handler {
 	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
-		k, err := m.CreateKey(r.Context(), c, keyInput(r))
+		k, err := m.CreateKey(r.Context(), c, newKeyInput(r))
 		if err != nil {
 			return answer{}, err
 		}
@@ -85,18 +94,14 @@ func GetKey(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		b := keyDetailsBody{newKeyBody(k), idTexts(made)}
-		if b.Made == nil {
-			b.Made = []string{}
-		}
-		return ok(b), nil
+		return ok(keyDetailsBody{newKeyBody(k), idTexts(made)}), nil
 	})
 }
 
 // UpdateKey is PATCH /api/keys/{key_id}/.
 func UpdateKey(m *secrets.Manager) http.Handler {
 	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
-		k, err := m.UpdateKey(r.Context(), c, r.PathValue("key_id"), keyInput(r))
+		k, err := m.UpdateKey(r.Context(), c, r.PathValue("key_id"), keyChangeInput(r))
 		if err != nil {
 			return answer{}, err
 		}

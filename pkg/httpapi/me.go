@@ -12,7 +12,7 @@ type meBody struct {
 	User        userBody    `json:"user"`
 	Key         keyBody     `json:"key"`
 	Permissions []string    `json:"permissions"` // effective
-	Secrets     []string    `json:"secrets"`     // effective; null: all
+	Secrets     *[]string   `json:"secrets"`     // effective; null: all
 	Budget      budgetBody  `json:"budget"`
 }
 
@@ -32,7 +32,7 @@ func GetMe(m *secrets.Manager) http.Handler {
 		rights := me.Key.Effective()
 		return ok(meBody{
 			Account: accountBody{me.Account.ID.String(), me.Account.Name}, User: newUserBody(me.User), Key: newKeyBody(me.Key),
-			Permissions: rights.Permissions.Names(), Secrets: idTexts(rights.Secrets), Budget: newBudgetBody(me.Budget),
+			Permissions: rights.Permissions.Names(), Secrets: optionalIDs(rights.Secrets), Budget: newBudgetBody(me.Budget),
 		}), nil
 	})
 }

@@ -8,19 +8,19 @@ import (
 	"goblins-secrets/pkg/secrets"
 )
 
-// userBody is a user in the API. What the caller may not see is null, of which permissions never are for a caller
-// that may.
+// userBody is a user in the API. Fields that the caller may not see are null. Of a user whose details the caller may
+// see, permissions are not null.
 type userBody struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	Kind        string   `json:"kind"`
-	Email       *string  `json:"email"`
-	Permissions []string `json:"permissions"`
-	Secrets     []string `json:"secrets"` // null: all
-	RevealLimit *int     `json:"reveal_limit"`
-	Keys        *int     `json:"keys"`
-	CreatedAt   *string  `json:"created_at"`
-	CreatedBy   *string  `json:"created_by"`
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Kind        string    `json:"kind"`
+	Email       *string   `json:"email"`
+	Permissions *[]string `json:"permissions"`
+	Secrets     *[]string `json:"secrets"` // null: all
+	RevealLimit *int      `json:"reveal_limit"`
+	Keys        *int      `json:"keys"`
+	CreatedAt   *string   `json:"created_at"`
+	CreatedBy   *string   `json:"created_by"`
 }
 
 func newUserBody(u secrets.User) userBody {
@@ -28,7 +28,7 @@ func newUserBody(u secrets.User) userBody {
 	if !u.Detailed() {
 		return b
 	}
-	b.Permissions, b.Secrets = u.Rights.Permissions.Names(), idTexts(u.Rights.Secrets)
+	b.Permissions, b.Secrets = new(u.Rights.Permissions.Names()), optionalIDs(u.Rights.Secrets)
 	b.Keys, b.CreatedAt, b.CreatedBy = new(len(u.Keys)), new(timeText(u.CreatedAt)), optionalID(u.CreatedBy)
 	if u.Email != "" {
 		b.Email = &u.Email
@@ -39,11 +39,15 @@ func newUserBody(u secrets.User) userBody {
 	return b
 }
 
-// idTexts are ids, or null.
-func idTexts(ids []uuid.UUID) []string {
+// optionalIDs are ids, or null.
+func optionalIDs(ids []uuid.UUID) *[]string {
 	if ids == nil {
 		return nil
 	}
+	return new(idTexts(ids))
+}
+
+func idTexts(ids []uuid.UUID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
 		texts[i] = id.String()
@@ -63,7 +67,7 @@ func userInput(r *http.Request) secrets.UserInput {
 	b, err := readBody(r)
 	return secrets.UserInput{
 		Kind: b.opaque("kind"), Name: b.text("name"), Email: b.nullable("email"), Permissions: b.list("permissions"),
-		Secrets: b.list("secrets"), RevealLimit: b.nullableInteger("reveal_limit"), Err: err,
+		Secrets: b.nullableList("secrets"), RevealLimit: b.nullableInteger("reveal_limit"), Err: err,
 	}
 }
 
