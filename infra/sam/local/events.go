@@ -25,6 +25,8 @@ const (
 	itemID    = "01900000-0000-7000-8000-000000000006"
 	serviceID = "01900000-0000-7000-8000-000000000007"
 	unusedID  = "01900000-0000-7000-8000-000000000008" // a secret
+	machineID = "01900000-0000-7000-8000-000000000009" // a user
+	ciKeyID   = "01900000-0000-7000-8000-00000000000a" // its key
 
 	accountName = "the account of events/"
 	secretName  = "production-secrets"
@@ -32,6 +34,7 @@ const (
 	itemKey     = "DATABASE_PASSWORD"
 	itemValue   = "super-secret-password"
 	serviceName = "my-app"
+	machineName = "pipeline"
 	apiKey      = "gob_00000000000000000000000000000000000000000001n7ttC"
 )
 
@@ -52,11 +55,11 @@ func eventOf(function string) (string, error) {
 }
 
 // seed resets the account of the events to the state that they expect: two secrets beside
-// the default one. One of them has an item and is used by a service.
+// the default one, and a machine with a key beside the first user. One secret has an item and is used by a service.
 func seed(ctx context.Context, manager *secrets.Manager) error {
 	c, err := manager.Authenticate(ctx, "Bearer "+apiKey)
 	if errors.Is(err, secrets.ErrUnauthenticated) {
-		fresh := giving(manager, accountID, defaultID, keyID, userID)
+		fresh := giving(manager, accountID, defaultID, userID, keyID)
 		fresh.Rand = bytes.NewReader(make([]byte, 32)) // all zero: apiKey
 		if _, err := fresh.CreateAccount(ctx, secrets.Text(accountName)); err != nil {
 			return fmt.Errorf("make the account of the events: %w", err)
@@ -66,7 +69,24 @@ func seed(ctx context.Context, manager *secrets.Manager) error {
 	if err != nil {
 		return fmt.Errorf("find the account of the events: %w", err)
 	}
-	return errors.Join(empty(ctx, manager, c), fill(ctx, manager, c))
+	return errors.Join(dismiss(ctx, manager, c), empty(ctx, manager, c), fill(ctx, manager, c))
+}
+
+// dismiss deletes the account's users and keys, but for the first ones.
+func dismiss(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
+	users, err := manager.ListUsers(ctx, c, secrets.Cursor{}, secrets.MaxUsers)
+	for _, u := range users.Results {
+		if u.ID != c.UserID {
+			err = errors.Join(err, manager.DeleteUser(ctx, c, u.ID.String()))
+		}
+	}
+	keys, listErr := manager.ListKeys(ctx, c, secrets.Field{}, secrets.Cursor{}, secrets.MaxKeys)
+	for _, k := range keys.Results {
+		if k.ID != c.KeyID {
+			err = errors.Join(err, manager.DeleteKey(ctx, c, k.ID.String(), false))
+		}
+	}
+	return errors.Join(err, listErr)
 }
 
 // empty deletes the account's services, secrets and items.
@@ -96,13 +116,32 @@ func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) erro
 }
 
 func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
+	machine, err := giving(manager, machineID).CreateUser(ctx, c, secrets.UserInput{
+		Kind: secrets.Text(string(secrets.Machine)), Name: secrets.Text(machineName), Permissions: secrets.Texts("list", "write"),
+	})
+	if err != nil {
+		return err
+	}
+	// It has no maker: what a key made stays recorded, so no other key would get this id from the same one.
+	key := secrets.Key{
+		AccountID: c.AccountID, ID: uuid.MustParse(ciKeyID), UserID: machine.ID, Name: "CI", Prefix: "gob_0000", Rights: machine.Rights,
+		User:      secrets.Holder{Kind: machine.Kind, Name: machine.Name, Rights: machine.Rights},
+		CreatedAt: machine.CreatedAt,
+	}
+	err = manager.Store.CreateKey(ctx, nil, machine, key, nil, secrets.People{Keys: 1}, secrets.Event{
+		ID: manager.NewID(), AccountID: c.AccountID, At: machine.CreatedAt, Type: secrets.KeyCreated,
+		SubjectUserID: machine.ID, SubjectKeyID: key.ID, Name: key.Name,
+	})
+	if err != nil {
+		return err
+	}
 	for _, secret := range []struct{ id, name string }{{secretID, secretName}, {unusedID, unusedName}} {
 		_, err := giving(manager, secret.id).CreateSecret(ctx, c, secrets.SecretInput{Name: secrets.Text(secret.name)})
 		if err != nil {
 			return err
 		}
 	}
-	_, err := giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{
+	_, err = giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{
 		Key: secrets.Text(itemKey), Value: secrets.Text(itemValue),
 	})
 	if err != nil {
