@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/delivery"
@@ -110,6 +111,36 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	leaving, err := setup.CreateService(ctx, c, using("leaving", lone.ID.String()))
 	must(err)
 
+	// People and machines with keys. Each function that deletes has its own.
+	user := func(kind, permissions string) string {
+		u, err := setup.CreateUser(ctx, c, secrets.UserInput{
+			Kind: secrets.Text(kind), Name: secrets.Text(kind), Permissions: secrets.Texts(strings.Split(permissions, ",")...),
+		})
+		must(err)
+		return u.ID.String()
+	}
+	key := func(c secrets.Caller, in secrets.KeyInput) secrets.NewKey {
+		in.Name = secrets.Text("key")
+		k, err := setup.CreateKey(ctx, c, in)
+		must(err)
+		return k
+	}
+	keyOf := func(user string) secrets.NewKey { return key(c, secrets.KeyInput{User: secrets.Text(user)}) }
+	machine, leaver, colleague := user("machine", "list,reveal,admin"), user("machine", "admin"), user("person", "list,admin")
+	machineKey := keyOf(machine)
+	keyOf(leaver)
+	invitation := func() secrets.Caller {
+		return table.Caller(t, key(c, secrets.KeyInput{User: secrets.Text(colleague), Invitation: secrets.Bool(true)}).Text)
+	}
+	// maker is a key that made another one.
+	maker := func() string {
+		k := keyOf(machine)
+		key(table.Caller(t, k.Text), secrets.KeyInput{User: secrets.Text(machine)})
+		return k.ID.String()
+	}
+	limited := c
+	limited.Rights = secrets.Rights{Permissions: secrets.List, Secrets: []uuid.UUID{made.Account.DefaultSecretID}}
+
 	type calls func(option func(*aws.Config)) error
 	check := func(option func(*aws.Config)) error {
 		return app.CheckTable(ctx, table.Environment(t, "Authorizer"), option)
@@ -156,8 +187,10 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		"DeleteService": managed(func(m *secrets.Manager) error { return m.DeleteService(ctx, c, leaving.ID.String()) }),
 		"GetService":    managed(func(m *secrets.Manager) error { _, err := m.Service(ctx, c, moving.ID.String()); return err }),
 		"ListServices": managed(func(m *secrets.Manager) error {
-			if _, err := m.ListServices(ctx, c, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 10); err != nil {
-				return err
+			for _, c := range []secrets.Caller{c, limited} {
+				if _, err := m.ListServices(ctx, c, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, 10); err != nil {
+					return err
+				}
 			}
 			_, err := m.ListServices(ctx, c, secrets.Field{}, secrets.Text(def), secrets.Cursor{}, 10)
 			return err
@@ -222,13 +255,69 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}),
 		"ListSecrets": managed(func(m *secrets.Manager) error {
 			_, err := m.ListSecrets(ctx, c, secrets.Field{}, secrets.Cursor{}, 10)
-			return err
+			_, limitedErr := m.ListSecrets(ctx, limited, secrets.Field{}, secrets.Cursor{}, 10)
+			return errors.Join(err, limitedErr)
 		}),
 		"PurgeSecrets": checked(managed(func(m *secrets.Manager) error { _, err := m.PurgeSecrets(ctx); return err })),
 		"UpdateItem": managed(func(m *secrets.Manager) error {
 			_, err := m.UpdateItem(ctx, c, def, it.ID.String(), item("RENAMED", "rotated"))
 			return err
 		}),
+		"GetMe":     managed(func(m *secrets.Manager) error { _, err := m.Me(ctx, c); return err }),
+		"ListUsers": managed(func(m *secrets.Manager) error { _, err := m.ListUsers(ctx, c, secrets.Cursor{}, 10); return err }),
+		"CreateUser": managed(func(m *secrets.Manager) error {
+			_, err := m.CreateUser(ctx, c, secrets.UserInput{
+				Kind: secrets.Text("person"), Name: secrets.Text("new"), Permissions: secrets.Texts("list"), Secrets: secrets.Texts(def),
+			})
+			return err
+		}),
+		"GetUser": managed(func(m *secrets.Manager) error { _, err := m.User(ctx, c, machine); return err }),
+		"UpdateUser": managed(func(m *secrets.Manager) error {
+			_, err := m.UpdateUser(ctx, c, machine, secrets.UserInput{
+				Permissions: secrets.Texts("list"), Secrets: secrets.Texts(def), RevealLimit: secrets.Text("7"),
+			})
+			_, backErr := m.UpdateUser(ctx, c, machine, secrets.UserInput{
+				Permissions: secrets.Texts("list", "reveal", "admin"), Secrets: secrets.Null(), RevealLimit: secrets.Null(),
+			})
+			return errors.Join(err, backErr)
+		}),
+		"DeleteUser": managed(func(m *secrets.Manager) error { return m.DeleteUser(ctx, c, leaver) }),
+		"ListKeys": managed(func(m *secrets.Manager) error {
+			_, err := m.ListKeys(ctx, c, secrets.Field{}, secrets.Cursor{}, 10)
+			_, oneErr := m.ListKeys(ctx, c, secrets.Text(machine), secrets.Cursor{}, 10)
+			return errors.Join(err, oneErr)
+		}),
+		"CreateKey": managed(func(m *secrets.Manager) error {
+			_, err := m.CreateKey(ctx, c, secrets.KeyInput{Name: secrets.Text("own"), Secrets: secrets.Texts(def)})
+			_, exchangeErr := m.CreateKey(ctx, invitation(), secrets.KeyInput{Name: secrets.Text("exchanged")})
+			return errors.Join(err, exchangeErr)
+		}),
+		"GetKey": managed(func(m *secrets.Manager) error { _, _, err := m.Key(ctx, c, maker()); return err }),
+		"UpdateKey": managed(func(m *secrets.Manager) error {
+			_, err := m.UpdateKey(ctx, c, machineKey.ID.String(), secrets.KeyInput{Permissions: secrets.Texts("list"), Secrets: secrets.Texts(def)})
+			return err
+		}),
+		"DeleteKey": managed(func(m *secrets.Manager) error { return m.DeleteKey(ctx, c, maker(), true) }),
+		"IssueKey": checked(managed(func(m *secrets.Manager) error {
+			_, err := m.IssueKey(ctx, "first", "")
+			_, idErr := m.IssueKey(ctx, c.AccountID.String(), machine)
+			return errors.Join(err, idErr)
+		})),
+		"RevokeKey": checked(managed(func(m *secrets.Manager) error { return m.RevokeKey(ctx, maker(), true) })),
+		"ListPeople": checked(managed(func(m *secrets.Manager) error {
+			_, err := m.ListPeople(ctx, "first", secrets.Cursor{}, 10)
+			_, idErr := m.ListPeople(ctx, c.AccountID.String(), secrets.Cursor{}, 10)
+			return errors.Join(err, idErr)
+		})),
+		"DeleteExpiredKeys": checked(managed(func(m *secrets.Manager) error {
+			key(c, secrets.KeyInput{ExpiresAt: secrets.Text(time.Now().Add(time.Hour).Format(time.RFC3339))})
+			m.Now = func() time.Time { return time.Now().Add(91 * 24 * time.Hour) }
+			deleted, err := m.DeleteExpiredKeys(ctx)
+			if deleted == 0 {
+				t.Error("DeleteExpiredKeys deletes no expired key")
+			}
+			return err
+		})),
 		"UpdateSecret": managed(func(m *secrets.Manager) error { _, err := m.UpdateSecret(ctx, c, def, named("renamed")); return err }),
 	} {
 		var p secretstest.Permissions
@@ -243,8 +332,8 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}
 		delete(allowed, function)
 	}
-	if len(stamped["GetItem"]["SECRET"]) == 0 {
-		t.Error("get-item may change any attribute of an item")
+	if len(stamped["GetItem"]["SECRET"]) == 0 || len(stamped["Authorizer"]["PEOPLE"]) == 0 {
+		t.Error("get-item may change any attribute of an item, or the authorizer any of a key")
 	}
 	if rest := slices.Collect(maps.Keys(allowed)); len(rest) > 0 {
 		t.Errorf("policies of %v are not tested", rest)

@@ -217,6 +217,11 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		item     = items + "/{item_id}"
 		services = "/api/services"
 		service  = services + "/{service_id}"
+		users    = "/api/users"
+		user     = users + "/{user_id}"
+		keys     = "/api/keys"
+		key      = keys + "/{key_id}"
+		me       = "/api/me"
 		console  = "/console"
 		openapi  = "/api/openapi.json"
 		docs     = "/docs"
@@ -238,6 +243,17 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		{Method: "PATCH", Path: service, Function: "UpdateService"},
 		{Method: "DELETE", Path: service, Function: "DeleteService"},
 		{Method: "GET", Path: "/api/budget", Function: "GetBudget"},
+		{Method: "GET", Path: me, Function: "GetMe"},
+		{Method: "GET", Path: users, Function: "ListUsers"},
+		{Method: "POST", Path: users, Function: "CreateUser"},
+		{Method: "GET", Path: user, Function: "GetUser"},
+		{Method: "PATCH", Path: user, Function: "UpdateUser"},
+		{Method: "DELETE", Path: user, Function: "DeleteUser"},
+		{Method: "GET", Path: keys, Function: "ListKeys"},
+		{Method: "POST", Path: keys, Function: "CreateKey"},
+		{Method: "GET", Path: key, Function: "GetKey"},
+		{Method: "PATCH", Path: key, Function: "UpdateKey"},
+		{Method: "DELETE", Path: key, Function: "DeleteKey"},
 		// The console and the API's description are the only routes without a key.
 		{Method: "GET", Path: "/", Function: "Console", Open: true},
 		{Method: "GET", Path: console, Function: "Console", Open: true},
@@ -248,8 +264,8 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 	}
 	// The fallback answers what these paths have no method for, and all other paths.
 	for _, path := range []string{
-		secrets, secret, items, item, services, service, "/api/budget", "/", console, console + "/{proxy+}",
-		openapi, docs, docs + "/{proxy+}", "/{proxy+}",
+		secrets, secret, items, item, services, service, "/api/budget", me, users, user, keys, key, "/", console,
+		console + "/{proxy+}", openapi, docs, docs + "/{proxy+}", "/{proxy+}",
 	} {
 		want = append(want, functions.Route{Method: "ANY", Path: path, Function: "Fallback"})
 	}
@@ -383,11 +399,14 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 
 	check(t, globals, "10", "Timeout") // API Gateway waits 29 s
 	schedules := map[string]value{
-		"CheckBundles":    map[string]value{"Schedule": "rate(5 minutes)"},
-		"PurgeSecrets":    map[string]value{"Schedule": "rate(15 minutes)"},
-		"RedeploySecrets": map[string]value{"Schedule": "rate(5 minutes)"},
+		"CheckBundles":      map[string]value{"Schedule": "rate(5 minutes)"},
+		"DeleteExpiredKeys": map[string]value{"Schedule": "rate(24 hours)"},
+		"PurgeSecrets":      map[string]value{"Schedule": "rate(15 minutes)"},
+		"RedeploySecrets":   map[string]value{"Schedule": "rate(5 minutes)"},
 	}
-	timeouts := map[string]value{"CheckBundles": "60", "PurgeSecrets": "300", "DeploySecret": "60", "RedeploySecrets": "60"}
+	timeouts := map[string]value{
+		"CheckBundles": "60", "PurgeSecrets": "300", "DeleteExpiredKeys": "300", "DeploySecret": "60", "RedeploySecrets": "60", "RevokeKey": "60",
+	}
 	routed := map[string]bool{"Authorizer": true}
 	for _, r := range routes(t, doc) {
 		routed[r.Function] = true
@@ -401,7 +420,9 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 			t.Errorf("schedule of %s (-want +got):\n%s", name, diff)
 		}
 	}
-	for _, name := range []string{"CreateAccount", "PurgeSecrets", "DeploySecret", "RedeploySecrets"} {
+	for _, name := range []string{
+		"CreateAccount", "IssueKey", "RevokeKey", "ListPeople", "DeleteExpiredKeys", "PurgeSecrets", "DeploySecret", "RedeploySecrets",
+	} {
 		if routed[name] {
 			t.Errorf("%s has a route", name)
 		}
@@ -692,6 +713,7 @@ var ownOrRetainedKey = value([]value{"HasRetainedKey", "!Ref RetainedKey", "!Get
 func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 	// ForAllValues is true for a request without keys. These actions always send one.
 	keyed := map[string]bool{
+		"dynamodb:BatchGetItem":       true,
 		"dynamodb:ConditionCheckItem": true,
 		"dynamodb:DeleteItem":         true,
 		"dynamodb:GetItem":            true,
@@ -699,7 +721,7 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 		"dynamodb:Query":              true,
 		"dynamodb:UpdateItem":         true,
 	}
-	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|APIKEY)#\*|ACCOUNTS|PURGE|OUTBOX|USED|ROUND)$`)
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|APIKEY|PEOPLE)#\*|ACCOUNTS|PURGE|OUTBOX|USED|ROUND)$`)
 	streams := []value{"!Sub ${Table.Arn}/stream/*",
 		[]value{"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/stream/*", "!Ref AWS::NoValue"}}
 	seen := map[string]bool{}
@@ -756,6 +778,55 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 				t.Errorf("%s: %v on events, which are append-only", s.function, s.actions)
 			}
 		}
+	}
+}
+
+// Users, keys and the counters of both have partitions of their own, which only the functions for them may write. The
+// authorizer may record a key's use there, and nothing else. Read counters are made and deleted with their users, and a
+// reveal charges them.
+func TestOnlyFunctionsForPeopleWriteThem(t *testing.T) {
+	writes := regexp.MustCompile(`^dynamodb:(PutItem|UpdateItem|DeleteItem)$`)
+	written := map[string]map[string]string{}
+	for _, s := range statements(t) {
+		for _, action := range s.actions {
+			if !writes.MatchString(action) {
+				continue
+			}
+			for _, key := range s.keys {
+				if key != "PEOPLE#*" && key != "APIKEY#*" && key != "USER#*" {
+					continue
+				}
+				what := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(action, "dynamodb:"), "Item"))
+				if only := list(at(s.value, "Condition", "ForAllValues:StringEquals", "dynamodb:Attributes")); only != nil {
+					what += fmt.Sprint(" ", only)
+				}
+				if written[key] == nil {
+					written[key] = map[string]string{}
+				}
+				if before := written[key][s.function]; before != "" {
+					what = before + " " + what
+				}
+				written[key][s.function] = what
+			}
+		}
+	}
+	want := map[string]map[string]string{
+		"PEOPLE#*": {
+			"CreateAccount": "put", "CreateUser": "update put", "UpdateUser": "update put", "DeleteUser": "update delete",
+			"CreateKey": "update delete put", "UpdateKey": "update", "DeleteKey": "update delete",
+			"IssueKey": "update put", "RevokeKey": "update delete", "DeleteExpiredKeys": "update delete",
+			"Authorizer": "update [PK SK last_used_at]",
+		},
+		"APIKEY#*": {
+			"CreateAccount": "put", "DeleteUser": "delete", "CreateKey": "delete put", "DeleteKey": "delete", "IssueKey": "put",
+			"RevokeKey": "delete", "DeleteExpiredKeys": "delete",
+		},
+		"USER#*": {
+			"CreateAccount": "put", "CreateUser": "put", "UpdateUser": "update", "DeleteUser": "delete", "GetItem": "update",
+		},
+	}
+	if diff := cmp.Diff(want, written); diff != "" {
+		t.Errorf("functions that may write users, keys and counters (-want +got):\n%s", diff)
 	}
 }
 
@@ -976,7 +1047,7 @@ func TestEachFailureOfTheGatewayIsDocumented(t *testing.T) {
 			}
 			for _, status := range []string{"404", "503"} {
 				has := at(operation, "responses", status) != nil
-				if want := !isOpen && (status == "503" || strings.Contains(path, "{") || method == "get" && path != "/api/budget/"); has != want {
+				if want := !isOpen && (status == "503" || strings.Contains(path, "{") || method == "get" && path != "/api/budget/" && path != "/api/me/"); has != want {
 					t.Errorf("%s %s has %s: %v, want %v", method, path, status, has, want)
 				}
 			}

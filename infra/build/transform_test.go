@@ -181,6 +181,22 @@ func TestOneStageCallsFunctionsByAlias(t *testing.T) {
 	}
 }
 
+// Lambda's policy of a function has 20 KB, so the fallback has one permission for the methods of all paths.
+func TestFallbackHasOneInvokePermission(t *testing.T) {
+	permissions := 0
+	for _, r := range transformed(t) {
+		if r.Type == "AWS::Lambda::Permission" && reflect.DeepEqual(r.Properties["FunctionName"], map[string]any{"Ref": "FallbackAliaslive"}) {
+			permissions++
+			if source := fmt.Sprint(r.Properties["SourceArn"]); !strings.HasSuffix(source, "${Api}/*]") {
+				t.Errorf("the fallback may be invoked by %s, want all methods and paths of the API", source)
+			}
+		}
+	}
+	if permissions != 1 {
+		t.Errorf("the fallback has %d invoke permissions, want 1", permissions)
+	}
+}
+
 // The stream calls deploy-secret by its alias, so that new code and parameters take effect together
 // with those of the other functions.
 func TestStreamCallsAlias(t *testing.T) {
