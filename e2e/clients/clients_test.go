@@ -158,8 +158,8 @@ NODE
 // needs marks a block of commands that this test cannot run: its first line.
 var needs = []string{"# needs AWS", "# needs Docker", "# needs a module", "# needs npm", "# needs pip", "# takes minutes"}
 
-// blocks returns the commands of a document that can be pasted here: all but those that say what they need.
-func blocks(t *testing.T, name string) (pasted []string) {
+// fenced returns the blocks of a document in a language.
+func fenced(t *testing.T, name, language string) (found []string) {
 	t.Helper()
 	path, err := checkout.Path(filepath.FromSlash(name))
 	if err != nil {
@@ -171,10 +171,20 @@ func blocks(t *testing.T, name string) (pasted []string) {
 	}
 	parts := strings.Split(string(text), "\n```")
 	for i := 1; i < len(parts); i += 2 { // the parts between fences are prose
-		block, isShell := strings.CutPrefix(parts[i], "sh\n")
+		if block, matches := strings.CutPrefix(parts[i], language+"\n"); matches {
+			found = append(found, block)
+		}
+	}
+	return found
+}
+
+// blocks returns the commands of a document that can be pasted here: all but those that say what they need.
+func blocks(t *testing.T, name string) (pasted []string) {
+	t.Helper()
+	for _, block := range fenced(t, name, "sh") {
 		first, _, _ := strings.Cut(block, "\n")
 		switch {
-		case !isShell, slices.ContainsFunc(needs, func(need string) bool { return strings.HasPrefix(first, need) }):
+		case slices.ContainsFunc(needs, func(need string) bool { return strings.HasPrefix(first, need) }):
 		case strings.HasPrefix(block, "make run "): // what runs this test, and the stack under it
 		default:
 			pasted = append(pasted, block)
@@ -187,7 +197,7 @@ func blocks(t *testing.T, name string) (pasted []string) {
 // of the product's public documentation, before them or after.
 func TestDocumentedCommandsWork(t *testing.T) {
 	r := start(t)
-	documents := map[string]int{"README.md": 2, "docs/services.md": 2, "docs/api.md": 4, "docs/deploy.md": 1}
+	documents := map[string]int{"README.md": 2, "docs/services.md": 2, "docs/api.md": 4, "docs/deploy.md": 1, "docs/teams.md": 10}
 	root, err := checkout.Path()
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +232,7 @@ func TestDocumentedCommandsWork(t *testing.T) {
 			// README's first line sources the file that make run writes.
 			text := strings.Replace(both, ". .local/env", ": "+tool.Quote(env), 1)
 			moved := strings.NewReplacer("API_URL=", "TO_URL=", "API_KEY=", "TO_KEY=").Replace(other[:strings.Index(other, "export ACCOUNT_ID")])
-			output := r.shell(t, env, moved+"FROM_URL=$API_URL FROM_KEY=$API_KEY\n"+text+`
+			output := r.shell(t, env, moved+"FROM_URL=$API_URL FROM_KEY=$API_KEY\n"+github+text+`
 echo '== moved'
 moved() { curl -sf -H "Authorization: Bearer $TO_KEY" "$TO_URL/api/secrets/$1" | jq -r "$2"; }
 id=$(moved '?name=shop-secrets' '.results[0].id')
