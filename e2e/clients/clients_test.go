@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,10 +46,12 @@ type running struct {
 	data string
 }
 
-func start(t *testing.T) running {
+func start(t *testing.T) running { return startWith(t, map[string]string{"ReadLimit": "1000"}) }
+
+func startWith(t *testing.T, parameters map[string]string) running {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "it's data")
-	s, err := stack.Start(t.Context(), stack.Config{Addr: "127.0.0.1:0", Data: data, Progress: io.Discard, Set: map[string]string{"ReadLimit": "1000"}})
+	s, err := stack.Start(t.Context(), stack.Config{Addr: "127.0.0.1:0", Data: data, Progress: io.Discard, Set: parameters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +161,9 @@ NODE
 // needs marks a block of commands that this test cannot run: its first line.
 var needs = []string{"# needs AWS", "# needs Docker", "# needs a module", "# needs npm", "# needs pip", "# takes minutes"}
 
+// fence finds a block: its indentation, its language and its text.
+var fence = regexp.MustCompile("(?ms)^( *)```([a-z]*)$(.*?\n) *```$")
+
 // fenced returns the blocks of a document in a language.
 func fenced(t *testing.T, name, language string) (found []string) {
 	t.Helper()
@@ -169,10 +175,10 @@ func fenced(t *testing.T, name, language string) (found []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := strings.Split(string(text), "\n```")
-	for i := 1; i < len(parts); i += 2 { // the parts between fences are prose
-		if block, matches := strings.CutPrefix(parts[i], language+"\n"); matches {
-			found = append(found, block)
+	for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
+		if block[2] == language {
+			text := strings.ReplaceAll(block[3], "\n"+block[1], "\n") // an item of a list is indented
+			found = append(found, strings.TrimPrefix(text, "\n"))
 		}
 	}
 	return found
@@ -197,7 +203,7 @@ func blocks(t *testing.T, name string) (pasted []string) {
 // of the product's public documentation, before them or after.
 func TestDocumentedCommandsWork(t *testing.T) {
 	r := start(t)
-	documents := map[string]int{"README.md": 2, "docs/services.md": 2, "docs/api.md": 4, "docs/deploy.md": 1, "docs/teams.md": 10}
+	documents := map[string]int{"README.md": 2, "docs/services.md": 2, "docs/api.md": 4, "docs/deploy.md": 5, "docs/teams.md": 10}
 	root, err := checkout.Path()
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +238,7 @@ func TestDocumentedCommandsWork(t *testing.T) {
 			// README's first line sources the file that make run writes.
 			text := strings.Replace(both, ". .local/env", ": "+tool.Quote(env), 1)
 			moved := strings.NewReplacer("API_URL=", "TO_URL=", "API_KEY=", "TO_KEY=").Replace(other[:strings.Index(other, "export ACCOUNT_ID")])
-			output := r.shell(t, env, moved+"FROM_URL=$API_URL FROM_KEY=$API_KEY\n"+github+text+`
+			output := r.shell(t, env, moved+"FROM_URL=$API_URL FROM_KEY=$API_KEY\n"+github+staff+text+`
 echo '== moved'
 moved() { curl -sf -H "Authorization: Bearer $TO_KEY" "$TO_URL/api/secrets/$1" | jq -r "$2"; }
 id=$(moved '?name=shop-secrets' '.results[0].id')
