@@ -976,7 +976,7 @@ func TestTableDeniesOthersEventsAndKeys(t *testing.T) {
 	}
 	got := list(at(document(t), "Resources", "Table", "Properties", "ResourcePolicy", "PolicyDocument", "Statement"))
 	for _, want := range []value{
-		denied("OthersWriteNoEventsAndKeys", []value{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"}, "EVENTS#*", "APIKEY#*"),
+		denied("OthersWriteNoEventsAndKeys", []value{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"}, "EVENTS#*", "APIKEY#*", "PEOPLE#*"),
 		denied("OthersDeleteNoEvents", []value{"dynamodb:DeleteItem"}, "EVENTS#*"),
 		map[string]value{
 			"Sid": "OthersWriteNothingByPartiQL", "Effect": "Deny", "Principal": "*",
