@@ -13,7 +13,13 @@
 //	account          the tenant; isolated from every other account
 //	user             who acts; a person or a machine, identified by a UUID
 //	key              an API key, "gob_…", that belongs to one user of one account
-//	caller           the account, user and key behind a request
+//	caller           the account, user and key behind a request, and what they may do
+//	permissions      a set of list, reveal, write, audit and admin; none implies another
+//	limit            the secrets that rights are for, if not all
+//	rights           permissions with their limit; a key's effective ones are those that its user has too
+//	invitation       a key that its user can only exchange, once, for a key of their own
+//	maker            the key with which a user or key is written; the write rests on it
+//	operator         who invokes functions with IAM, and has no key
 //	secret           a named bundle of items
 //	item             one key and its value; the value has versions
 //	service          a workload that uses a secret: a record only, this product runs none
