@@ -136,7 +136,7 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 		}
 		u, err := m.Store.User(ctx, c.AccountID, userID)
 		if isNotFound(err) {
-			return fault("user", msgNoObject(userID.String()))
+			return in.noUser(userID)
 		}
 		if err != nil {
 			return fmt.Errorf("read user: %w", err)
@@ -178,6 +178,17 @@ func (c Caller) keysOf(in KeyInput) (user uuid.UUID, err error) {
 		return user, err
 	}
 	return user, in.Err
+}
+
+// noUser refuses the user that a key was asked for, as the caller sent it.
+func (in KeyInput) noUser(user uuid.UUID) error {
+	if !in.User.given {
+		return fault("user", msgNoObject(user.String()))
+	}
+	if messages := in.User.common(); messages != nil {
+		return Invalid{{"user", messages}}
+	}
+	return fault("user", msgNoObject(in.User.text))
 }
 
 // makeKey returns a new key of a user as its maker asks for it.
