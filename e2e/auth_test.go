@@ -145,7 +145,7 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 							continue
 						}
 						ask := func(s, i string) response {
-							at := vars{"S": s, "I": i, "V": s}.fill(path)
+							at := vars{"S": s, "I": i, "V": s, "U": s, "K": s}.fill(path)
 							return c.do(t, method, at, body, "Content-Type: "+contentType)
 						}
 						missing := ask(unknownID, unknownID)
@@ -154,6 +154,9 @@ func TestOtherAccountsLookMissing(t *testing.T) {
 						ids := [][2]string{{theirs["S"], theirs["I"]}, {theirs["S"], mine["I"]}, {theirs["S"], unknownID}, {"x", "y"}}
 						if strings.Contains(path, "{V}") {
 							ids = [][2]string{{theirs["V"], ""}, {theirs["S"], ""}, {mine["S"], ""}, {"x", ""}}
+						}
+						if strings.Contains(path, "{U}") || strings.Contains(path, "{K}") {
+							ids = [][2]string{{theirs["U"], ""}, {theirs["K"], ""}, {other.user, ""}, {mine["S"], ""}, {"x", ""}}
 						}
 						if strings.Contains(path, "{I}") {
 							ids = append(ids, [2]string{mine["S"], theirs["I"]}, [2]string{mine["S"], "y"}, [2]string{mine["S"], unknownID})

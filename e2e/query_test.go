@@ -5,11 +5,14 @@ import (
 	"testing"
 )
 
-// parameters are those of the lists. No other route has any.
+// parameters are those of some routes. No other route has any.
 var parameters = map[string]string{
-	"/api/secrets/":           "cursor, name, page_size",
-	"/api/secrets/{S}/items/": "cursor, key, page_size",
-	"/api/services/":          "cursor, name, page_size, secret",
+	"GET /api/secrets/":           "cursor, name, page_size",
+	"GET /api/secrets/{S}/items/": "cursor, key, page_size",
+	"GET /api/services/":          "cursor, name, page_size, secret",
+	"GET /api/users/":             "cursor, page_size",
+	"GET /api/keys/":              "cursor, page_size, user",
+	"DELETE /api/keys/{K}/":       "made",
 }
 
 // A filter that was ignored would make a script take the first object of a list for the one that it asked
@@ -20,7 +23,7 @@ func TestUnknownParametersAreRefused(t *testing.T) {
 		for path, methods := range paths {
 			for _, method := range methods {
 				want := "Unknown parameter. This route has none."
-				if all := parameters[path]; all != "" && method == "GET" {
+				if all := parameters[method+" "+path]; all != "" {
 					want = "Unknown parameter. Known: " + all + "."
 				}
 				body := ""
@@ -33,6 +36,8 @@ func TestUnknownParametersAreRefused(t *testing.T) {
 		}
 		c.get(t, "/api/secrets/?").want(t, 200, `{"count":2,<...>`) // nothing was created or deleted
 		c.get(t, "/api/services/").want(t, 200, `{"count":1,<...>`)
+		c.get(t, "/api/users/").want(t, 200, `{"count":2,<...>`)
+		c.get(t, "/api/keys/").want(t, 200, `{"count":2,<...>`)
 		c.get(t, "/api/budget/").want(t, 200, `{<...>"left":100,<...>`)
 		c.get(t, "/api/secrets/?name=mine&name=other").want(t, 400, `{"name":["This parameter may be given only once."]}`)
 	})

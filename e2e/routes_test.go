@@ -9,13 +9,13 @@ import (
 )
 
 // paths maps the API's paths to their methods, as functions.yaml has them, but for those that need no key.
-// {S} is a secret, {I} its item, {V} a service.
+// {S} is a secret, {I} its item, {V} a service, {U} a machine, {K} its key.
 var paths = func() map[string][]string {
 	table, err := functions.Load()
 	if err != nil {
 		panic(err)
 	}
-	short := strings.NewReplacer("{secret_id}", "{S}", "{item_id}", "{I}", "{service_id}", "{V}")
+	short := strings.NewReplacer("{secret_id}", "{S}", "{item_id}", "{I}", "{service_id}", "{V}", "{user_id}", "{U}", "{key_id}", "{K}")
 	paths := map[string][]string{}
 	for _, f := range table {
 		for _, route := range f.Routes() {
@@ -40,11 +40,13 @@ func withItem(t *testing.T, tg *target) (*client, vars) {
 	return c, vars{"S": ids[2], "I": ids[4], "USER": c.user}
 }
 
-// withAll is withItem with a service that uses another secret: everything that paths need.
+// withAll is withItem with a service that uses another secret, and a machine with a key: everything that paths need.
 func withAll(t *testing.T, tg *target) (*client, vars) {
 	t.Helper()
 	c, known := withItem(t, tg)
 	known["V"] = strings.Split(c.service(t, "mine", ""), "/")[3]
+	known["U"] = c.newUser(t, "machine", "mine", `["list"]`)
+	_, known["K"] = c.newKey(t, `{"name":"mine","user":"`+known["U"]+`"}`)
 	return c, known
 }
 

@@ -69,8 +69,10 @@ func limits(schema object) string {
 	for _, limit := range []struct{ least, most, unit string }{{"minLength", "maxLength", " characters"}, {"minItems", "maxItems", " items"}, {"minimum", "maximum", ""}} {
 		if most := schema.get(limit.most); most != nil {
 			least := schema.get(limit.least)
-			if least == nil && schema.get("pattern") != nil {
-				least = 1 // all patterns exclude the empty text
+			if pattern, ok := schema.get("pattern").(string); ok && least == nil {
+				if excludes, err := regexp.Compile(pattern); err == nil && !excludes.MatchString("") {
+					least = 1
+				}
 			}
 			if least == nil {
 				text += fmt.Sprintf(", at most %v%s", most, limit.unit)

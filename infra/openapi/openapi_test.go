@@ -245,8 +245,9 @@ func TestAnswersHaveTheLimitsOfRequests(t *testing.T) {
 			if at(answer, "const") != nil { // the mask
 				answer = at(schemas, "Revealed"+object, "properties", field)
 			}
-			limits := []string{"minLength", "maxLength", "pattern", "format"}
-			if at(answer, "type") == "integer" {
+			limits := []string{"minLength", "maxLength", "minItems", "maxItems", "pattern", "format", "items"}
+			kinds, _ := at(answer, "type").([]any) // or one
+			if at(answer, "type") == "integer" || slices.Contains(kinds, any("integer")) {
 				limits = []string{"minimum", "maximum"}
 			}
 			for _, limit := range limits {

@@ -66,7 +66,7 @@ func optionalID(id uuid.UUID) *string {
 func userInput(r *http.Request) secrets.UserInput {
 	b, err := readBody(r)
 	return secrets.UserInput{
-		Kind: b.opaque("kind"), Name: b.text("name"), Email: b.nullable("email"), Permissions: b.list("permissions"),
+		Kind: b.opaque("kind"), Name: b.text("name"), Email: b.nullableOpaque("email"), Permissions: b.list("permissions"),
 		Secrets: b.nullableList("secrets"), RevealLimit: b.nullableInteger("reveal_limit"), Err: err,
 	}
 }

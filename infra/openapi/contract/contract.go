@@ -299,7 +299,9 @@ func (c *Contract) checkRequest(op *operation, x Exchange, places []string, quer
 
 // beyondSchemas are reasons that depend on what is stored, or that a schema can't express.
 var beyondSchemas = regexp.MustCompile(`already exists\.$|object does not exist\.$|too large to be delivered|would take more than|` +
-	`^Enter a name with visible|^Surrogate characters|^A cursor does not go with|may be given only once`)
+	`^Enter a name with visible|^Surrogate characters|^A cursor does not go with|may be given only once|` +
+	`does not become a machine|^You have none of|^The user lacks|^An invitation |made as an invitation|^Your key is limited|` +
+	`that expires expires no later|^This time is not in the future|^A key only gets narrower|can't be limited to secrets|^A key can't revoke`)
 
 // beyond reports whether a fault's reason is beyond the schemas. Schemas count characters: a limit in bytes is beyond
 // them for other texts than ASCII.
