@@ -422,30 +422,34 @@ func (m *Manager) DeleteKey(ctx context.Context, c Caller, keyID string, all boo
 	if all && on.key == c.KeyID {
 		return fault("made", "A key can't revoke what it made together with itself. Use another key.")
 	}
-	err = m.deleteKey(ctx, c, on.key)
-	if !all || err != nil && !isNotFound(err) {
-		return err
-	}
-	return m.deleteMade(ctx, c, on.key, err)
+	return m.deleteAll(ctx, c, on.key, all, func(id uuid.UUID) error { return m.deleteKey(ctx, c, id) })
 }
 
-// deleteMade deletes the keys that a key made. The key is deleted before, so it makes no more; but those that it
-// made can, until they are deleted. So the search repeats until it finds none. missing is why the key itself was
-// not found, and the result if it made none.
-func (m *Manager) deleteMade(ctx context.Context, c Caller, key uuid.UUID, missing error) error {
+// deleteAll deletes a key, and if all is set those that it made. A deleted key makes no more; but those that it
+// made can, until they are deleted. So the search repeats until it finds none. ErrNotFound: there is no such key,
+// nor one that it made.
+func (m *Manager) deleteAll(ctx context.Context, c Caller, key uuid.UUID, all bool, deleteKey func(uuid.UUID) error) error {
+	missing := deleteKey(key)
+	if !all || missing != nil && !isNotFound(missing) {
+		return missing
+	}
 	for {
 		made, err := m.made(ctx, c, key, c.KeyID)
 		if err != nil {
 			return err
 		}
 		var failed []error
+		deleted := 0
 		for _, k := range made {
-			missing = nil
-			if err := m.deleteKey(ctx, c, k.ID); err != nil && !isNotFound(err) {
+			switch err := deleteKey(k.ID); {
+			case err == nil:
+				deleted++
+				missing = nil
+			case !isNotFound(err): // else deleted meanwhile, or no longer the caller's to see
 				failed = append(failed, err)
 			}
 		}
-		if len(made) == 0 || len(failed) > 0 {
+		if deleted == 0 || len(failed) > 0 {
 			return errors.Join(append(failed, missing)...)
 		}
 	}

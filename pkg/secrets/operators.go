@@ -2,7 +2,6 @@ package secrets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -102,28 +101,11 @@ func (m *Manager) RevokeKey(ctx context.Context, keyID string, all bool) error {
 		return fmt.Errorf("list accounts: %w", err)
 	}
 	for _, account := range accounts {
-		err := m.revoke(ctx, account, id)
-		if isNotFound(err) && !all {
-			continue
-		}
-		if err != nil && !isNotFound(err) || !all {
+		operator := Caller{AccountID: account, Rights: Rights{Permissions: Every}}
+		err := m.deleteAll(ctx, operator, id, all, func(id uuid.UUID) error { return m.revoke(ctx, account, id) })
+		if !isNotFound(err) {
 			return err
 		}
-		system := Caller{AccountID: account, Rights: Rights{Permissions: Every}}
-		made, madeErr := m.made(ctx, system, id)
-		if madeErr != nil {
-			return madeErr
-		}
-		if isNotFound(err) && len(made) == 0 {
-			continue
-		}
-		var failed []error
-		for _, k := range made {
-			if err := m.revoke(ctx, account, k.ID); err != nil && !isNotFound(err) {
-				failed = append(failed, err)
-			}
-		}
-		return errors.Join(failed...)
 	}
 	return ErrNotFound
 }
