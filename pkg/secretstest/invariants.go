@@ -143,12 +143,15 @@ func (c *checker) check(pk, sk string, row Row) {
 				c.report(row, "has no %s", name)
 			}
 		}
+		byOperator := row.text("user_id") == "" && (row.text("type") == "key.created" || row.text("type") == "key.deleted")
 		for _, name := range []string{"user_id", "key_id", "source_ip", "request_id"} {
-			if row.text(name) == "" && !bySystem[row.text("type")] {
-				c.report(row, "has no %s", name)
+			if (row.text(name) == "") != byOperator && !bySystem[row.text("type")] {
+				c.report(row, "has %s = %q", name, row.text(name))
 			}
 		}
-		c.checkFrom(row)
+		if row.text("subject_user_id") == "" {
+			c.checkFrom(row)
+		}
 	case "OUTBOX":
 		account, _, _ := strings.Cut(sk, "#")
 		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
@@ -188,6 +191,7 @@ func (c *checker) checkPeople(pk, sk, account string, row Row) {
 		if admins == 0 {
 			c.report(row, "no key with admin is left")
 		}
+		c.checkHistory(account, row)
 	case "USER":
 		c.must(row, "USER#"+account+"#"+rest, "READS")
 		if counter := c.rows["USER#"+account+"#"+rest+"|READS"]; counter.number("w") != row.number("reveal_limit") {
@@ -223,6 +227,107 @@ func (c *checker) checkPeople(pk, sk, account string, row Row) {
 	default:
 		c.report(row, "a row of no known kind")
 	}
+}
+
+// checkHistory compares an account's users and keys with the events about them: each change is exactly one, and
+// says what it replaced. Writes of a user and its keys are in the order of their events, because each rests on the
+// revision that the one before left.
+func (c *checker) checkHistory(account string, people Row) {
+	pk := "PEOPLE#" + account
+	events := slices.Clone(c.children["EVENTS#"+account])
+	slices.SortFunc(events, func(a, b Row) int { return strings.Compare(a.text("SK"), b.text("SK")) })
+	created, ended := map[string]int{}, map[string]int{}
+	revisions, names := map[string]int{}, map[string]string{}
+	owned := map[string][]string{} // all keys that a user has had
+	for _, ev := range events {
+		user, key := ev.text("subject_user_id"), ev.text("subject_key_id")
+		if user == "" {
+			continue
+		}
+		from, _ := ev["from"].(map[string]any)
+		var changed []string
+		for _, field := range anys(ev["changed"]) {
+			changed = append(changed, fmt.Sprint(field))
+		}
+		subject := "USER#" + user
+		if key != "" {
+			subject = "KEY#" + key
+		}
+		switch kind := ev.text("type"); kind {
+		case "account.created":
+			created["USER#"+user]++
+			created["KEY#"+key]++
+			owned[user] = append(owned[user], "KEY#"+key)
+		case "user.created":
+			created[subject]++
+		case "key.created":
+			created[subject]++
+			owned[user] = append(owned[user], subject)
+			revisions["USER#"+user]++
+			if invitation, exchanged := from["invitation"].(string); exchanged {
+				ended["KEY#"+invitation]++
+			}
+		case "key.deleted":
+			ended[subject]++
+			revisions["USER#"+user]++
+		case "user.deleted":
+			ended[subject]++
+			for _, k := range owned[user] {
+				if ended[k] == 0 {
+					ended[k]++
+				}
+			}
+		case "user.updated", "key.updated":
+			revisions[subject]++
+			if !slices.Equal(changed, slices.Sorted(maps.Keys(from))) || len(changed) == 0 {
+				c.report(ev, "it changed %v, and replaced %v", changed, from)
+			}
+			former, renamed := from["name"]
+			if known, ok := names[subject]; ok && (renamed && former != known || renamed == (ev.text("name") == known)) {
+				c.report(ev, "it replaced the name %v, which was %q", former, known)
+			}
+			if kind == "user.updated" && slices.ContainsFunc(changed, func(f string) bool { return f == "name" || f == "permissions" || f == "secrets" }) {
+				for _, k := range owned[user] {
+					revisions[k]++
+				}
+			}
+		default:
+			c.report(ev, "an event about a user or key")
+		}
+		if ev.text("type") != "account.created" {
+			names[subject] = ev.text("name")
+		}
+	}
+	for subject, n := range created {
+		row, exists := c.rows[pk+"|"+subject]
+		if want := map[bool]int{true: 0, false: 1}[exists]; n != 1 || ended[subject] != want {
+			c.report(people, "%s was created %d times and ended %d times, there: %v", subject, n, ended[subject], exists)
+		}
+		if exists && row.number("revision") != revisions[subject] {
+			c.report(row, "its revision is %d after %d events", row.number("revision"), revisions[subject])
+		}
+		if known, ok := names[subject]; exists && ok && known != row.text("name") {
+			c.report(row, "its last event has the name %q", known)
+		}
+	}
+	for _, row := range c.children[pk] {
+		if sk := row.text("SK"); created[sk] == 0 && (strings.HasPrefix(sk, "USER#") || strings.HasPrefix(sk, "KEY#")) {
+			c.report(row, "no event created it")
+		}
+	}
+}
+
+// anys is a list attribute, of either type.
+func anys(v any) (list []any) {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case []string:
+		for _, x := range v {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // ids decodes a packed list of ids.
