@@ -34,6 +34,9 @@ func (m *Manager) ListKeys(ctx context.Context, c Caller, user Field, from Curso
 		}
 	}
 	u, err := m.Store.User(ctx, c.AccountID, id)
+	if isNotFound(err) && id == c.UserID {
+		return Page[Key]{}, ErrUnauthenticated // the user is gone, and so is the key
+	}
 	if isNotFound(err) {
 		return Page[Key]{}, fault("user", msgNoObject(id.String()))
 	}
