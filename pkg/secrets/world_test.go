@@ -19,6 +19,8 @@ type world struct {
 
 	service secrets.Service // uses the secret, after attach
 	second  secrets.Secret  // without items, made by attach
+
+	team team // made by assemble
 }
 
 func newWorld(t testing.TB, table *secretstest.Table) world {
