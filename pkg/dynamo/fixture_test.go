@@ -45,6 +45,8 @@ func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 	f := fixture{Table: secretstest.NewTable(t), account: newID(), user: newID()}
 	f.store = f.Store(t, options...)
 	def := secrets.Secret{AccountID: f.account, ID: newID(), Name: "Default", IsDefault: true, CreatedAt: now}
+	ev := f.event(secrets.AccountCreated)
+	ev.SubjectUserID, ev.SubjectKeyID = f.user, f.user
 	err := f.store.CreateAccount(t.Context(),
 		secrets.Account{ID: f.account, Name: "first", DefaultSecretID: def.ID, CreatedAt: now}, def,
 		secrets.User{AccountID: f.account, ID: f.user, Kind: secrets.Person, Rights: everything, Keys: []uuid.UUID{f.user}, CreatedAt: now}, 100,
@@ -52,7 +54,7 @@ func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 			ID: f.user, AccountID: f.account, UserID: f.user, Hash: secrets.KeyHash{1}, Rights: everything,
 			User: secrets.Holder{Kind: secrets.Person, Rights: everything}, CreatedAt: now,
 		},
-		f.event(secrets.AccountCreated))
+		ev)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -233,7 +233,7 @@ func TestExpiryOfNewKeys(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		off := k.ExpiresAt.Sub(time.Now()) - row.after
+		off := time.Until(k.ExpiresAt) - row.after
 		if k.ExpiresAt.IsZero() != (row.after == 0) || row.after != 0 && off.Abs() > 10*time.Second {
 			t.Errorf("%s: it expires at %v, want after %v", row.name, k.ExpiresAt, row.after)
 		}
