@@ -93,16 +93,15 @@ func (f *floor) fillCounter(ctx context.Context, c secrets.Caller) error {
 // reveal reveals one value.
 func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item string) ([]byte, error) {
 	var charge *dynamodb.UpdateItemOutput
-	var value *dynamodb.GetItemOutput
+	var value row
 	var first, second errgroup.Group
 	first.Go(func() (err error) { charge, err = f.charge(ctx, c); return err })
-	first.Go(func() (err error) { value, err = f.get(ctx, secretPK(c, secret), "VALUE#"+item); return err })
-	first.Go(func() error { _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
+	first.Go(func() (err error) { value, err = f.value(ctx, c, secret, item); return err })
 	if err := first.Wait(); err != nil {
 		return nil, err
 	}
-	sealed := value.Item["sealed"].(*types.AttributeValueMemberB).Value
-	version := value.Item["version"].(*types.AttributeValueMemberN).Value
+	sealed := value["sealed"].(*types.AttributeValueMemberB).Value
+	version := value["version"].(*types.AttributeValueMemberN).Value
 	if left := len(charge.Attributes["o"].(*types.AttributeValueMemberL).Value); left == reserve {
 		second.Go(func() error { return f.rotate(ctx, c, charge.Attributes["h"]) })
 	}
@@ -136,6 +135,26 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 		return err
 	})
 	return opened, second.Wait()
+}
+
+// value reads the key that asks, the secret and the value together, and returns the value.
+func (f *floor) value(ctx context.Context, c secrets.Caller, secret, item string) (row, error) {
+	sk := "VALUE#" + item
+	out, err := f.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{f.table: {
+		ConsistentRead: aws.Bool(true),
+		Keys: []row{
+			rowKey("PEOPLE#"+c.AccountID.String(), "KEY#"+c.KeyID.String()), rowKey(accountPK(c), "SECRET#"+secret), rowKey(secretPK(c, secret), sk),
+		},
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range out.Responses[f.table] {
+		if at, ok := found["SK"].(*types.AttributeValueMemberS); ok && at.Value == sk {
+			return found, nil
+		}
+	}
+	return nil, errors.New("no value")
 }
 
 func (f *floor) charge(ctx context.Context, c secrets.Caller) (*dynamodb.UpdateItemOutput, error) {

@@ -153,11 +153,81 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	documented(t, "routes", c.rows)
 
 	goal(t, "write units of a reveal", reveal.Writes, 3)
-	goal(t, "read units of a reveal", reveal.Reads, 2)
+	goal(t, "read units of a reveal, one of them for its authority", reveal.Reads, 3)
+	goal(t, "round trips for a reveal's rows and authority, beside its charge", reveal.Calls["BatchGetItem"]+reveal.Calls["GetItem"], 1)
 	goal(t, "KMS calls of a reveal", reveal.Of("KMS"), 1)
 	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")
 	goal(t, "calls of a list by name", named.String(), "2 GetItem")
 	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
+}
+
+// Users, keys and rights make the documented calls. A limited list reads its set's rows.
+func TestPeopleUseTheDocumentedCalls(t *testing.T) {
+	c := newCounter(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, _ := c.secret("first", 1)
+	second, _ := c.secret("second", 1)
+	newUser := func(kind string) string {
+		u, err := c.setup.CreateUser(t.Context(), c.caller, secrets.UserInput{
+			Kind: secrets.Text(kind), Name: secrets.Text(kind), Permissions: secrets.Texts("list", "reveal"),
+		})
+		must(err)
+		return u.ID.String()
+	}
+	newKey := func(by secrets.Caller, in secrets.KeyInput) secrets.NewKey {
+		in.Name = secrets.Text("key")
+		k, err := c.setup.CreateKey(t.Context(), by, in)
+		must(err)
+		return k
+	}
+	machine, person := newUser("machine"), newUser("person")
+	of := func(user string) secrets.KeyInput { return secrets.KeyInput{User: secrets.Text(user)} }
+	one := newKey(c.caller, of(machine))
+	newKey(c.caller, of(machine))
+
+	c.record("`get-me`", c.serve(httpapi.GetMe, request{want: 200}))
+	c.record("`list-users`, 3 users", c.serve(httpapi.ListUsers, request{want: 200}))
+	c.record("`create-user`", c.serve(httpapi.CreateUser, request{body: `{"kind":"person","name":"n","permissions":["list"]}`, want: 201}))
+	c.record("`create-user`, limited to 2 secrets", c.serve(httpapi.CreateUser, request{
+		body: fmt.Sprintf(`{"kind":"person","name":"n","permissions":["list"],"secrets":[%q,%q]}`, first, second), want: 201,
+	}))
+	c.record("`get-user`", c.serve(httpapi.GetUser, request{user: machine, want: 200}))
+	c.record("`update-user`, its email", c.serve(httpapi.UpdateUser, request{user: machine, body: `{"email":"a@example.com"}`, want: 200}))
+	c.record("`update-user`, its permissions, with 2 keys", c.serve(httpapi.UpdateUser, request{user: machine, body: `{"permissions":["list"]}`, want: 200}))
+	c.record("`update-user`, its reveal limit", c.serve(httpapi.UpdateUser, request{user: machine, body: `{"reveal_limit":7}`, want: 200}))
+	c.record("`list-keys`, 3 keys", c.serve(httpapi.ListKeys, request{want: 200}))
+	c.record("`list-keys`, of a user with 2 keys", c.serve(httpapi.ListKeys, request{query: "user=" + machine, want: 200}))
+	c.record("`create-key`", c.serve(httpapi.CreateKey, request{body: `{"name":"k"}`, want: 201}))
+	invitation := of(person)
+	invitation.Invitation = secrets.Bool(true)
+	invited := c.table.Caller(t, newKey(c.caller, invitation).Text)
+	c.record("`create-key`, the exchange of an invitation", request{body: `{"name":"k"}`, want: 201}.
+		ready(t.Context(), httpapi.CreateKey(c.manager), invited))
+	c.record("`get-key`", c.serve(httpapi.GetKey, request{key: one.ID.String(), want: 200}))
+	c.record("`update-key`", c.serve(httpapi.UpdateKey, request{key: one.ID.String(), body: `{"permissions":["list"]}`, want: 200}))
+	c.record("`delete-key`", c.serve(httpapi.DeleteKey, request{key: one.ID.String(), want: 204}))
+	maker := newKey(c.caller, secrets.KeyInput{})
+	newKey(c.table.Caller(t, maker.Text), secrets.KeyInput{})
+	c.record("`delete-key`, with the one key that it made", c.serve(httpapi.DeleteKey, request{key: maker.ID.String(), query: "made=true", want: 204}))
+	newKey(c.caller, of(machine))
+	c.record("`delete-user`, with 2 keys", c.serve(httpapi.DeleteUser, request{user: machine, want: 204}))
+
+	limited := c.caller
+	limited.Rights = secrets.Rights{Permissions: secrets.List, Secrets: []uuid.UUID{uuid.MustParse(first), uuid.MustParse(second)}}
+	c.record("`list-secrets`, limited to 2 secrets", request{want: 200}.ready(t.Context(), httpapi.ListSecrets(c.manager), limited))
+	c.record("`list-services`, limited to 2 secrets", request{want: 200}.ready(t.Context(), httpapi.ListServices(c.manager), limited))
+
+	var issued secrets.NewKey
+	c.record("`issue-key`, by the account's name", func() (err error) { issued, err = c.manager.IssueKey(t.Context(), "counted", ""); return err })
+	c.record("`list-people`, 4 users", func() error { _, err := c.manager.ListPeople(t.Context(), "counted", secrets.Cursor{}, 50); return err })
+	c.record("`revoke-key`, in the only account", func() error { return c.manager.RevokeKey(t.Context(), issued.ID.String(), false) })
+	c.record("`delete-expired-keys`, none, in the only account", func() error { _, err := c.manager.DeleteExpiredKeys(t.Context()); return err })
+	documented(t, "people", c.rows)
 }
 
 // newUser makes the caller a new user of a deployment with this limit.

@@ -117,6 +117,7 @@ type request struct {
 	method       string
 	secret, item string
 	service      string
+	user, key    string
 	query        string
 	body         string
 	want         int
@@ -130,6 +131,8 @@ func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (c
 	r.SetPathValue("secret_id", q.secret)
 	r.SetPathValue("item_id", q.item)
 	r.SetPathValue("service_id", q.service)
+	r.SetPathValue("user_id", q.user)
+	r.SetPathValue("key_id", q.key)
 	w := httptest.NewRecorder()
 	return func() error {
 		if h.ServeHTTP(w, r); w.Code != q.want {
