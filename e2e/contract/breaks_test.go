@@ -134,11 +134,11 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 		},
 		"an answer may lack a property": {
 			func(d object) { without(schema(d, "Budget"), "required", "reset") },
-			[]string{"`GET /api/budget/`: response-property-became-optional"},
+			[]string{"`GET /api/budget/`: response-property-became-optional", "`GET /api/me/`: response-property-became-optional"},
 		},
 		"an answer may have another value": {
 			func(d object) { at(schema(d, "Budget"), "properties", "limit")["maximum"] = 5000 },
-			[]string{"`GET /api/budget/`: response-property-max-increased"},
+			[]string{"`GET /api/budget/`: response-property-max-increased", "`GET /api/me/`: response-property-max-increased"},
 		},
 		"a request needs a new property": {
 			func(d object) {
@@ -158,9 +158,11 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 		"a limit of a parameter is narrower": {
 			func(d object) { at(d, "components", "parameters", "page_size", "schema")["maximum"] = 500 },
 			[]string{
+				"`GET /api/keys/`: request-parameter-max-decreased",
 				"`GET /api/secrets/`: request-parameter-max-decreased",
 				"`GET /api/secrets/{secret_id}/items/`: request-parameter-max-decreased",
 				"`GET /api/services/`: request-parameter-max-decreased",
+				"`GET /api/users/`: request-parameter-max-decreased",
 			},
 		},
 		"a parameter is gone": {
