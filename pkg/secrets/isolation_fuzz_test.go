@@ -1,0 +1,522 @@
+package secrets_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"goblins-secrets/infra/functions"
+	"goblins-secrets/pkg/secrets"
+	"goblins-secrets/pkg/secretstest"
+)
+
+// Random requests of many users of two accounts. Every id is known, and every name, key, value and email is a marker
+// of its own, so whatever an answer says is traced to what it is about, and held against a small model of who may
+// see that. What the request itself said may come back.
+
+// thing is an object of the model.
+type thing struct {
+	kind    string // secret, item, service, user, key
+	account uuid.UUID
+	id      string
+	secret  string // that it is, is in, or uses
+	owner   string // user of a key
+	maker   string // key of a key
+	gone    bool
+	fixed   bool // it stays: the fuzz rests on it
+}
+
+// trace is what a text in an answer is about.
+type trace struct {
+	*thing
+	what string // id, name, value, email
+}
+
+// fuzzer is a caller whose rights never change.
+type fuzzer struct {
+	member
+	name string
+	set  []string // the secrets that its user is limited to: shown to it, although its key may have fewer
+}
+
+type isolation struct {
+	t      *testing.T
+	rnd    *rand.Rand
+	things []*thing
+	traces map[string]trace
+	texts  []string // of all traces, oldest first
+	seen   map[string]int  // traces by kind, what and whether the caller is limited
+	done   map[string]int  // answers below 300, by route
+	named  map[string]bool // user + secret: that a key of the user was limited to
+	counts int
+}
+
+var (
+	markers = regexp.MustCompile(`zq[0-9a-f]{12}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	texts   = regexp.MustCompile(`gob_[0-9A-Za-z]{49}`)
+	cursors = regexp.MustCompile(`cursor=([0-9A-Za-z_-]+)`)
+)
+
+func (f *isolation) marker() string { return fmt.Sprintf("zq%012x", f.rnd.Uint64()>>16) }
+
+// add makes an object known.
+func (f *isolation) add(x *thing, marks map[string]string) *thing {
+	f.things = append(f.things, x)
+	f.trace(x, map[string]string{x.id: "id"})
+	f.trace(x, marks)
+	return x
+}
+
+func (f *isolation) trace(x *thing, marks map[string]string) {
+	for _, mark := range slices.Sorted(maps.Keys(marks)) {
+		f.traces[mark], f.texts = trace{x, marks[mark]}, append(f.texts, mark)
+	}
+}
+
+// pick is any object of a kind that was ever there, if there is one with the property.
+func (f *isolation) pick(kind string, like func(*thing) bool) *thing {
+	for range 50 {
+		x := f.things[f.rnd.IntN(len(f.things))]
+		if x.kind == kind && (like == nil || like(x)) {
+			return x
+		}
+	}
+	return &thing{id: uuid.NewString(), secret: uuid.NewString()}
+}
+
+// mayList reports whether a caller may find an object in lists and answers.
+func (c *fuzzer) mayList(x *thing) bool {
+	p := c.Rights.Permissions
+	switch {
+	case x.account != c.AccountID:
+		return false
+	case x.kind == "user":
+		return c.Kind != secrets.Invited || x.id == c.UserID.String()
+	case x.kind == "key":
+		return p.Has(secrets.Admin) || x.owner == c.UserID.String()
+	}
+	return c.Rights.Reaches(uuid.MustParse(x.secret)) && p.Has(secrets.List)
+}
+
+// maySee reports whether the answer to a request may have a trace. object and in are the answer's own id and its secret's.
+func (f *isolation) maySee(c *fuzzer, x trace, route, object, in string) bool {
+	p := c.Rights.Permissions
+	switch {
+	case x.account != c.AccountID:
+		return false
+	case x.what == "value":
+		return route == "get-item" && p.Has(secrets.Reveal) && c.Rights.Reaches(uuid.MustParse(x.secret))
+	case x.what == "email":
+		return p.Has(secrets.Admin) || x.id == c.UserID.String()
+	case c.mayList(x.thing):
+		return true
+	case x.kind == "user" && x.what == "id":
+		return true // who made something
+	case x.kind == "key" && x.what == "id":
+		return slices.ContainsFunc(f.things, func(k *thing) bool { return k.owner == c.UserID.String() && k.maker == x.id })
+	case x.kind == "secret" && x.what == "id" && (p.Has(secrets.Admin) || slices.Contains(c.set, x.id) || f.named[c.UserID.String()+x.id]):
+		return true // what rights are limited to
+	case x.kind == "user", x.kind == "key":
+		return false
+	}
+	// Without list, the answer to a write or a reveal shows its object.
+	var needed secrets.Permissions
+	switch verb, _, _ := strings.Cut(route, "-"); {
+	case verb == "create", verb == "update":
+		needed = secrets.Write
+	case route == "get-item":
+		needed = secrets.Reveal
+	default:
+		return false
+	}
+	isAbout := x.id == object || x.id == in && x.what == "id"
+	return isAbout && p.Has(needed) && c.Rights.Reaches(uuid.MustParse(x.secret))
+}
+
+// check holds an answer against the model.
+func (f *isolation) check(c *fuzzer, route, path, said string, status int, header http.Header, body string) {
+	f.t.Helper()
+	answer := body + fmt.Sprint(header)
+	for _, found := range cursors.FindAllStringSubmatch(answer, -1) {
+		if b, err := base64.RawURLEncoding.DecodeString(found[1]); err == nil && len(b) == 17 && !strings.Contains(said, found[1]) {
+			answer += " " + uuid.UUID(b[1:]).String()
+		}
+	}
+	var object struct{ ID, Secret string }
+	_ = json.Unmarshal([]byte(body), &object) // errors have none
+	for _, text := range markers.FindAllString(answer, -1) {
+		x, known := f.traces[text]
+		if !known || strings.Contains(path+said, text) {
+			continue
+		}
+		f.seen[fmt.Sprintf("%s %s limited=%v", x.kind, x.what, c.Rights.Limited())]++
+		if !f.maySee(c, x, route, object.ID, object.Secret) {
+			f.t.Errorf("%s: %s %s %s = %d shows the %s of the %s %s: %s", c.name, route, path, said, status, x.what, x.kind, x.id, body)
+		}
+	}
+	if texts.MatchString(body) != (route == "create-key" && status == http.StatusCreated) {
+		f.t.Errorf("%s: %s = %d with a key's text: %s", c.name, route, status, body)
+	}
+	f.checkDetails(c, body)
+}
+
+// checkDetails finds users in an answer that show more than a name and a kind to those who may not see it.
+func (f *isolation) checkDetails(c *fuzzer, body string) {
+	var parsed struct {
+		Results []map[string]any
+		ID      string
+	}
+	var one map[string]any
+	if json.Unmarshal([]byte(body), &parsed) != nil || json.Unmarshal([]byte(body), &one) != nil {
+		return
+	}
+	for _, x := range append(parsed.Results, one) {
+		if x["kind"] == nil || x["id"] == c.UserID.String() || c.Rights.Permissions.Has(secrets.Admin) {
+			continue
+		}
+		for name, value := range x {
+			if value != nil && name != "id" && name != "name" && name != "kind" {
+				f.t.Errorf("%s sees the %s of another user: %v", c.name, name, x)
+			}
+		}
+	}
+}
+
+// checkCount holds the count of a whole list against the objects that the caller may list.
+func (f *isolation) checkCount(c *fuzzer, kind, secret, body string) {
+	f.t.Helper()
+	var page struct{ Count int }
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		f.t.Fatal(err)
+	}
+	n := 0
+	for _, x := range f.things {
+		if x.kind == kind && !x.gone && (secret == "" || x.secret == secret) && c.mayList(x) {
+			n++
+		}
+	}
+	if f.counts++; page.Count != n {
+		f.t.Errorf("%s counts %d %ss in %q, want %d", c.name, page.Count, kind, secret, n)
+	}
+}
+
+func TestNoCallerSeesWhatItMayNot(t *testing.T) {
+	t.Parallel()
+	const requests = 10_000
+	table := secretstest.NewTable(t)
+	m := table.Manager(t)
+	m.Log = slog.New(slog.DiscardHandler)
+	f := &isolation{t: t, rnd: rand.New(rand.NewPCG(19, 19)), traces: map[string]trace{}, seen: map[string]int{}, done: map[string]int{}, named: map[string]bool{}}
+	var fuzzers []*fuzzer
+	for _, name := range []string{"ours", "theirs"} {
+		fuzzers = append(fuzzers, f.populate(table, m, name)...)
+	}
+	rows, err := functions.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []functions.Route
+	var names []string
+	handlers := map[string]http.Handler{}
+	for _, fn := range rows {
+		for _, r := range fn.Routes() {
+			if entry, ok := matrix[fn.Name]; ok {
+				names, routes = append(names, fn.Name), append(routes, r)
+				handlers[fn.Name] = entry.serve(m)
+			}
+		}
+	}
+	for range requests {
+		i := f.rnd.IntN(len(routes))
+		f.ask(fuzzers[f.rnd.IntN(len(fuzzers))], names[i], routes[i], handlers[names[i]])
+	}
+	for _, name := range slices.Sorted(maps.Keys(handlers)) {
+		if f.done[name] < 5 {
+			t.Errorf("%s succeeded %d times, so the fuzz says little about it", name, f.done[name])
+		}
+	}
+	for _, what := range []string{"secret name", "item name", "item value", "service name", "key id"} {
+		for _, limited := range []bool{false, true} {
+			if f.seen[fmt.Sprintf("%s limited=%v", what, limited)] == 0 {
+				t.Errorf("limited=%v: no answer had the %s of anything", limited, what)
+			}
+		}
+	}
+	t.Logf("%d counts; seen %v", f.counts, f.seen)
+	table.Check(t)
+}
+
+// populate makes an account with its secrets and its callers.
+func (f *isolation) populate(table *secretstest.Table, m *secrets.Manager, name string) (all []*fuzzer) {
+	t, ctx := f.t, f.t.Context()
+	made, first := table.Account(t, name)
+	account := first.AccountID
+	fail := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var set []uuid.UUID
+	def := made.Account.DefaultSecretID.String()
+	f.add(&thing{kind: "secret", account: account, id: def, secret: def, fixed: true}, nil)
+	for range 4 {
+		mark, key, value, label := f.marker(), f.marker(), f.marker(), f.marker()
+		secret, err := m.CreateSecret(ctx, first, secretInput(mark))
+		fail(err)
+		item, err := m.CreateItem(ctx, first, secret.ID.String(), itemInput(key, value))
+		fail(err)
+		service, err := m.CreateService(ctx, first, serviceInput(label, secret.ID))
+		fail(err)
+		set = append(set, secret.ID)
+		id := secret.ID.String()
+		f.add(&thing{kind: "secret", account: account, id: id, secret: id, fixed: true}, map[string]string{mark: "name"})
+		f.add(&thing{kind: "item", account: account, id: item.ID.String(), secret: id, fixed: true}, map[string]string{key: "name", value: "value"})
+		f.add(&thing{kind: "service", account: account, id: service.ID.String(), secret: id, fixed: true}, map[string]string{label: "name"})
+	}
+	meet := func(what string, x member, limits ...uuid.UUID) {
+		c := &fuzzer{member: x, name: name + "'s " + what}
+		for _, id := range limits {
+			c.set = append(c.set, id.String())
+		}
+		all = append(all, c)
+	}
+	f.add(&thing{kind: "user", account: account, id: first.UserID.String(), fixed: true}, nil)
+	f.add(&thing{kind: "key", account: account, id: first.KeyID.String(), owner: first.UserID.String(), fixed: true}, nil)
+	meet("first admin", member{Caller: first})
+	const list, reveal, write = secrets.List, secrets.Reveal, secrets.Write
+	for _, x := range []struct {
+		name   string
+		kind   secrets.Kind
+		p      secrets.Permissions
+		limits []uuid.UUID
+		key    secrets.KeyInput
+	}{
+		{"lister", secrets.Person, list, nil, secrets.KeyInput{}},
+		{"revealer", secrets.Person, reveal, nil, secrets.KeyInput{}},
+		{"writing machine", secrets.Machine, write, nil, secrets.KeyInput{}},
+		{"limited editor", secrets.Person, list | reveal | write, set[:2], secrets.KeyInput{}},
+		{"limited writer", secrets.Person, write, set[1:3], secrets.KeyInput{}},
+		{"limited machine", secrets.Machine, list | reveal, set[1:2], secrets.KeyInput{}},
+		{"admin of people", secrets.Person, secrets.Admin, nil, secrets.KeyInput{}},
+		{"narrow key", secrets.Person, secrets.Every, nil, secrets.KeyInput{Permissions: secrets.Texts("list", "reveal"), Secrets: idsField(set[0])}},
+		{"invited", secrets.Invited, secrets.Every, nil, secrets.KeyInput{}},
+	} {
+		kind := x.kind
+		if kind == secrets.Invited {
+			kind = secrets.Person
+		}
+		mark, email := f.marker(), f.marker()
+		in := userInput(kind, x.p, x.limits...)
+		in.Name, in.Email, in.RevealLimit = secrets.Text(mark), secrets.Text(email+"@example.com"), secrets.Text("1000")
+		u, err := m.CreateUser(ctx, first, in)
+		fail(err)
+		f.add(&thing{kind: "user", account: account, id: u.ID.String(), fixed: true}, map[string]string{mark: "name", email: "email"})
+		keyMark := f.marker()
+		x.key.Name = secrets.Text(keyMark)
+		var k member
+		if x.kind == secrets.Invited {
+			k = invite(t, table, first, u)
+		} else {
+			k = keyOf(t, table, first, u, x.key)
+		}
+		f.add(&thing{kind: "key", account: account, id: k.KeyID.String(), owner: u.ID.String(), maker: k.key.MadeBy.String(), fixed: true}, map[string]string{keyMark: "name"})
+		meet(x.name, k, x.limits...)
+	}
+	return all
+}
+
+// ask sends one random request, and checks its answer.
+func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handler) {
+	f.t.Helper()
+	// Most requests are about the caller's own account.
+	mine := func(x *thing) bool { return x.account == c.AccountID }
+	about := func(kind string) *thing {
+		if f.rnd.IntN(5) > 0 {
+			return f.pick(kind, func(x *thing) bool { return mine(x) && !x.gone })
+		}
+		return f.pick(kind, nil)
+	}
+	var target *thing
+	var ids []string
+	switch {
+	case strings.Contains(at.Path, "{item_id}"):
+		target = about("item")
+		ids = []string{target.secret, target.id}
+		if f.rnd.IntN(10) == 0 {
+			ids[0] = about("secret").id
+		}
+	case strings.Contains(at.Path, "{secret_id}"):
+		target = about("secret")
+	case strings.Contains(at.Path, "{service_id}"):
+		target = about("service")
+	case strings.Contains(at.Path, "{user_id}"):
+		target = about("user")
+	case strings.Contains(at.Path, "{key_id}"):
+		target = about("key")
+		if f.rnd.IntN(2) == 0 {
+			target = f.pick("key", func(x *thing) bool { return x.owner == c.UserID.String() })
+		}
+	}
+	if target != nil && ids == nil {
+		ids = []string{target.id}
+	}
+	// What the fuzz rests on is deleted and changed only by those who may not.
+	writes := at.Method == "PATCH" || at.Method == "DELETE"
+	people := target != nil && (target.kind == "user" || target.kind == "key")
+	if writes && target != nil && target.fixed && mine(target) && (at.Method == "DELETE" && !people || people && (c.Rights.Permissions.Has(secrets.Admin) || target.owner == c.UserID.String())) {
+		return
+	}
+	if name == "create-key" && c.Kind == secrets.Invited && f.rnd.IntN(2) == 0 {
+		return
+	}
+	marks := map[string]string{}
+	mark := func(what string) string { x := f.marker(); marks[x] = what; return x }
+	body, query, moved := map[string]any{}, url.Values{}, (*thing)(nil)
+	some := func(field string, value any) {
+		if at.Method == "POST" || f.rnd.IntN(2) == 0 {
+			body[field] = value
+		}
+	}
+	var limitedTo []string
+	limits := func() {
+		if f.rnd.IntN(3) == 0 {
+			limitedTo = []string{about("secret").id, about("secret").id}
+			body["secrets"] = limitedTo
+		}
+	}
+	switch name {
+	case "create-secret", "update-secret":
+		some("name", mark("name"))
+	case "create-item", "update-item":
+		some("key", mark("name"))
+		some("value", mark("value"))
+	case "create-service", "update-service":
+		some("name", mark("name"))
+		some("image", "app")
+		some("port", 80)
+		moved = about("secret")
+		some("secret", moved.id)
+		if body["secret"] == nil {
+			moved = nil
+		}
+	case "create-user", "update-user":
+		if name == "create-user" {
+			body["kind"] = "machine"
+		}
+		some("name", mark("name"))
+		some("email", mark("email")+"@example.com")
+		some("permissions", []string{secrets.PermissionNames[f.rnd.IntN(5)]})
+		limits()
+	case "create-key", "update-key":
+		some("name", mark("name"))
+		if name == "create-key" && c.Kind != secrets.Invited && f.rnd.IntN(2) == 0 {
+			body["user"] = about("user").id
+		} else if name == "create-key" && c.Kind == secrets.Invited {
+			body["user"] = f.pick("user", func(x *thing) bool { return x.id != c.UserID.String() }).id
+		}
+		limits()
+	}
+	if strings.HasPrefix(name, "list-") {
+		if f.rnd.IntN(2) == 0 {
+			query.Set("page_size", fmt.Sprint(1+f.rnd.IntN(3)))
+		}
+		if f.rnd.IntN(4) == 0 {
+			from := secrets.Cursor{Backward: f.rnd.IntN(2) == 0, ID: uuid.MustParse(about(map[string]string{
+				"list-secrets": "secret", "list-items": "item", "list-services": "service", "list-users": "user", "list-keys": "key",
+			}[name]).id)}
+			query.Set("cursor", from.String())
+		} else if filter := map[string]string{"list-secrets": "name", "list-services": "name", "list-items": "key", "list-keys": "user"}[name]; filter != "" && f.rnd.IntN(3) == 0 {
+			query.Set(filter, f.texts[f.rnd.IntN(len(f.texts))])
+			if filter == "name" && name == "list-services" && f.rnd.IntN(2) == 0 {
+				query.Del("name")
+				query.Set("secret", about("secret").id)
+			}
+		}
+	}
+	if name == "delete-key" && f.rnd.IntN(4) == 0 && target.account == c.AccountID && !target.fixed {
+		query.Set("made", "false")
+	}
+	said, err := json.Marshal(body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	text := string(said)
+	if len(body) == 0 {
+		text = ""
+	}
+	q := ""
+	if len(query) > 0 {
+		q = "?" + query.Encode()
+	}
+	w := exchange(f.t, h, c.Caller, at.Method, at.Path, q, text, ids...)
+	path := strings.Join(append([]string{at.Path}, ids...), " ")
+	if w.Code >= 500 {
+		f.t.Errorf("%s: %s %s%s %s = %d: %s", c.name, name, path, q, text, w.Code, w.Body)
+	}
+	if w.Code < 300 {
+		f.done[name]++
+		f.happened(c, name, target, moved, marks, limitedTo, w.Body.Bytes())
+	}
+	f.check(c, name, path, text+q, w.Code, w.Header(), w.Body.String())
+	isFiltered := query.Has("name") || query.Has("key") || query.Has("user") || query.Has("secret")
+	if w.Code == 200 && strings.HasPrefix(name, "list-") && !isFiltered {
+		kind := strings.TrimSuffix(strings.TrimPrefix(name, "list-"), "s")
+		in := ""
+		if target != nil {
+			in = target.id
+		}
+		f.checkCount(c, kind, in, w.Body.String())
+	}
+}
+
+// happened changes the model as a successful request changed the account.
+func (f *isolation) happened(c *fuzzer, name string, target, moved *thing, marks map[string]string, limits []string, answer []byte) {
+	verb, kind, _ := strings.Cut(name, "-")
+	switch verb {
+	case "create":
+		var made struct{ ID, User string }
+		if err := json.Unmarshal(answer, &made); err != nil {
+			f.t.Fatal(err)
+		}
+		x := &thing{kind: kind, account: c.AccountID, id: made.ID, owner: made.User}
+		switch kind {
+		case "secret":
+			x.secret = x.id
+		case "item":
+			x.secret = target.id
+		case "service":
+			x.secret = moved.id
+		case "key":
+			x.maker = c.KeyID.String()
+		}
+		target = f.add(x, marks)
+	case "update":
+		f.trace(target, marks)
+		if moved != nil {
+			target.secret = moved.id
+		}
+	case "delete":
+		for _, x := range f.things {
+			inSecret := kind == "secret" && x.secret == target.id
+			ofUser := kind == "user" && x.kind == "key" && x.owner == target.id
+			if x == target || inSecret || ofUser {
+				x.gone = true
+			}
+		}
+	}
+	for _, id := range limits {
+		f.named[target.owner+id] = true
+	}
+}
