@@ -417,7 +417,7 @@ func TestMeShowsWhatTheKeyIs(t *testing.T) {
 func TestExpiredKeysAreRefusedAndListed(t *testing.T) {
 	withTarget(t, func(t *testing.T, tg *target) {
 		a := tg.client(t)
-		expires := time.Now().Add(1500 * time.Millisecond)
+		expires := time.Now().Add(2500 * time.Millisecond)
 		c, id := a.newKey(t, `{"name":"k","expires_at":"`+expires.UTC().Format("2006-01-02T15:04:05.000000Z")+`"}`)
 		time.Sleep(time.Until(expires.Add(10 * time.Millisecond)))
 		for _, path := range []string{"/api/secrets/", "/api/me/", "/api/keys/" + id + "/"} {

@@ -38,7 +38,7 @@ const (
 // fails without the action. A name in brackets is a test of this package, for failures that
 // no answer shows: a deletion that is left to purge-secrets is a 204 too.
 var without = map[string]map[string]string{
-	"Authorizer":    {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders"},
+	"Authorizer":    {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:UpdateItem": "(use)"},
 	"CreateAccount": {"dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders"},
 	"CreateItem": {
 		"dynamodb:GetItem": "TestInvalidValuesAreRefused", "dynamodb:UpdateItem": "TestBearerSchemeIgnoresCaseAndSpaces",
@@ -72,13 +72,57 @@ var without = map[string]map[string]string{
 	},
 	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree"},
 	"GetItem": {
-		"dynamodb:GetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
+		"dynamodb:BatchGetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
 	},
-	"GetSecret":    {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces"},
-	"GetService":   {"dynamodb:GetItem": gottenService},
-	"ListItems":    {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
-	"ListSecrets":  {"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders"},
-	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices},
+	"GetSecret":  {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces"},
+	"GetService": {"dynamodb:GetItem": gottenService},
+	"ListItems":  {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
+	"ListSecrets": {
+		"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders",
+		"dynamodb:BatchGetItem": "(limited)",
+	},
+	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices, "dynamodb:BatchGetItem": "(limited)"},
+	"GetMe":        {"dynamodb:GetItem": "(me)"},
+	"ListUsers":    {"dynamodb:GetItem": "(users)", "dynamodb:Query": "(users)"},
+	"CreateUser": {
+		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
+		"dynamodb:UpdateItem": "(users)", "dynamodb:PutItem": "(users)",
+	},
+	"GetUser": {"dynamodb:GetItem": "(users)"},
+	"UpdateUser": {
+		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
+		"dynamodb:UpdateItem": "(users)", "dynamodb:PutItem": "(users)",
+	},
+	"DeleteUser": {
+		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
+		"dynamodb:UpdateItem": "(users)", "dynamodb:DeleteItem": "(users)", "dynamodb:PutItem": "(users)",
+	},
+	"ListKeys": {"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)"},
+	"CreateKey": {
+		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
+		"dynamodb:UpdateItem": "(keys)", "dynamodb:DeleteItem": "(keys)", "dynamodb:PutItem": "(keys)",
+	},
+	"GetKey": {"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)"},
+	"UpdateKey": {
+		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
+		"dynamodb:UpdateItem": "(keys)", "dynamodb:PutItem": "(keys)",
+	},
+	"DeleteKey": {
+		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
+		"dynamodb:UpdateItem": "(keys)", "dynamodb:DeleteItem": "(keys)", "dynamodb:PutItem": "(keys)",
+	},
+	"IssueKey": {
+		"dynamodb:GetItem": "(operators)", "dynamodb:Query": "(operators)", "dynamodb:UpdateItem": "(operators)", "dynamodb:PutItem": "(operators)",
+	},
+	"RevokeKey": {
+		"dynamodb:Query": "(operators)", "dynamodb:GetItem": "(operators)", "dynamodb:BatchGetItem": "(operators)",
+		"dynamodb:UpdateItem": "(operators)", "dynamodb:DeleteItem": "(operators)", "dynamodb:PutItem": "(operators)",
+	},
+	"ListPeople": {"dynamodb:Query": "(operators)", "dynamodb:GetItem": "(operators)", "dynamodb:BatchGetItem": "(operators)"},
+	"DeleteExpiredKeys": {
+		"dynamodb:Query": "(expiry)", "dynamodb:GetItem": "(expiry)",
+		"dynamodb:UpdateItem": "(expiry)", "dynamodb:DeleteItem": "(expiry)", "dynamodb:PutItem": "(expiry)",
+	},
 	"PurgeSecrets": {
 		"dynamodb:Query": "(purge)", "dynamodb:DeleteItem": "(purge)",
 	},
@@ -99,9 +143,9 @@ var without = map[string]map[string]string{
 	},
 }
 
-// atStart lists the actions that a function uses only at its cold start, to check the
-// table's format. A warm function does not miss them; policies_test.go shows their need.
-var atStart = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query"}
+// seldom lists the actions that a function uses only at its cold start, to check the
+// table's format, or only for a user with a long queue of reveals. policies_test.go shows their need.
+var seldom = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query", "GetItem": "dynamodb:GetItem"}
 
 // Each action of functions.yaml has a test that fails without it, and no other has one. ministack
 // checks no action on logs, on the stream and on its queue: see deviations.
@@ -115,13 +159,16 @@ func TestEachPermissionHasATest(t *testing.T) {
 		actions := map[string]string{}
 		add := func(service string, names []string) {
 			for _, name := range names {
-				if action := service + ":" + name; atStart[f.ID()] != action {
+				if action := service + ":" + name; seldom[f.ID()] != action {
 					actions[action] = without[f.ID()][action]
 				}
 			}
 		}
 		for _, grant := range f.Rows {
 			add("dynamodb", grant.Actions)
+		}
+		if len(f.Stamps) > 0 {
+			add("dynamodb", []string{"UpdateItem"})
 		}
 		add("kms", f.KMS)
 		add("secretsmanager", f.Bundles)
@@ -177,7 +224,8 @@ type permitted struct {
 func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (failure string) {
 	return map[string]func(*testing.T, func() bool) string{
 		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
-		"(check)": p.check,
+		"(check)": p.check, "(users)": p.users, "(keys)": p.keys, "(me)": p.me, "(use)": p.use, "(limited)": p.limitedLists,
+		"(operators)": p.operators, "(expiry)": p.expiry,
 	}
 }
 
