@@ -392,7 +392,7 @@ func (f *field) ids(t *testing.T, s *subject, name string, on, target string, do
 		owner, key = f.admin.UserID, f.admin.KeyID
 	}
 	switch {
-	case destroys && on == "user": // whoever's, the rules are the same
+	case destroys && on == "user": // the rules are the same for any user
 		u, err := f.m.CreateUser(t.Context(), f.admin, userInput(secrets.Machine, secrets.List))
 		if err != nil {
 			t.Fatal(err)
