@@ -55,7 +55,7 @@ type isolation struct {
 	rnd    *rand.Rand
 	things []*thing
 	traces map[string]trace
-	texts  []string // of all traces, oldest first
+	texts  []string        // of all traces, oldest first
 	seen   map[string]int  // traces by kind, what and whether the caller is limited
 	done   map[string]int  // answers below 300, by route
 	named  map[string]bool // user + secret: that a key of the user was limited to

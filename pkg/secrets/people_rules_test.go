@@ -570,3 +570,48 @@ func TestPeopleChangesAreRecorded(t *testing.T) {
 	}
 	table.Check(t)
 }
+
+// A limited caller finds by name what it may see. To ask for a hidden name makes the calls that a free one makes, so
+// that their time tells nothing either.
+func TestHiddenNamesCostWhatFreeOnesDo(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	w := newWorld(t, table)
+	attach(t, &w)
+	setup := table.Manager(t)
+	hidden, err := setup.CreateService(t.Context(), w.caller, serviceInput("hidden", w.second.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := join(t, table, w.caller, userInput(secrets.Person, secrets.List, w.secret.ID)).Caller
+	var usage secretstest.Usage
+	m := table.Manager(t, usage.Count)
+	ask := map[string]func(name string, secret secrets.Field) (int, error){
+		"secrets": func(name string, _ secrets.Field) (int, error) {
+			page, err := m.ListSecrets(t.Context(), c, secrets.Text(name), secrets.Cursor{}, 10)
+			return len(page.Results) + page.Count, err
+		},
+		"services": func(name string, secret secrets.Field) (int, error) {
+			page, err := m.ListServices(t.Context(), c, secrets.Text(name), secret, secrets.Cursor{}, 10)
+			return len(page.Results) + page.Count, err
+		},
+	}
+	for what, names := range map[string][3]string{
+		"secrets": {w.secret.Name, w.second.Name, "free"}, "services": {w.service.Name, hidden.Name, "free"},
+	} {
+		for _, secret := range []secrets.Field{{}, secrets.Text(w.secret.ID.String())} {
+			var used []string
+			for i, name := range names {
+				usage.Take()
+				n, err := ask[what](name, secret)
+				used = append(used, usage.Take().String())
+				if want := map[bool]int{true: 2, false: 0}[i == 0]; n != want || err != nil {
+					t.Errorf("%s named %q: %d, %v, want %d", what, name, n, err, want)
+				}
+			}
+			if used[1] != used[2] || used[1] == "" {
+				t.Errorf("%s: a hidden name makes the calls %q, a free one %q", what, used[1], used[2])
+			}
+		}
+	}
+}
