@@ -162,7 +162,10 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 		}
 		return nil
 	})
-	return created, err
+	if err != nil {
+		return NewKey{}, err
+	}
+	return created, nil
 }
 
 // keysOf returns whose key the caller wants to make, if the caller may.
@@ -425,34 +428,38 @@ func (m *Manager) DeleteKey(ctx context.Context, c Caller, keyID string, all boo
 	if all && on.key == c.KeyID {
 		return fault("made", "A key can't revoke what it made together with itself. Use another key.")
 	}
-	return m.deleteAll(ctx, c, on.key, all, func(id uuid.UUID) error { return m.deleteKey(ctx, c, id) })
+	fresh := func() (Caller, error) {
+		_, fresh, err := m.authority(ctx, c, anyKey)
+		return fresh, err
+	}
+	return m.deleteAll(ctx, fresh, on.key, all, func(id uuid.UUID) error { return m.deleteKey(ctx, c, id) })
 }
 
 // deleteAll deletes a key, and if all is set those that it made. A deleted key makes no more; but those that it
-// made can, until they are deleted. So the search repeats until it finds none. ErrNotFound: there is no such key,
-// nor one that it made.
-func (m *Manager) deleteAll(ctx context.Context, c Caller, key uuid.UUID, all bool, deleteKey func(uuid.UUID) error) error {
+// made can, until they are deleted. So the search repeats until it finds none, each time as the caller is then: it
+// would never end with keys that the caller no longer sees. ErrNotFound: there is no such key, nor one that it made.
+func (m *Manager) deleteAll(ctx context.Context, as func() (Caller, error), key uuid.UUID, all bool, deleteKey func(uuid.UUID) error) error {
 	missing := deleteKey(key)
 	if !all || missing != nil && !isNotFound(missing) {
 		return missing
 	}
 	for {
+		c, err := as()
+		if err != nil {
+			return err
+		}
 		made, err := m.made(ctx, c, key, c.KeyID)
 		if err != nil {
 			return err
 		}
 		var failed []error
-		deleted := 0
 		for _, k := range made {
-			switch err := deleteKey(k.ID); {
-			case err == nil:
-				deleted++
-				missing = nil
-			case !isNotFound(err): // else deleted meanwhile, or no longer the caller's to see
+			missing = nil
+			if err := deleteKey(k.ID); err != nil && !isNotFound(err) {
 				failed = append(failed, err)
 			}
 		}
-		if deleted == 0 || len(failed) > 0 {
+		if len(made) == 0 || len(failed) > 0 {
 			return errors.Join(append(failed, missing)...)
 		}
 	}

@@ -101,7 +101,9 @@ func (m *Manager) RevokeKey(ctx context.Context, keyID string, all bool) error {
 		return fmt.Errorf("list accounts: %w", err)
 	}
 	for _, account := range accounts {
-		operator := Caller{AccountID: account, Rights: Rights{Permissions: Every}}
+		operator := func() (Caller, error) {
+			return Caller{AccountID: account, Rights: Rights{Permissions: Every}}, nil
+		}
 		err := m.deleteAll(ctx, operator, id, all, func(id uuid.UUID) error { return m.revoke(ctx, account, id) })
 		if !isNotFound(err) {
 			return err
