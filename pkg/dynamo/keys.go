@@ -37,7 +37,7 @@ import (
 //	user           PEOPLE#<a>           USER#<u>                 kind, name, email, rights, own limit, its keys, revision
 //	key            PEOPLE#<a>           KEY#<k>                  its user, name, rights, a copy of its user's name and
 //	                                                             rights, times, revision: under 4 KB
-//	made           PEOPLE#<a>           MADE#<k>#<k>             the first key made the second; stays after both
+//	made           PEOPLE#<a>           MADE#<k>#<k>             the first key made the second, whose user; stays after both
 //	key's pointer  APIKEY#<sha256>      APIKEY                   account and id of the key with this text
 //	read counter   USER#<a>#<u>         READS                    limits; both ends of the queue of the newest reveals;
 //	                                                             made and deleted with the user

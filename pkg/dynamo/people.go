@@ -153,7 +153,7 @@ func (s *Store) CreateKey(ctx context.Context, maker *secrets.Key, u secrets.Use
 		s.put(newKeyRow(k), secrets.ErrChanged),
 		s.put(pointerRow{apiKeyKey(k.Hash), k.AccountID.String(), k.ID.String()}, errors.New("key exists")))
 	if k.MadeBy != uuid.Nil {
-		writes = append(writes, s.put(madeKey(k.AccountID, k.MadeBy, k.ID), secrets.ErrChanged))
+		writes = append(writes, s.put(madeRow{madeKey(k.AccountID, k.MadeBy, k.ID), k.UserID.String()}, secrets.ErrChanged))
 	}
 	return s.transact(ctx, ev, append(writes, s.countsPeople(u.AccountID, sum)...)...)
 }
@@ -186,6 +186,7 @@ func (s *Store) DeleteKey(ctx context.Context, maker *secrets.Key, u secrets.Use
 func (s *Store) Made(ctx context.Context, account uuid.UUID) (made []secrets.Made, err error) {
 	in := s.keysOf(peoplePK(account))
 	in.KeyConditionExpression = aws.String("PK = :pk AND begins_with(SK, :made)")
+	in.ProjectionExpression = aws.String("PK, SK, user_id")
 	in.ExpressionAttributeValues[":made"] = text(madePrefix)
 	pages := dynamodb.NewQueryPaginator(s.client, in)
 	for pages.HasMorePages() {
@@ -194,15 +195,9 @@ func (s *Store) Made(ctx context.Context, account uuid.UUID) (made []secrets.Mad
 			return nil, translate("Query", err)
 		}
 		for _, item := range out.Items {
-			k, err := unmarshal[key](item)
+			edge, err := decode(item, madeRow.made)
 			if err != nil {
 				return nil, err
-			}
-			var p parser
-			var edge secrets.Made
-			p.lastIDs(k.SK, &edge.Maker, &edge.Key)
-			if p.err != nil {
-				return nil, p.err
 			}
 			made = append(made, edge)
 		}
@@ -227,10 +222,12 @@ func (s *Store) authority(maker *secrets.Key, at time.Time, written []secrets.Ke
 	return []write{w}
 }
 
-// unchanged is the condition that a key is as it was read; the maker's must not have expired either.
+// unchanged is the condition that a key is as it was read. The maker's own key must be as it was when it decided, even
+// if it was read again since, and must not have expired.
 func unchanged(k secrets.Key, maker *secrets.Key, at time.Time) (condition string, values attributes) {
 	condition, values = "revision = :read", attributes{":read": number(k.Revision)}
 	if maker != nil && k.ID == maker.ID {
+		values[":read"] = number(maker.Revision)
 		condition += " AND (attribute_not_exists(valid_until) OR valid_until > :at)"
 		values[":at"] = text(timeText(at))
 	}
@@ -357,6 +354,19 @@ type pointerRow struct {
 	key
 	AccountID string `dynamodbav:"account_id"`
 	ID        string `dynamodbav:"id"`
+}
+
+// madeRow tells that a key made another one, and whose. It stays after both.
+type madeRow struct {
+	key
+	UserID string `dynamodbav:"user_id"`
+}
+
+func (r madeRow) made() (secrets.Made, error) {
+	var p parser
+	edge := secrets.Made{UserID: p.id(r.UserID)}
+	p.lastIDs(r.SK, &edge.Maker, &edge.Key)
+	return edge, p.err
 }
 
 func newUserRow(u secrets.User) userRow {

@@ -132,8 +132,8 @@ type Keys interface {
 	Made(ctx context.Context, account uuid.UUID) ([]Made, error)
 }
 
-// Made is a key that another one made.
-type Made struct{ Maker, Key uuid.UUID }
+// Made is a key that another one made, and its user.
+type Made struct{ Maker, Key, UserID uuid.UUID }
 
 // shownDigits is how many random characters of a key's text its record shows: 24 of its 256 bits.
 const shownDigits = 4

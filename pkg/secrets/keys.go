@@ -92,10 +92,18 @@ func (m *Manager) made(ctx context.Context, c Caller, id uuid.UUID, except ...uu
 	if err != nil {
 		return nil, fmt.Errorf("find what keys made: %w", err)
 	}
+	madeBy := map[uuid.UUID][]Made{}
+	for _, x := range edges {
+		madeBy[x.Maker] = append(madeBy[x.Maker], x)
+	}
 	for next := []uuid.UUID{id}; len(next) > 0; next = next[1:] {
-		for _, x := range edges {
-			if x.Maker == next[0] && !slices.Contains(except, x.Key) {
-				all, next = append(all, x.Key), append(next, x.Key)
+		for _, x := range madeBy[next[0]] {
+			if slices.Contains(except, x.Key) {
+				continue
+			}
+			next = append(next, x.Key)
+			if (Key{UserID: x.UserID}).shownTo(c) { // so that the calls tell nothing of others
+				all = append(all, x.Key)
 			}
 		}
 	}
@@ -103,7 +111,7 @@ func (m *Manager) made(ctx context.Context, c Caller, id uuid.UUID, except ...uu
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
-	return slices.DeleteFunc(keys, func(k Key) bool { return !k.shownTo(c) }), nil
+	return keys, nil
 }
 
 // managesKeys refuses a caller that may not write keys of a user.

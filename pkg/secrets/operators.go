@@ -14,7 +14,7 @@ import (
 const issuedKeyName = "Issued by an operator"
 
 // IssueKey makes a key with all rights of a user that has Admin: of the given user, or of the oldest one with room
-// for a key. The account is given by its name or id.
+// for a key, people first. The account is given by its name or id.
 func (m *Manager) IssueKey(ctx context.Context, account, user string) (issued NewKey, err error) {
 	id, err := m.accountID(ctx, account)
 	if err != nil {
@@ -81,9 +81,11 @@ func (m *Manager) someAdmin(ctx context.Context, account uuid.UUID, user string)
 	if err != nil {
 		return User{}, fmt.Errorf("list users: %w", err)
 	}
-	for _, u := range users {
-		if fits(u) {
-			return u, nil
+	for _, kind := range []Kind{Person, Machine} {
+		for _, u := range users {
+			if u.Kind == kind && fits(u) {
+				return u, nil
+			}
 		}
 	}
 	return User{}, fault("account", "Each user with admin has as many keys as it may have. Revoke one.")

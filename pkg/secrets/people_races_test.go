@@ -278,3 +278,57 @@ func TestLastAdminStays(t *testing.T) {
 	}
 	table.Check(t)
 }
+
+// A write that changes its own maker's key, or user, rests on the key as it was when it decided. An admin who is demoted
+// after that does not take the permissions back, and does nothing else either.
+func TestDemotedAdminDoesNotPromoteItself(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	_, first := table.Account(t, "first")
+	list := secrets.Texts("list")
+	demotions := map[string]func(m *secrets.Manager, x member) error{
+		"its user": func(m *secrets.Manager, x member) error {
+			return errOf(m.UpdateUser(t.Context(), first, x.UserID.String(), secrets.UserInput{Permissions: list}))
+		},
+		"its key": func(m *secrets.Manager, x member) error {
+			return errOf(m.UpdateKey(t.Context(), first, x.KeyID.String(), secrets.KeyInput{Permissions: list}))
+		},
+	}
+	tries := map[string]func(m *secrets.Manager, x member) error{
+		"widen its user": func(m *secrets.Manager, x member) error {
+			every := secrets.Texts(secrets.PermissionNames...)
+			return errOf(m.UpdateUser(t.Context(), x.Caller, x.UserID.String(), secrets.UserInput{Permissions: every}))
+		},
+		"rename its user": func(m *secrets.Manager, x member) error {
+			return errOf(m.UpdateUser(t.Context(), x.Caller, x.UserID.String(), secrets.UserInput{Name: secrets.Text("other")}))
+		},
+		"delete its user": func(m *secrets.Manager, x member) error {
+			return m.DeleteUser(t.Context(), x.Caller, x.UserID.String())
+		},
+	}
+	for what, demote := range demotions {
+		for name, try := range tries {
+			if what == "its key" && name == "widen its user" {
+				continue // which has every permission still
+			}
+			x := join(t, table, first, userInput(secrets.Person, secrets.Every))
+			demoted := false
+			m := table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+				if c.What == "GetItem USER" && !demoted { // the authority is read
+					demoted = true
+					if err := demote(table.Manager(t), x); err != nil {
+						t.Errorf("demote: %v", err)
+					}
+				}
+				return secretstest.None
+			}))
+			if err := try(m, x); !errors.Is(err, secrets.ErrDenied) || !demoted {
+				t.Errorf("%s while %s is demoted: %v, want ErrDenied", name, what, err)
+			}
+			if now := table.Caller(t, x.text).Rights.Permissions; now != secrets.List {
+				t.Errorf("%s while %s is demoted: it has %v, want list", name, what, now)
+			}
+		}
+	}
+	table.Check(t)
+}
