@@ -45,6 +45,7 @@ func TestJourneyWithTheKeyboard(t *testing.T) {
 	tb.press("DATABASE_PASSWORD\tfirst password")
 	tb.save()
 	tb.see("Item added", "1 item")
+	tb.await("the focus on the new item", `!!document.activeElement.closest("[data-item]")`) // not only after the next Tab
 
 	tb.tabTo("Attach a service")
 	tb.press(enter)
