@@ -23,8 +23,8 @@ SAM_ADDR ?= 127.0.0.1:3000
 SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
 # Compares with other parsers, whose packages may be out of reach. The test then says NOT run.
 DOTENV = TestConsoleReadsAsOtherParsersDo
-# With the race detector it takes six times as long.
-LARGE = TestLargestSecretIsDeletedInTime
+# With the race detector they take several times as long. They send one request after another, or few at once.
+LARGE = Test(LargestSecretIsDeletedInTime|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot)
 
 .PHONY: help generate run account sam-local invoke sam-program deploy smoke test lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
