@@ -207,7 +207,7 @@ func people(ada userBody, unlisted account, tb *tab, visit func(name string, tb 
 	visit("edit-key", tb)
 	tb.press(escape)
 	tb.click("button", "Delete "+ada.Name)
-	tb.see("These keys stop working at once:", "laptop")
+	tb.see("These keys stop working:", "laptop")
 	visit("delete-person", tb)
 	tb.press(escape)
 	tb.click("link", "You")

@@ -1818,7 +1818,7 @@
     };
     return html`<${FormDialog} title="Revoke key" submit="Revoke" danger action=${action} act=${act} what=${`${too}`}
     ready=${one.data !== null} onClose=${onClose}>
-    <p>What uses this key of <strong class="name"><${Marked} text=${user.name} /></strong> stops working at once:</p>
+    <p>What uses this key of <strong class="name"><${Marked} text=${user.name} /></strong> stops working:</p>
     <${WillStop} keys=${[apiKey]} />
     ${own && html`<p class="problem">You are signed in with this key. You need another one to come back.</p>`}
     <${Problem} failure=${one.failure} retry=${one.reload} />
@@ -2080,8 +2080,9 @@
     };
     return html`<${FormDialog} title="Edit" submit="Save" dirty=${Object.keys(body).length > 0} action=${action}
     act=${act} onClose=${onClose}>
-    <p class="hint">What you take away counts at once, for all keys of this ${user.kind}. What you add needs a
-      new ${user.kind === "person" ? "invitation" : "key"}: no key gets wider.</p>
+    <p class="hint">What you take away counts for all keys of this ${user.kind}: for values at once, for all else
+      within about a minute. What you add needs a new ${user.kind === "person" ? "invitation" : "key"}: no key gets
+      wider.</p>
     ${draw(action.failure)}
   <//>`;
   }
@@ -2098,7 +2099,7 @@
     };
     return html`<${FormDialog} title=${`Delete a ${user.kind}`} submit="Delete permanently" danger ready=${keys.done}
     action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${user.name} /></strong> permanently. ${keys.done && (keys.data.length > 0 ? "These keys stop working at once:" : "There are no keys.")}</p>
+    <p>This deletes <strong class="name"><${Marked} text=${user.name} /></strong> permanently. ${keys.done && (keys.data.length > 0 ? "These keys stop working:" : "There are no keys.")}</p>
     <${Problem} failure=${keys.failure} retry=${keys.reload} />
     ${keys.data.length > 0 && html`<${WillStop} keys=${keys.data} />`}
     ${me?.user.id === user.id && html`<p class="problem">This is you. You need another user’s key to come back.</p>`}

@@ -314,7 +314,7 @@ function RevokeKey({ apiKey, user, done, onClose, onLost }) {
   };
   return html`<${FormDialog} title="Revoke key" submit="Revoke" danger action=${action} act=${act} what=${`${too}`}
     ready=${one.data !== null} onClose=${onClose}>
-    <p>What uses this key of <strong class="name"><${Marked} text=${user.name} /></strong> stops working at once:</p>
+    <p>What uses this key of <strong class="name"><${Marked} text=${user.name} /></strong> stops working:</p>
     <${WillStop} keys=${[apiKey]} />
     ${own && html`<p class="problem">You are signed in with this key. You need another one to come back.</p>`}
     <${Problem} failure=${one.failure} retry=${one.reload} />
