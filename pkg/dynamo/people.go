@@ -3,6 +3,8 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,19 +49,18 @@ func (s *Store) Users(ctx context.Context, account uuid.UUID, from secrets.Curso
 
 // CreateUser implements secrets.Users.
 func (s *Store) CreateUser(ctx context.Context, maker *secrets.Key, u secrets.User, limit int, ev secrets.Event) error {
-	return s.transact(ctx, ev, append(s.authority(maker, ev.At, nil),
+	return s.transactFor(ctx, maker, ev, nil,
 		s.countPeople(u.AccountID, secrets.People{Users: 1}),
 		s.put(newUserRow(u), secrets.ErrChanged),
 		s.put(newCounter(u.AccountID, u.ID, limit, u.RevealLimit), secrets.ErrChanged),
-	)...)
+	)
 }
 
 // UpdateUser implements secrets.Users.
 func (s *Store) UpdateUser(ctx context.Context, maker *secrets.Key, old, updated secrets.User, keys []secrets.Key, sum secrets.People, ev secrets.Event) error {
-	writes := s.authority(maker, ev.At, keys)
 	row := newUserRow(updated)
 	row.Revision++
-	writes = append(writes, s.replace(row, "revision = :read", attributes{":read": number(old.Revision)}, secrets.ErrChanged))
+	writes := []write{s.replace(row, "revision = :read", attributes{":read": number(old.Revision)}, secrets.ErrChanged)}
 	for _, k := range keys {
 		writes = append(writes, s.revise(k, maker, ev.At,
 			"SET user_name = :user, user_permissions = :permissions, user_secrets = :secrets, revision = :next", attributes{
@@ -70,18 +71,19 @@ func (s *Store) UpdateUser(ctx context.Context, maker *secrets.Key, old, updated
 	if updated.RevealLimit != old.RevealLimit {
 		writes = append(writes, s.ownLimit(old.AccountID, old.ID, updated.RevealLimit))
 	}
-	return s.transact(ctx, ev, append(writes, s.countsPeople(old.AccountID, sum)...)...)
+	return s.transactFor(ctx, maker, ev, keys, append(writes, s.countsPeople(old.AccountID, sum)...)...)
 }
 
 // DeleteUser implements secrets.Users.
 func (s *Store) DeleteUser(ctx context.Context, maker *secrets.Key, u secrets.User, keys []secrets.Key, sum secrets.People, ev secrets.Event) error {
-	writes := append(s.authority(maker, ev.At, keys),
-		s.remove(userKey(u.AccountID, u.ID), "revision = :read", nil, attributes{":read": number(u.Revision)}, secrets.ErrChanged))
+	writes := []write{
+		s.remove(userKey(u.AccountID, u.ID), "revision = :read", nil, attributes{":read": number(u.Revision)}, secrets.ErrChanged),
+	}
 	for _, k := range keys {
 		writes = append(writes, s.removeKey(k, maker, ev.At)...)
 	}
 	writes = append(writes, s.removeCounter(u.AccountID, u.ID))
-	return s.transact(ctx, ev, append(writes, s.countsPeople(u.AccountID, sum)...)...)
+	return s.transactFor(ctx, maker, ev, keys, append(writes, s.countsPeople(u.AccountID, sum)...)...)
 }
 
 // FindKey implements secrets.Keys.
@@ -141,11 +143,11 @@ func (s *Store) KeysWithIDs(ctx context.Context, account uuid.UUID, ids []uuid.U
 // CreateKey implements secrets.Keys.
 func (s *Store) CreateKey(ctx context.Context, maker *secrets.Key, u secrets.User, k secrets.Key, invitation *secrets.Key, sum secrets.People, ev secrets.Event) error {
 	var gone []secrets.Key
-	keys := append(append([]uuid.UUID{}, u.Keys...), k.ID)
+	keys := append(slices.Clone(u.Keys), k.ID)
 	if invitation != nil {
 		gone, keys = append(gone, *invitation), without(keys, invitation.ID)
 	}
-	writes := append(s.authority(maker, ev.At, gone), s.listKeys(u, keys))
+	writes := []write{s.listKeys(u, keys)}
 	for _, x := range gone {
 		writes = append(writes, s.removeKey(x, maker, ev.At)...)
 	}
@@ -155,7 +157,7 @@ func (s *Store) CreateKey(ctx context.Context, maker *secrets.Key, u secrets.Use
 	if k.MadeBy != uuid.Nil {
 		writes = append(writes, s.put(madeRow{madeKey(k.AccountID, k.MadeBy, k.ID), k.UserID.String()}, secrets.ErrChanged))
 	}
-	return s.transact(ctx, ev, append(writes, s.countsPeople(u.AccountID, sum)...)...)
+	return s.transactFor(ctx, maker, ev, gone, append(writes, s.countsPeople(u.AccountID, sum)...)...)
 }
 
 // UpdateKey implements secrets.Keys.
@@ -171,55 +173,42 @@ func (s *Store) UpdateKey(ctx context.Context, maker *secrets.Key, old, updated 
 	}
 	w := s.revise(old, maker, ev.At, expression, values)
 	w.Update.ExpressionAttributeNames = map[string]string{"#name": "name", "#permissions": "permissions"}
-	writes := append(s.authority(maker, ev.At, []secrets.Key{old}), w)
-	return s.transact(ctx, ev, append(writes, s.countsPeople(old.AccountID, sum)...)...)
+	return s.transactFor(ctx, maker, ev, []secrets.Key{old}, append([]write{w}, s.countsPeople(old.AccountID, sum)...)...)
 }
 
 // DeleteKey implements secrets.Keys.
 func (s *Store) DeleteKey(ctx context.Context, maker *secrets.Key, u secrets.User, k secrets.Key, sum secrets.People, ev secrets.Event) error {
-	writes := append(s.authority(maker, ev.At, []secrets.Key{k}), s.listKeys(u, without(u.Keys, k.ID)))
-	writes = append(writes, s.removeKey(k, maker, ev.At)...)
-	return s.transact(ctx, ev, append(writes, s.countsPeople(k.AccountID, sum)...)...)
+	writes := append(s.removeKey(k, maker, ev.At), s.listKeys(u, without(u.Keys, k.ID)))
+	return s.transactFor(ctx, maker, ev, []secrets.Key{k}, append(writes, s.countsPeople(k.AccountID, sum)...)...)
 }
 
 // Made implements secrets.Keys.
-func (s *Store) Made(ctx context.Context, account uuid.UUID) (made []secrets.Made, err error) {
-	in := s.keysOf(peoplePK(account))
+func (s *Store) Made(ctx context.Context, account uuid.UUID) ([]secrets.Made, error) {
+	in := s.allOf(peoplePK(account))
 	in.KeyConditionExpression = aws.String("PK = :pk AND begins_with(SK, :made)")
-	in.ProjectionExpression = aws.String("PK, SK, user_id")
 	in.ExpressionAttributeValues[":made"] = text(madePrefix)
-	pages := dynamodb.NewQueryPaginator(s.client, in)
-	for pages.HasMorePages() {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, translate("Query", err)
-		}
-		for _, item := range out.Items {
-			edge, err := decode(item, madeRow.made)
-			if err != nil {
-				return nil, err
-			}
-			made = append(made, edge)
-		}
-	}
-	return made, nil
+	return all(ctx, s, in, madeRow.made)
 }
 
-// authority is the condition that a write rests on its maker's key, unless the write changes that key itself, which
-// has the same condition. It comes first, so that its failure counts before others.
-func (s *Store) authority(maker *secrets.Key, at time.Time, written []secrets.Key) []write {
+// transactFor is transact for a maker, whose key is as it was read and has not expired. That condition comes first, so
+// that its failure counts before others. written are keys that the writes change: they have the condition themselves.
+// Retries end with the key.
+func (s *Store) transactFor(ctx context.Context, maker *secrets.Key, ev secrets.Event, written []secrets.Key, writes ...write) error {
 	if maker == nil {
-		return nil
+		return s.transact(ctx, ev, writes...)
 	}
-	for _, k := range written {
-		if k.ID == maker.ID {
-			return nil
-		}
+	if !maker.ExpiresAt.IsZero() {
+		var cancel func()
+		ctx, cancel = context.WithDeadline(ctx, maker.ExpiresAt)
+		defer cancel()
 	}
-	condition, values := unchanged(*maker, maker, at)
-	w := s.check(keyKey(maker.AccountID, maker.ID), secrets.ErrChanged)
-	w.ConditionCheck.ConditionExpression, w.ConditionCheck.ExpressionAttributeValues = &condition, values
-	return []write{w}
+	if !slices.ContainsFunc(written, func(k secrets.Key) bool { return k.ID == maker.ID }) {
+		condition, values := unchanged(*maker, maker, ev.At)
+		w := s.check(keyKey(maker.AccountID, maker.ID), secrets.ErrChanged)
+		w.ConditionCheck.ConditionExpression, w.ConditionCheck.ExpressionAttributeValues = &condition, values
+		writes = slices.Insert(writes, 0, w)
+	}
+	return s.transact(ctx, ev, writes...)
 }
 
 // unchanged is the condition that a key is as it was read. The maker's own key must be as it was when it decided, even
@@ -237,9 +226,7 @@ func unchanged(k secrets.Key, maker *secrets.Key, at time.Time) (condition strin
 // revise changes attributes of a key that is as it was read.
 func (s *Store) revise(k secrets.Key, maker *secrets.Key, at time.Time, expression string, values attributes) write {
 	condition, more := unchanged(k, maker, at)
-	for name, value := range more {
-		values[name] = value
-	}
+	maps.Copy(values, more)
 	return s.update(keyKey(k.AccountID, k.ID), expression, condition, nil, values, secrets.ErrChanged)
 }
 
@@ -271,17 +258,11 @@ func (s *Store) countsPeople(account uuid.UUID, sum secrets.People) []write {
 // ErrLastAdmin: no key with Admin would be left.
 func (s *Store) countPeople(account uuid.UUID, sum secrets.People) write {
 	var sums []string
-	conditions, values := []string{"attribute_exists(PK)"}, attributes{}
+	conditions, names, values := []string{"attribute_exists(PK)"}, map[string]string{}, attributes{}
 	for name, n := range map[string]int{"users": sum.Users, "keys": sum.Keys, "admins": sum.Admins} {
 		if n != 0 {
 			sums = append(sums, "#"+name+" :"+name)
-			values[":"+name] = number(int64(n))
-		}
-	}
-	names := map[string]string{}
-	for _, name := range []string{"users", "keys", "admins"} {
-		if _, counted := values[":"+name]; counted {
-			names["#"+name] = name
+			names["#"+name], values[":"+name] = name, number(int64(n))
 		}
 	}
 	refused := secrets.ErrChanged
@@ -296,14 +277,8 @@ func (s *Store) countPeople(account uuid.UUID, sum secrets.People) write {
 	return s.update(peopleKey(account), "ADD "+strings.Join(sums, ", "), strings.Join(conditions, " AND "), names, values, refused)
 }
 
-func without(ids []uuid.UUID, gone uuid.UUID) (rest []uuid.UUID) {
-	rest = []uuid.UUID{}
-	for _, id := range ids {
-		if id != gone {
-			rest = append(rest, id)
-		}
-	}
-	return rest
+func without(ids []uuid.UUID, gone uuid.UUID) []uuid.UUID {
+	return slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool { return id == gone })
 }
 
 type peopleRow struct {

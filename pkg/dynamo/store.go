@@ -100,8 +100,13 @@ func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.
 
 // partition reads all rows of a partition.
 func partition[R, T any](ctx context.Context, s *Store, pk string, convert func(R) (T, error)) ([]T, error) {
+	return all(ctx, s, s.allOf(pk), convert)
+}
+
+// all reads all rows of a query.
+func all[R, T any](ctx context.Context, s *Store, query *dynamodb.QueryInput, convert func(R) (T, error)) ([]T, error) {
 	var found []T
-	pages := dynamodb.NewQueryPaginator(s.client, s.allOf(pk))
+	pages := dynamodb.NewQueryPaginator(s.client, query)
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {

@@ -17,7 +17,7 @@ var (
 	// ErrLimited: the caller's rights are limited to some secrets, and names are unique in the account.
 	ErrLimited = errors.New("limited callers give no names")
 	// ErrLastAdmin: the last key with Admin that does not expire must stay.
-	ErrLastAdmin = errors.New("the last key with admin")
+	ErrLastAdmin = errors.New("the last key with admin that does not expire: make another one first")
 	// ErrDefaultSecret: the default secret cannot be deleted.
 	ErrDefaultSecret = errors.New("the default secret cannot be deleted")
 	// ErrInvalidCursor: the cursor was not issued by a page.

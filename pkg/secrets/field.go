@@ -18,7 +18,7 @@ import (
 
 const (
 	maxNameLength  = 255       // code points
-	maxShortName   = 64        // bytes of UTF-8
+	maxShortName   = 64        // bytes of a user's or key's name, so that events stay small
 	maxEmailLength = 254       // of a path in RFC 5321, without its brackets
 	maxKeyLength   = 253       // of a key of a Kubernetes secret
 	maxLabelLength = 63        // of a DNS label

@@ -133,7 +133,7 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 	if _, err := m.gate(ctx, c, anyone, ofAccount()); err != nil {
 		return NewKey{}, err
 	}
-	userID, err := c.keysOf(in)
+	userID, err := c.ownerOf(in)
 	if err != nil {
 		return NewKey{}, err
 	}
@@ -142,14 +142,16 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 		if err != nil {
 			return err
 		}
-		if _, err := fresh.keysOf(in); err != nil {
+		if _, err := fresh.ownerOf(in); err != nil {
 			return err
 		}
 		u, err := m.Store.User(ctx, c.AccountID, userID)
-		if isNotFound(err) {
-			return in.noUser(userID)
-		}
-		if err != nil {
+		switch {
+		case isNotFound(err) && userID == c.UserID:
+			return ErrChanged // deleted since the authority was read
+		case isNotFound(err):
+			return in.noUser()
+		case err != nil:
 			return fmt.Errorf("read user: %w", err)
 		}
 		if created, err = m.makeKey(ctx, in, u, maker); err != nil {
@@ -176,14 +178,11 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 	return created, nil
 }
 
-// keysOf returns whose key the caller wants to make, if the caller may.
-func (c Caller) keysOf(in KeyInput) (user uuid.UUID, err error) {
+// ownerOf returns whose key the caller wants to make, if the caller may. A malformed id is that of no user.
+func (c Caller) ownerOf(in KeyInput) (user uuid.UUID, err error) {
 	user = c.UserID
 	if in.User.given {
-		// Malformed ids are no one's.
-		if user, err = parseID(in.User.text); err != nil {
-			user = uuid.Nil
-		}
+		user, _ = parseID(in.User.text)
 	}
 	if c.Kind == Invited && user == c.UserID {
 		return user, in.Err
@@ -195,10 +194,7 @@ func (c Caller) keysOf(in KeyInput) (user uuid.UUID, err error) {
 }
 
 // noUser refuses the user that a key was asked for, as the caller sent it.
-func (in KeyInput) noUser(user uuid.UUID) error {
-	if !in.User.given {
-		return fault("user", msgNoObject(user.String()))
-	}
+func (in KeyInput) noUser() error {
 	if messages := in.User.common(); messages != nil {
 		return Invalid{{"user", messages}}
 	}
@@ -538,11 +534,12 @@ func (m *Manager) DeleteExpiredKeys(ctx context.Context) (deleted int, err error
 				if k.ExpiresAt.IsZero() || k.ExpiresAt.After(due) {
 					continue
 				}
-				if err := m.revoke(ctx, account, k.ID); err != nil && !isNotFound(err) {
+				switch err := m.revoke(ctx, account, k.ID); {
+				case err == nil:
+					deleted++
+				case !isNotFound(err): // else its user deleted it meanwhile
 					failed = append(failed, fmt.Errorf("delete key %s: %w", k.ID, err))
-					continue
 				}
-				deleted++
 			}
 			if more = len(keys) == size; more {
 				from = Cursor{ID: keys[size-1].ID}

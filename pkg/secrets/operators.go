@@ -134,10 +134,16 @@ func (m *Manager) ListPeople(ctx context.Context, account string, from Cursor, s
 	}
 	page := newPage(users, count, from, size, func(x User) uuid.UUID { return x.ID })
 	people := AccountPeople{AccountID: id, Users: page.Results, Keys: map[uuid.UUID][]Key{}, Next: page.Next}
+	var ids []uuid.UUID
 	for _, u := range page.Results {
-		if people.Keys[u.ID], err = m.Store.KeysWithIDs(ctx, id, u.Keys); err != nil {
-			return AccountPeople{}, fmt.Errorf("read keys: %w", err)
-		}
+		ids = append(ids, u.Keys...)
+	}
+	keys, err := m.Store.KeysWithIDs(ctx, id, ids)
+	if err != nil {
+		return AccountPeople{}, fmt.Errorf("read keys: %w", err)
+	}
+	for _, k := range keys {
+		people.Keys[k.UserID] = append(people.Keys[k.UserID], k)
 	}
 	return people, nil
 }

@@ -332,3 +332,29 @@ func TestDemotedAdminDoesNotPromoteItself(t *testing.T) {
 	}
 	table.Check(t)
 }
+
+// Conflicts with other transactions delay a write. It does not happen after its maker's key has expired.
+func TestDelayedWritesEndWithTheirMakersKey(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	_, first := table.Account(t, "first")
+	u, err := table.Manager(t).CreateUser(t.Context(), first, userInput(secrets.Machine, secrets.Every))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := keyOf(t, table, first, u, secrets.KeyInput{Name: secrets.Text("key"), ExpiresAt: later(time.Hour)})
+	end := time.Now().Add(300 * time.Millisecond)
+	expire(t, table, x.key, end)
+	m := table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
+		if c.What == "TransactWriteItems" && time.Now().Before(end) {
+			return secretstest.Conflict
+		}
+		return secretstest.None
+	}))
+	if _, err := m.CreateUser(t.Context(), x.Caller, userInput(secrets.Machine, secrets.List)); !errors.Is(err, secrets.ErrUnavailable) {
+		t.Errorf("a write that conflicts until its maker's key expires: %v, want ErrUnavailable", err)
+	}
+	if page, err := table.Manager(t).ListUsers(t.Context(), first, secrets.Cursor{}, 10); err != nil || page.Count != 2 {
+		t.Errorf("there are %d users, %v, want 2", page.Count, err)
+	}
+}

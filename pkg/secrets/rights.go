@@ -22,7 +22,7 @@ const (
 
 	// Every is the set of all.
 	Every = List | Reveal | Write | Audit | Admin
-	// Unlimited permissions are never limited to some secrets.
+	// unlimitable are those that are never limited to some secrets.
 	unlimitable = Audit | Admin
 )
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -225,28 +227,16 @@ func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string)
 // difference returns the names of the fields that differ in a service's next state, sorted, and what a
 // new name or secret replaces.
 func (s Service) difference(next Service) (changed []string, from map[string]string) {
-	for _, field := range []struct {
-		name         string
-		before, then any
-		kept         string // recorded when it is replaced
-	}{
-		{"config", s.Config, next.Config, ""},
-		{"image", s.Image, next.Image, ""},
-		{"name", s.Name, next.Name, s.Name},
-		{"port", s.Port, next.Port, ""},
-		{"secret", s.SecretID, next.SecretID, s.SecretID.String()},
-	} {
-		if field.before == field.then {
-			continue
-		}
-		changed = append(changed, field.name)
-		if field.kept == "" {
-			continue
-		}
-		if from == nil {
-			from = map[string]string{}
-		}
-		from[field.name] = field.kept
+	changed, from = differences([]difference{
+		{"config", s.Config, next.Config},
+		{"image", s.Image, next.Image},
+		{"name", s.Name, next.Name},
+		{"port", strconv.Itoa(s.Port), strconv.Itoa(next.Port)},
+		{"secret", s.SecretID.String(), next.SecretID.String()},
+	})
+	maps.DeleteFunc(from, func(field, _ string) bool { return field != "name" && field != "secret" })
+	if len(from) == 0 {
+		return changed, nil
 	}
 	return changed, from
 }

@@ -9,13 +9,12 @@ import (
 
 // Limits of an account's users and keys.
 const (
-	MaxUsers         = 1000 // of an account
-	MaxKeys          = 20   // of a user, expired ones included
-	MaxLimitedTo     = 50   // secrets that rights are limited to
-	maxOwnLimit      = 1000 // reveals of a user in a window
-	maxInvitation    = 7 * 24 * time.Hour
-	keptAfterExpiry  = 90 * 24 * time.Hour
-	maxShortNameSize = 64 // bytes of a user's or key's name, so that events stay small
+	MaxUsers        = 1000 // of an account
+	MaxKeys         = 20   // of a user, expired ones included
+	MaxLimitedTo    = 50   // secrets that rights are limited to
+	maxOwnLimit     = 1000 // reveals of a user in a window
+	maxInvitation   = 7 * 24 * time.Hour
+	keptAfterExpiry = 90 * 24 * time.Hour
 )
 
 // User is a person or a machine.

@@ -225,11 +225,7 @@ func (m *Manager) applyUser(ctx context.Context, c Caller, in UserInput, old Use
 	if err := f.err(); err != nil {
 		return User{}, err
 	}
-	added := u.Rights.added(old.Rights)
-	if isNew {
-		added = u.Rights.Permissions
-	}
-	if lacked := added &^ c.Rights.Permissions; lacked != 0 {
+	if lacked := u.Rights.added(old.Rights) &^ c.Rights.Permissions; lacked != 0 {
 		return User{}, Beyond{lacked}
 	}
 	if in.Secrets.given {
@@ -293,6 +289,7 @@ func (u User) difference(next User) (changed []string, from map[string]string) {
 // difference is a field before and after a change.
 type difference struct{ field, before, after string }
 
+// differences returns the fields that differ, in the order of all, and what they had before.
 func differences(all []difference) (changed []string, from map[string]string) {
 	from = map[string]string{}
 	for _, d := range slices.DeleteFunc(all, func(d difference) bool { return d.before == d.after }) {
