@@ -878,9 +878,13 @@ func TestOnlyDeploySecretTouchesBundles(t *testing.T) {
 }
 
 func TestTableIsRetainedAndBackedUp(t *testing.T) {
+	index := func(name string) template.Index {
+		return template.Index{Name: name, Keys: []template.Key{{Name: name, Type: "HASH"}, {Name: "SK", Type: "RANGE"}}}
+	}
 	want := template.Table{
-		Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}},
+		Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "S"}, {Name: "by_secret", Type: "S"}, {Name: "by_user", Type: "S"}},
 		Keys:         []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
+		Indexes:      []template.Index{index("by_secret"), index("by_user")},
 		StreamView:   "KEYS_ONLY",
 		TTLAttribute: "expires_at",
 	}

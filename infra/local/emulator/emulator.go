@@ -185,8 +185,11 @@ func (e *Emulator) CreateTable(ctx context.Context, name string, table template.
 			AttributeName: &a.Name, AttributeType: types.ScalarAttributeType(a.Type),
 		})
 	}
-	for _, k := range table.Keys {
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: &k.Name, KeyType: types.KeyType(k.Type)})
+	in.KeySchema = keySchema(table.Keys)
+	for _, i := range table.Indexes {
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+			IndexName: &i.Name, KeySchema: keySchema(i.Keys), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		})
 	}
 	_, err := e.Client().CreateTable(ctx, in)
 	var exists *types.ResourceInUseException
@@ -194,6 +197,13 @@ func (e *Emulator) CreateTable(ctx context.Context, name string, table template.
 		return fmt.Errorf("create table: %w", err)
 	}
 	return nil
+}
+
+func keySchema(keys []template.Key) (schema []types.KeySchemaElement) {
+	for _, k := range keys {
+		schema = append(schema, types.KeySchemaElement{AttributeName: &k.Name, KeyType: types.KeyType(k.Type)})
+	}
+	return schema
 }
 
 // SetStream enables a table's stream with this view type, or disables it if view is

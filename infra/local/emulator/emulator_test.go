@@ -6,12 +6,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"goblins-secrets/infra/local/emulator"
 	"goblins-secrets/infra/local/template"
@@ -44,6 +48,41 @@ func TestDynoxideKeepsItsTables(t *testing.T) {
 			response.Body.Close()
 			t.Error("the emulator answers after Close")
 		}
+	}
+}
+
+// A table has its template's indexes. Only rows with an index's attribute are in the index, with all their attributes.
+func TestTablesHaveTheirIndexes(t *testing.T) {
+	indexed := table
+	indexed.Attributes = append(slices.Clone(table.Attributes), template.Attribute{Name: "by_user", Type: "S"})
+	indexed.Indexes = []template.Index{{Name: "by_user", Keys: []template.Key{{Name: "by_user", Type: "HASH"}, {Name: "SK", Type: "RANGE"}}}}
+	e, err := emulator.FromEnvironment(t.Context(), "", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.CreateTable(t.Context(), "rows", indexed); err != nil {
+		t.Fatal(err)
+	}
+	row := func(values ...string) map[string]types.AttributeValue {
+		item := map[string]types.AttributeValue{}
+		for i := 0; i < len(values); i += 2 {
+			item[values[i]] = &types.AttributeValueMemberS{Value: values[i+1]}
+		}
+		return item
+	}
+	with := row("PK", "a", "SK", "1", "by_user", "u", "name", "n")
+	for _, item := range []map[string]types.AttributeValue{with, row("PK", "a", "SK", "2", "name", "n")} {
+		if _, err := e.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("rows"), Item: item}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := e.Client().Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("rows"), IndexName: aws.String("by_user")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]map[string]types.AttributeValue{with}, out.Items, cmpopts.IgnoreUnexported(types.AttributeValueMemberS{})); diff != "" {
+		t.Errorf("rows of the index (-want +got):\n%s", diff)
 	}
 }
 

@@ -51,6 +51,7 @@ type GatewayResponse struct {
 type Table struct {
 	Attributes   []Attribute
 	Keys         []Key
+	Indexes      []Index
 	StreamView   string // empty: no stream
 	TTLAttribute string // empty: rows do not expire
 }
@@ -60,6 +61,12 @@ type Attribute struct{ Name, Type string }
 
 // Key is an attribute and its role in the primary key: HASH or RANGE.
 type Key struct{ Name, Type string }
+
+// Index is a global secondary index that holds its rows with all their attributes.
+type Index struct {
+	Name string
+	Keys []Key
+}
 
 // Read reads the SAM template at path. Parameters in set replace their defaults. For an unknown
 // parameter, or a value that its declaration does not allow, the error names the parameter.
@@ -329,10 +336,7 @@ func (d *document) table() (Table, error) {
 			Name literal `yaml:"AttributeName"`
 			Type literal `yaml:"AttributeType"`
 		} `yaml:"AttributeDefinitions"`
-		Keys []struct {
-			Name literal `yaml:"AttributeName"`
-			Type literal `yaml:"KeyType"`
-		} `yaml:"KeySchema"`
+		Keys   keySchema `yaml:"KeySchema"`
 		Stream struct {
 			View literal `yaml:"StreamViewType"`
 		} `yaml:"StreamSpecification"`
@@ -340,26 +344,52 @@ func (d *document) table() (Table, error) {
 			Attribute literal `yaml:"AttributeName"`
 			Enabled   bool    `yaml:"Enabled"`
 		} `yaml:"TimeToLiveSpecification"`
-		Global yaml.Node `yaml:"GlobalSecondaryIndexes"`
-		Local  yaml.Node `yaml:"LocalSecondaryIndexes"`
+		Indexes []struct {
+			Name       literal   `yaml:"IndexName"`
+			Keys       keySchema `yaml:"KeySchema"`
+			Projection struct {
+				Type literal `yaml:"ProjectionType"`
+			} `yaml:"Projection"`
+			Others map[string]any `yaml:",inline"`
+		} `yaml:"GlobalSecondaryIndexes"`
+		Local yaml.Node `yaml:"LocalSecondaryIndexes"`
 	}
 	if err := node.Decode(&properties); err != nil {
 		return Table{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if !properties.Global.IsZero() || !properties.Local.IsZero() {
-		return Table{}, fmt.Errorf("%s: indexes are not supported", name)
+	if !properties.Local.IsZero() {
+		return Table{}, fmt.Errorf("%s: local indexes are not supported", name)
 	}
-	table := Table{StreamView: string(properties.Stream.View)}
+	table := Table{Keys: properties.Keys.keys(), StreamView: string(properties.Stream.View)}
 	for _, a := range properties.Attributes {
 		table.Attributes = append(table.Attributes, Attribute{Name: string(a.Name), Type: string(a.Type)})
 	}
-	for _, k := range properties.Keys {
-		table.Keys = append(table.Keys, Key{Name: string(k.Name), Type: string(k.Type)})
+	for _, i := range properties.Indexes {
+		if err := none(i.Others); err != nil {
+			return Table{}, fmt.Errorf("%s: index %s: %w", name, i.Name, err)
+		}
+		if i.Projection.Type != "ALL" {
+			return Table{}, fmt.Errorf("%s: index %s: ProjectionType is %q, want ALL", name, i.Name, i.Projection.Type)
+		}
+		table.Indexes = append(table.Indexes, Index{Name: string(i.Name), Keys: i.Keys.keys()})
 	}
 	if properties.TTL.Enabled {
 		table.TTLAttribute = string(properties.TTL.Attribute)
 	}
 	return table, nil
+}
+
+// keySchema is the key of a table or of an index.
+type keySchema []struct {
+	Name literal `yaml:"AttributeName"`
+	Type literal `yaml:"KeyType"`
+}
+
+func (s keySchema) keys() (keys []Key) {
+	for _, k := range s {
+		keys = append(keys, Key{Name: string(k.Name), Type: string(k.Type)})
+	}
+	return keys
 }
 
 // none refuses unsupported properties, where any could change an answer.

@@ -89,6 +89,10 @@ Resources:
       KeySchema:
         - {AttributeName: PK, KeyType: HASH}
         - {AttributeName: SK, KeyType: RANGE}
+      GlobalSecondaryIndexes:
+        - IndexName: by_size
+          KeySchema: [{AttributeName: SK, KeyType: HASH}]
+          Projection: {ProjectionType: ALL}
       TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
       StreamSpecification: {StreamViewType: KEYS_ONLY}
 `
@@ -134,6 +138,7 @@ func TestReadReturnsAllDeclarations(t *testing.T) {
 		Table: template.Table{
 			Attributes:   []template.Attribute{{Name: "PK", Type: "S"}, {Name: "SK", Type: "N"}},
 			Keys:         []template.Key{{Name: "PK", Type: "HASH"}, {Name: "SK", Type: "RANGE"}},
+			Indexes:      []template.Index{{Name: "by_size", Keys: []template.Key{{Name: "SK", Type: "HASH"}}}},
 			StreamView:   "KEYS_ONLY",
 			TTLAttribute: "expires",
 		},
@@ -236,7 +241,9 @@ func TestUnsupportedTemplatesAreRefused(t *testing.T) {
 		"BodyOfOtherType":       {`{application/json: '{"detail":"No."}'}`, `{text/plain: No.}`, "want one response template"},
 		"TwoTables":             {firstTableOnly, secondTable, "want one AWS::DynamoDB::Table, have 2"},
 		"NoTable":               {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "want one AWS::DynamoDB::Table, have 0"},
-		"Index":                 {"      KeySchema:\n", "      GlobalSecondaryIndexes: []\n      KeySchema:\n", "Table: indexes are not supported"},
+		"LocalIndex":            {"      KeySchema:\n", "      LocalSecondaryIndexes: []\n      KeySchema:\n", "Table: local indexes are not supported"},
+		"NarrowIndex":           {"ProjectionType: ALL", "ProjectionType: KEYS_ONLY", `Table: index by_size: ProjectionType is "KEYS_ONLY", want ALL`},
+		"ProvisionedIndex":      {"IndexName: by_size", "IndexName: by_size\n          ProvisionedThroughput: {}", "Table: index by_size: not supported: ProvisionedThroughput"},
 		"NoAPI":                 {"AWS::Serverless::Api", "AWS::Serverless::HttpApi", "want one AWS::Serverless::Api, have 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
