@@ -38,8 +38,11 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			allowed[s.function] = map[string]bool{}
 		}
 		for _, action := range s.actions {
-			if len(s.keys) == 0 {
+			if len(s.keys)+len(s.indexes) == 0 {
 				allowed[s.function][action] = true
+			}
+			for _, index := range s.indexes {
+				allowed[s.function][action+" index/"+index] = true
 			}
 			for _, key := range s.keys {
 				allowed[s.function][action+" "+strings.TrimSuffix(key, "#*")] = true

@@ -642,6 +642,7 @@ type statement struct {
 	actions  []string
 	resource value
 	keys     []string // patterns of the partition keys that a DynamoDB action may touch
+	indexes  []string // of the table and of the restored one, if the statement is on indexes
 	value    value
 }
 
@@ -700,11 +701,32 @@ func statements(t *testing.T) []statement {
 				for _, k := range list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")) {
 					st.keys = append(st.keys, k.(string))
 				}
+				st.indexes = indexesIn(st.resource)
 				all = append(all, st)
 			}
 		}
 	}
 	return all
+}
+
+// indexes returns the resources of a statement on these indexes.
+func indexes(names ...string) (resources []value) {
+	for _, name := range names {
+		resources = append(resources, "!Sub ${Table.Arn}/index/"+name, []value{
+			"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/index/" + name, "!Ref AWS::NoValue",
+		})
+	}
+	return resources
+}
+
+// indexesIn returns the names of the indexes of the table among the resources of a statement.
+func indexesIn(resource value) (names []string) {
+	for _, index := range functions.TableIndexes {
+		if slices.Contains(list(resource), indexes(index)[0]) {
+			names = append(names, index)
+		}
+	}
+	return names
 }
 
 // ownOrRetainedKey is the template's reference to the master key.
@@ -743,6 +765,11 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 			}
 			want := value([]value{",", "!GetAtt Tables.Value"})
 			switch {
+			case len(s.indexes) > 0:
+				if action != "dynamodb:Query" {
+					t.Errorf("%s: %s on indexes", s.function, action)
+				}
+				want = indexes(s.indexes...)
 			case keyed[action]:
 				if len(s.keys) == 0 {
 					t.Errorf("%s: %s on any key", s.function, action)
@@ -888,8 +915,16 @@ func TestTableIsRetainedAndBackedUp(t *testing.T) {
 		StreamView:   "KEYS_ONLY",
 		TTLAttribute: "expires_at",
 	}
-	if diff := cmp.Diff(want, readRepository(t, nil).Table); diff != "" {
+	got := readRepository(t, nil).Table
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, i := range got.Indexes {
+		names = append(names, i.Name)
+	}
+	if diff := cmp.Diff(functions.TableIndexes, names); diff != "" {
+		t.Errorf("indexes that functions.yaml may name (-) and the table's (+):\n%s", diff)
 	}
 
 	doc := document(t)

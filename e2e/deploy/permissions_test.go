@@ -167,6 +167,9 @@ func TestEachPermissionHasATest(t *testing.T) {
 		for _, grant := range f.Rows {
 			add("dynamodb", grant.Actions)
 		}
+		if len(f.Indexes) > 0 {
+			add("dynamodb", []string{"Query"})
+		}
 		if len(f.Stamps) > 0 {
 			add("dynamodb", []string{"UpdateItem"})
 		}

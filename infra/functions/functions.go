@@ -35,6 +35,8 @@ type Function struct {
 	If      string `yaml:"if"`
 	Rows    rows   `yaml:"rows"`
 
+	Indexes []string `yaml:"indexes"`
+
 	Stamps map[string][]string `yaml:"stamps"`
 
 	KMS     []string `yaml:"kms"`
@@ -104,6 +106,9 @@ func paths(table []Function) []Path {
 	}
 	return paths
 }
+
+// TableIndexes are the indexes of the table that a function may query.
+var TableIndexes = []string{"by_secret", "by_user"}
 
 // BatchSize is the most records of the stream that a function gets at once.
 const BatchSize = 100
@@ -272,6 +277,14 @@ func check(table []Function) error {
 					fault("%s is in two grants: a statement has all keys of an action", action)
 				}
 				granted[action] = true
+			}
+		}
+		for i, name := range f.Indexes {
+			if !slices.Contains(TableIndexes, name) {
+				fault("%s is not an index of the table: want %s", name, strings.Join(TableIndexes, " or "))
+			}
+			if slices.Contains(f.Indexes[:i], name) {
+				fault("the index %s is listed twice", name)
 			}
 		}
 	}

@@ -53,6 +53,40 @@ func TestOnlyTheMarkedPartIsGenerated(t *testing.T) {
 	}
 }
 
+// A row's indexes become one statement of its role, on the indexes of both tables.
+func TestIndexesAreAStatementOfTheirOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "functions.yaml")
+	row := "- {name: list-things, does: all, by: hand, rows: {Query: [THINGS#*]}, indexes: [by_secret, by_user]}\n"
+	if err := os.WriteFile(path, []byte(row), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table, err := functions.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head, foot = "\n      # --- Generated from functions.yaml by go generate \n", "  # --- End of the generated part "
+	got, err := functions.Files["template.yaml"](table, []byte(head+foot))
+	const want = `
+              - Effect: Allow
+                Action: dynamodb:Query
+                Resource: !Split [",", !GetAtt Tables.Value]
+                Condition: {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["THINGS#*"]}}
+              # The keys of an index begin with an account's id: there is no common pattern to name.
+              - Effect: Allow
+                Action: dynamodb:Query
+                Resource:
+                  - !Sub "${Table.Arn}/index/by_secret"
+                  - !If [IsRestored, !Sub "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/index/by_secret", !Ref AWS::NoValue]
+                  - !Sub "${Table.Arn}/index/by_user"
+                  - !If [IsRestored, !Sub "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/index/by_user", !Ref AWS::NoValue]
+              - Effect: Allow
+                Action: [logs:CreateLogStream, logs:PutLogEvents]
+`
+	if err != nil || !strings.Contains(string(got), want) {
+		t.Errorf("template of %s = %v, %s\nwant in it%s", row, err, got, want)
+	}
+}
+
 func TestFaultyRowsAreRefused(t *testing.T) {
 	for row, want := range map[string]string{
 		"{name: GetThing, does: one, route: GET /things}":                                            "GetThing: a name is words of small letters",
@@ -77,6 +111,9 @@ func TestFaultyRowsAreRefused(t *testing.T) {
 		"{name: get-thing, does: one, every: now and then}":                                          "get-thing: now and then is not an interval",
 		"{name: get-thing, does: one, route: GET /things, rows: {GetItem: []}}":                      "[GetItem] has no keys",
 		"{name: get-thing, does: one, route: GET /things, row: {GetItem: [A]}}":                      "field row not found",
+		"{name: get-thing, does: one, by: hand, indexes: [by_thing]}":                                "by_thing is not an index of the table: want by_secret or by_user",
+		"{name: get-thing, does: one, by: hand, indexes: [by_user, by_secret, by_user]}":             "the index by_user is listed twice",
+		"{name: get-thing, does: one, by: hand, indexes: by_user}":                                   "cannot unmarshal",
 		"{name: a, does: one, by: hand}\n- {name: a, does: one, by: hand}":                           "a: a second row",
 		"{name: a, does: one, route: GET /things}\n- {name: b, does: one, route: GET /things}":       "b: GET /things leads to a",
 		"{name: a, does: one, by: hand}\n- {name: b, does: one, by: hand, timeout: a long time ago}": "cannot unmarshal",

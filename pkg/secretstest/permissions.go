@@ -16,7 +16,7 @@ import (
 )
 
 // Permissions are what IAM must allow a function: actions and, for actions on the table,
-// the prefix of the partition key, as in "dynamodb:PutItem EVENTS".
+// the prefix of the partition key, as in "dynamodb:PutItem EVENTS", or its index, as in "dynamodb:Query index/by_user".
 type Permissions struct {
 	mu      sync.Mutex
 	needed  map[string]bool
@@ -94,6 +94,10 @@ func permissions(in any) (needed []string) {
 	case *dynamodb.PutItemInput:
 		on("PutItem", in.Item)
 	case *dynamodb.QueryInput:
+		if in.IndexName != nil { // the statement of an index names no keys
+			needed = append(needed, "dynamodb:Query index/"+*in.IndexName)
+			break
+		}
 		on("Query", map[string]types.AttributeValue{"PK": in.ExpressionAttributeValues[":pk"]})
 	case *dynamodb.TransactWriteItemsInput:
 		for _, item := range in.TransactItems {
