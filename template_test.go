@@ -361,6 +361,7 @@ func TestParametersOutOfBoundsAreRefused(t *testing.T) {
 		"MaxSecrets":          {"0", "1000001"},
 		"MaxItems":            {"0", "1000001"},
 		"MaxServices":         {"0", "1000001"},
+		"EventDays":           {"-1", "3651", "for ever"},
 		"KeyCacheSeconds":     {"-1", "3601"},
 		"LogRetentionDays":    {"0", "2"},
 		"ThrottleRate":        {"-1"},
@@ -497,6 +498,7 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		"MAX_SECRETS":               "10000",
 		"MAX_ITEMS":                 "10000",
 		"MAX_SERVICES":              "10000",
+		"EVENT_DAYS":                "400",
 		"STACK_NAME":                "stack",
 		"RELEASE":                   "",
 		"DEPLOY_TARGET":             "secrets-manager",
@@ -599,7 +601,7 @@ func TestVersionDescriptionsFit(t *testing.T) {
 		id  = "mrk-0123456789abcdef0123456789abcdef"
 		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
 	)
-	longest := strings.NewReplacer("!Sub ", "", "${Release}", strings.Repeat("r", 25), "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${Tracing}", "Disabled",
+	longest := strings.NewReplacer("!Sub ", "", "${Release}", strings.Repeat("r", 25), "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${EventDays}", "3650", "${Tracing}", "Disabled", "${Trace}", "off",
 		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 72), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))

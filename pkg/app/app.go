@@ -6,6 +6,9 @@
 //	MASTER_KEY_ARN           the KMS key that wraps data keys
 //	READ_LIMIT               reveals per user and window, 1 to 1000
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
+//	MAX_SECRETS, MAX_ITEMS, MAX_SERVICES
+//	                         quotas of accounts, and of a secret's items, 1 to 1000000
+//	EVENT_DAYS               days that an event is kept, 0 to 3650; 0: for ever
 //	DEPLOY_TARGET            where bundles are delivered: secrets-manager, or none
 //	BUNDLE_PREFIX            of the names of new bundles, behind goblins/
 //	BUNDLE_KEY_ARN           the KMS key of bundles; without it AWS's key for Secrets Manager
@@ -160,6 +163,7 @@ func wire(getenv func(string) string, options []func(*aws.Config)) (wiring, erro
 	env := &environment{getenv: getenv}
 	table := env.text("TABLE_NAME")
 	masterKey := env.text("MASTER_KEY_ARN")
+	eventDays := env.number("EVENT_DAYS", 0, 3650)
 	cfg := env.awsConfig()
 	if env.err != nil {
 		return wiring{}, env.err
@@ -171,11 +175,13 @@ func wire(getenv func(string) string, options []func(*aws.Config)) (wiring, erro
 		option(&cfg)
 	}
 	db := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = env.endpoint("DYNAMODB") })
+	store := dynamo.New(db, table)
+	store.EventDays = eventDays
 	keys := kms.NewFromConfig(cfg, func(o *kms.Options) { o.BaseEndpoint = env.endpoint("KMS") })
 	return wiring{
 		env:     env,
 		config:  cfg,
-		store:   dynamo.New(db, table),
+		store:   store,
 		sealer:  envelope.Sealer{Keys: awskms.New(keys, masterKey), Rand: rand.Reader},
 		monitor: monitor,
 		log:     log,

@@ -9,6 +9,7 @@ import (
 
 	"goblins-secrets/pkg/app"
 	"goblins-secrets/pkg/awssm"
+	"goblins-secrets/pkg/dynamo"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -28,6 +29,9 @@ func TestMisconfiguredFunctionsDoNotStart(t *testing.T) {
 		{"READ_LIMIT", "1001", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_LIMIT", "many", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_WINDOW_SECONDS", "86401", "READ_WINDOW_SECONDS is not a number from 1 to 86400"},
+		{"EVENT_DAYS", "", "EVENT_DAYS is not set"},
+		{"EVENT_DAYS", "-1", "EVENT_DAYS is not a number from 0 to 3650"},
+		{"EVENT_DAYS", "3651", "EVENT_DAYS is not a number from 0 to 3650"},
 		{"DEPLOY_TARGET", "", "DEPLOY_TARGET is not set"},
 		{"DEPLOY_TARGET", "secretsmanager", "DEPLOY_TARGET is none of secrets-manager, none"},
 		{"AWS_REGION", "", "AWS_REGION is not set"},
@@ -62,6 +66,34 @@ func TestDeployTargetTurnsDeliveriesOn(t *testing.T) {
 	}
 }
 
+// The days that events are kept reach all that writes events.
+func TestEventsAreKeptForTheDaysOfTheSetting(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	for text, want := range map[string]int{"0": 0, "400": 400, "3650": 3650} {
+		with := func(function string) func(string) string {
+			good := table.Environment(t, function)
+			return func(name string) string {
+				if name == "EVENT_DAYS" {
+					return text
+				}
+				return good(name)
+			}
+		}
+		m, managerErr := app.NewManager(with("GetItem"))
+		d, delivererErr := app.NewDeliverer(with("DeploySecret"), awssm.Open)
+		s, sweeperErr := app.NewSweeper(with("RedeploySecrets"))
+		if err := errors.Join(managerErr, delivererErr, sweeperErr); err != nil {
+			t.Fatal(err)
+		}
+		for _, store := range []any{m.Store, d.Store, s.Store} {
+			if got := store.(*dynamo.Store).EventDays; got != want {
+				t.Errorf("with EVENT_DAYS=%s a store keeps events for %d days, want %d", text, got, want)
+			}
+		}
+	}
+}
+
 // A table of another format is refused in one sentence. A new table and one of this format
 // are accepted.
 func TestTableOfAnotherFormatIsRefused(t *testing.T) {
@@ -86,7 +118,7 @@ func TestTableOfAnotherFormatIsRefused(t *testing.T) {
 		t.Errorf("CheckTable of a table of an earlier commit = %v, want %q", err, want)
 	}
 	for _, name := range []string{
-		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET", "AWS_REGION",
+		"TABLE_NAME", "MASTER_KEY_ARN", "EVENT_DAYS", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET", "AWS_REGION",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
 		t.Setenv(name, getenv(name))

@@ -23,6 +23,8 @@ import (
 
 // Store implements secrets.Store, delivery.Store, delivery.SweepStore and delivery.CheckStore.
 type Store struct {
+	EventDays int // days that an event is kept; 0: for ever
+
 	client      *dynamodb.Client
 	table       string
 	retryUndone aws.Retryer
