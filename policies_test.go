@@ -343,6 +343,44 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	}
 }
 
+// A function that puts events can neither update, delete nor find one, and neither can who steals its role. A put
+// replaces an event whose id it knows, but 62 bits of an id are random, and those that read events put none. The one
+// exception is the stream of deploy-secret, which has the keys of a day's events. Refused tries are counted in their
+// rows, so these are updated.
+func TestWritersOfEventsCannotFindThem(t *testing.T) {
+	put := map[string]bool{} // functions that put events
+	read := map[string][]string{}
+	for _, s := range statements(t) {
+		for _, index := range s.indexes {
+			read[s.function] = append(read[s.function], "the index "+index)
+		}
+		for _, key := range s.keys {
+			write := map[string]string{"EVENTS#*": "dynamodb:PutItem", "REFUSED#*": "dynamodb:UpdateItem"}[key]
+			if write == "" {
+				continue
+			}
+			for _, action := range s.actions {
+				switch action {
+				case write:
+					put[s.function] = put[s.function] || key == "EVENTS#*"
+				case "dynamodb:Query":
+					read[s.function] = append(read[s.function], key)
+				default:
+					t.Errorf("%s has %s on %s, want only %s, or dynamodb:Query", s.function, action, key, write)
+				}
+			}
+		}
+	}
+	for function, what := range read {
+		if put[function] {
+			t.Errorf("%s puts events and reads %v", function, what)
+		}
+	}
+	if !put["GetItem"] {
+		t.Error("GetItem puts no events")
+	}
+}
+
 // deliverAllWays delivers a secret for the first time, again, renamed, removed, restored,
 // and when the target is ahead.
 func deliverAllWays(
