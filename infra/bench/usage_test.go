@@ -105,7 +105,15 @@ func (c *counter) record(name string, operation func() error) secretstest.Used {
 }
 
 func (c *counter) row(name string, used secretstest.Used) {
-	c.rows.row(name, used.String(), units(used.Reads), units(used.Writes))
+	c.rows.row(name, used.String(), withIndexes(used.Reads, used.IndexReads), withIndexes(used.Writes, used.IndexWrites))
+}
+
+// withIndexes writes units of the table, and behind a plus those of its indexes.
+func withIndexes(table, indexes float64) string {
+	if indexes == 0 {
+		return units(table)
+	}
+	return units(table) + " + " + units(indexes)
 }
 
 // serve returns a call of a route.
@@ -353,7 +361,8 @@ func TestRevealsCostWhatIsDocumented(t *testing.T) {
 		}
 		return nil
 	})
-	writes, reads, calls := sum.Writes/reveals, sum.Reads/reveals, float64(sum.Of("KMS"))/reveals
+	writes, indexWrites := sum.Writes/reveals, sum.IndexWrites/reveals
+	reads, calls := sum.Reads/reveals, float64(sum.Of("KMS"))/reveals
 
 	const million = 1e6
 	cost := newTable("service | a reveal | dollars:")
@@ -362,7 +371,7 @@ func TestRevealsCostWhatIsDocumented(t *testing.T) {
 		service, quantity string
 		price             float64
 	}{
-		{"DynamoDB writes", units(writes) + " units", writes * priceWriteUnit},
+		{"DynamoDB writes", withIndexes(writes, indexWrites) + " units", (writes + indexWrites) * priceWriteUnit},
 		{"DynamoDB reads", units(reads) + " units", reads * priceReadUnit},
 		{"KMS", units(calls) + " request", calls * priceKMS},
 		{"Lambda", "1 request, 35 ms of 256 MB", priceLambda + 0.035*0.25*priceLambdaGBs},
@@ -403,8 +412,8 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 	cost := newTable("items: | read units: | write units: | calls of KMS: | calls of Secrets Manager: | dollars a thousand:")
 	costs := func(items int, used secretstest.Used) {
 		kms, target := used.Of("KMS"), used.Of("Secrets Manager")
-		dollars := used.Writes*priceWriteUnit + used.Reads*priceReadUnit + float64(kms)*priceKMS + float64(target)*priceSecrets
-		cost.row(strconv.Itoa(items), units(used.Reads), units(used.Writes), strconv.Itoa(kms), strconv.Itoa(target), fixed(1000*dollars))
+		dollars := (used.Writes+used.IndexWrites)*priceWriteUnit + used.Reads*priceReadUnit + float64(kms)*priceKMS + float64(target)*priceSecrets
+		cost.row(strconv.Itoa(items), units(used.Reads), withIndexes(used.Writes, used.IndexWrites), strconv.Itoa(kms), strconv.Itoa(target), fixed(1000*dollars))
 	}
 
 	secret, item := c.secret("delivered-1", 1)

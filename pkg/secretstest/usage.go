@@ -24,9 +24,13 @@ type Usage struct {
 // Used is a number of AWS calls and what they used.
 type Used struct {
 	Calls  map[string]int // by operation; a service other than DynamoDB is a prefix: "KMS Decrypt"
-	Reads  float64        // units that DynamoDB reports
+	Reads  float64        // units that DynamoDB reports, of the table
 	Writes float64
-	Bytes  int64 // of all requests' bodies
+
+	IndexReads  float64 // of its indexes
+	IndexWrites float64
+
+	Bytes int64 // of all requests' bodies
 }
 
 // Take returns what was used since its last call.
@@ -61,7 +65,7 @@ func (u *Usage) Count(cfg *aws.Config) {
 	})
 }
 
-func (u *Usage) add(ctx context.Context, units float64) {
+func (u *Usage) add(ctx context.Context, used units) {
 	operation := middleware.GetOperationName(ctx)
 	if service := awsmiddleware.GetServiceID(ctx); service != "DynamoDB" {
 		operation = service + " " + operation
@@ -74,9 +78,11 @@ func (u *Usage) add(ctx context.Context, units float64) {
 	u.used.Calls[operation]++
 	switch operation {
 	case "GetItem", "BatchGetItem", "Query":
-		u.used.Reads += units
+		u.used.Reads += used.table
+		u.used.IndexReads += used.indexes
 	default:
-		u.used.Writes += units
+		u.used.Writes += used.table
+		u.used.IndexWrites += used.indexes
 	}
 }
 
@@ -107,28 +113,40 @@ func (u Used) String() string {
 // no such field.
 func askForUnits(input any) {
 	if field := reflect.ValueOf(input).Elem().FieldByName("ReturnConsumedCapacity"); field.IsValid() {
-		field.SetString(string(types.ReturnConsumedCapacityTotal))
+		field.SetString(string(types.ReturnConsumedCapacityIndexes))
 	}
 }
 
+// units are what a call used.
+type units struct{ table, indexes float64 }
+
+func (u *units) add(report types.ConsumedCapacity) {
+	indexes := 0.0
+	for _, index := range report.GlobalSecondaryIndexes {
+		indexes += aws.ToFloat64(index.CapacityUnits)
+	}
+	u.indexes += indexes
+	u.table += aws.ToFloat64(report.CapacityUnits) - indexes // the total includes them
+}
+
 // reportedUnits returns the units that DynamoDB reported. It reports none for a failed condition.
-func reportedUnits(output any) (units float64) {
+func reportedUnits(output any) (used units) {
 	if output == nil { // the call failed
-		return 0
+		return units{}
 	}
 	field := reflect.ValueOf(output).Elem().FieldByName("ConsumedCapacity")
 	if !field.IsValid() {
-		return 0
+		return units{}
 	}
 	switch report := field.Interface().(type) {
 	case *types.ConsumedCapacity:
 		if report != nil {
-			units = aws.ToFloat64(report.CapacityUnits)
+			used.add(*report)
 		}
 	case []types.ConsumedCapacity: // one for each table
 		for _, table := range report {
-			units += aws.ToFloat64(table.CapacityUnits)
+			used.add(table)
 		}
 	}
-	return units
+	return used
 }
