@@ -57,6 +57,7 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}
 	}
 
+	routes := table(t)
 	table := secretstest.NewTable(t)
 	made, c := table.Account(t, "first")
 	def := made.Account.DefaultSecretID.String()
@@ -143,6 +144,20 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	}
 	limited := c
 	limited.Rights = secrets.Rights{Permissions: secrets.List, Secrets: []uuid.UUID{made.Account.DefaultSecretID}}
+
+	own := c // without audit, its key is read
+	own.Rights.Permissions = secrets.List
+	eventsIn := func(item string) func(m *secrets.Manager) error {
+		return func(m *secrets.Manager) error {
+			_, err := m.ListEvents(ctx, c, secrets.EventsInput{SecretID: def, ItemID: item}, secrets.Cursor{}, 10)
+			_, ownErr := m.ListEvents(ctx, own, secrets.EventsInput{SecretID: def, ItemID: item, User: secrets.Text("me")}, secrets.Cursor{}, 10)
+			return errors.Join(err, ownErr)
+		}
+	}
+	counts := map[string]bool{} // functions that count refused tries
+	for _, f := range routes {
+		counts[f.ID()] = f.Route != "" && !f.Open && !f.IsFallback() && f.Name != "get-me" // which refuses no key
+	}
 
 	type calls func(option func(*aws.Config)) error
 	check := func(option func(*aws.Config)) error {
@@ -321,10 +336,22 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			}
 			return err
 		})),
-		"UpdateSecret": managed(func(m *secrets.Manager) error { _, err := m.UpdateSecret(ctx, c, def, named("renamed")); return err }),
+		"ListEvents": managed(func(m *secrets.Manager) error {
+			_, err := m.ListEvents(ctx, c, secrets.EventsInput{}, secrets.Cursor{}, 10)
+			_, ofSecretErr := m.ListEvents(ctx, c, secrets.EventsInput{Secret: secrets.Text(def)}, secrets.Cursor{}, 10)
+			_, ownErr := m.ListEvents(ctx, own, secrets.EventsInput{User: secrets.Text("me")}, secrets.Cursor{}, 10)
+			return errors.Join(err, ofSecretErr, ownErr)
+		}),
+		"ListSecretEvents": managed(eventsIn("")),
+		"ListItemEvents":   managed(eventsIn(it.ID.String())),
+		"GetReview":        managed(func(m *secrets.Manager) error { _, err := m.Review(ctx, c, secrets.ReviewCursor{}); return err }),
+		"UpdateSecret":     managed(func(m *secrets.Manager) error { _, err := m.UpdateSecret(ctx, c, def, named("renamed")); return err }),
 	} {
 		var p secretstest.Permissions
 		must(do(p.Record))
+		if counts[function] {
+			table.Manager(t, p.Record).Refused(ctx, c, secrets.Try{Action: secrets.SecretRead}, secrets.ErrDenied)
+		}
 		if diff := cmp.Diff(allowed[function], p.Needed()); diff != "" {
 			t.Errorf("%s (-allowed +needed):\n%s", function, diff)
 		}

@@ -254,6 +254,10 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		{Method: "GET", Path: key, Function: "GetKey"},
 		{Method: "PATCH", Path: key, Function: "UpdateKey"},
 		{Method: "DELETE", Path: key, Function: "DeleteKey"},
+		{Method: "GET", Path: "/api/events", Function: "ListEvents"},
+		{Method: "GET", Path: secret + "/events", Function: "ListSecretEvents"},
+		{Method: "GET", Path: item + "/events", Function: "ListItemEvents"},
+		{Method: "GET", Path: "/api/review", Function: "GetReview"},
 		// The console and the API's description are the only routes without a key.
 		{Method: "GET", Path: "/", Function: "Console", Open: true},
 		{Method: "GET", Path: console, Function: "Console", Open: true},
@@ -265,6 +269,7 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 	// The fallback answers what these paths have no method for, and all other paths.
 	for _, path := range []string{
 		secrets, secret, items, item, services, service, "/api/budget", me, users, user, keys, key, "/", console,
+		"/api/events", secret + "/events", item + "/events", "/api/review",
 		console + "/{proxy+}", openapi, docs, docs + "/{proxy+}", "/{proxy+}",
 	} {
 		want = append(want, functions.Route{Method: "ANY", Path: path, Function: "Fallback"})

@@ -91,7 +91,8 @@ type operation struct {
 type answer struct {
 	Description string   `yaml:"description"`
 	Schema      string   `yaml:"schema"`
-	Page        string   `yaml:"page"` // the schema of the page's objects
+	Page        string   `yaml:"page"`  // the schema of the page's objects
+	Media       []string `yaml:"media"` // types of other bodies, which are texts
 	Headers     []string `yaml:"headers"`
 }
 
@@ -320,6 +321,9 @@ func (f *fragment) answer(a answer, keyed bool) (object, error) {
 		return made, nil
 	}
 	content, err := f.content(schema)
+	for _, media := range a.Media {
+		content = append(content, entry[any]{media, object{{"schema", object{{"type", "string"}}}}})
+	}
 	return append(made, entry[any]{"content", content}), err
 }
 

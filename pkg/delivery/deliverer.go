@@ -405,9 +405,9 @@ func (d *Deliverer) undeploy(ctx context.Context, secret secrets.Secret) error {
 }
 
 // event is an event by the system, which has no user.
-func (d *Deliverer) event(kind string, secret secrets.Secret, revision int64) secrets.Event {
+func (d *Deliverer) event(action string, secret secrets.Secret, revision int64) secrets.Event {
 	return secrets.Event{
-		ID: d.NewID(), AccountID: secret.AccountID, At: d.now(), Type: kind,
-		SecretID: secret.ID, Version: revision, Name: secret.Name,
+		ID: secrets.NewEventID(d.now(), d.NewID()), AccountID: secret.AccountID, Action: action, Outcome: secrets.OutcomeAllowed,
+		Secret: secrets.Named{ID: secret.ID, Name: secret.Name}, Version: revision,
 	}
 }

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,8 +73,10 @@ func TestUsedSecretsAreDelivered(t *testing.T) {
 	// Each delivery is an event without a user.
 	for kind, want := range map[string]int{secrets.SecretDeployed: versions, secrets.SecretUndeployed: 0} {
 		events := d.events(b.id, kind)
+		// The test's clock stands still, so that ids do not order them.
+		slices.SortFunc(events, func(x, y event) int { return int(y.Version - x.Version) })
 		for i, ev := range events {
-			if diff := cmp.Diff(event{Type: kind, Version: revision - int64(i), Name: ev.Name}, ev); diff != "" {
+			if diff := cmp.Diff(event{Action: kind, Version: revision - int64(i), Name: ev.Name}, ev); diff != "" {
 				t.Errorf("event of a delivery (-want +got):\n%s", diff)
 			}
 		}
@@ -89,7 +92,7 @@ func TestUsedSecretsAreDelivered(t *testing.T) {
 	b.deploy()
 	b.checkRemoved("unused again")
 	if events := d.events(b.id, secrets.SecretUndeployed); len(events) != 1 ||
-		!cmp.Equal(events[0], event{Type: secrets.SecretUndeployed, Version: revision, Name: b.name}) {
+		!cmp.Equal(events[0], event{Action: secrets.SecretUndeployed, Version: revision, Name: b.name}) {
 		t.Errorf("events of a removal: %+v, want one without a user", events)
 	}
 	b.write("NEW") // not in the outbox

@@ -238,10 +238,10 @@ func (d *harness) recorded(name string, revision int64) bool {
 
 // event is a row of the audit trail.
 type event struct {
-	Type      string `dynamodbav:"type"`
+	Action    string `dynamodbav:"action"`
 	Version   int64  `dynamodbav:"version"`
-	Name      string `dynamodbav:"name"`
-	User      string `dynamodbav:"user_id"`
+	Name      string `dynamodbav:"secret_name"`
+	User      string `dynamodbav:"by_user"`
 	Key       string `dynamodbav:"key_id"`
 	SourceIP  string `dynamodbav:"source_ip"`
 	RequestID string `dynamodbav:"request_id"`
@@ -249,16 +249,16 @@ type event struct {
 	Changed []string `dynamodbav:"changed"`
 }
 
-// events are those of a secret of one kind, newest first.
-func (d *harness) events(secret uuid.UUID, kind string) (found []event) {
+// events are those of a secret of one action, newest first.
+func (d *harness) events(secret uuid.UUID, action string) (found []event) {
 	pages := dynamodb.NewQueryPaginator(d.table.Client, &dynamodb.QueryInput{
 		TableName: &d.table.Name, KeyConditionExpression: aws.String("PK = :pk"),
-		FilterExpression:         aws.String("secret_id = :secret AND #type = :type"),
-		ExpressionAttributeNames: map[string]string{"#type": "type"},
+		FilterExpression:         aws.String("by_secret = :secret AND #action = :action"),
+		ExpressionAttributeNames: map[string]string{"#action": "action"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":pk":     &types.AttributeValueMemberS{Value: "EVENTS#" + d.caller.AccountID.String()},
-			":secret": &types.AttributeValueMemberS{Value: secret.String()},
-			":type":   &types.AttributeValueMemberS{Value: kind},
+			":secret": &types.AttributeValueMemberS{Value: d.caller.AccountID.String() + "#" + secret.String()},
+			":action": &types.AttributeValueMemberS{Value: action},
 		},
 		ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false),
 	})

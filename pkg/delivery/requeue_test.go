@@ -111,7 +111,7 @@ func TestRequeueOfAllLeavesRoomForChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, row := range page.Items {
-				if kind, ok := row["type"].(*types.AttributeValueMemberS); ok && kind.Value == secrets.AccountRequeued {
+				if kind, ok := row["action"].(*types.AttributeValueMemberS); ok && kind.Value == secrets.AccountRequeued {
 					events++
 				}
 			}

@@ -167,7 +167,9 @@ func (s *Sweeper) requeuePage(ctx context.Context, r Round) (Round, int, error) 
 			continue
 		}
 		account = p.AccountID
-		ev := secrets.Event{ID: s.NewID(), AccountID: account, At: s.now(), Type: secrets.AccountRequeued}
+		ev := secrets.Event{
+			ID: secrets.NewEventID(s.now(), s.NewID()), AccountID: account, Action: secrets.AccountRequeued, Outcome: secrets.OutcomeAllowed,
+		}
 		if err := s.Store.AppendEvent(ctx, ev); err != nil {
 			return r, 0, fmt.Errorf("record the requeue: %w", err)
 		}

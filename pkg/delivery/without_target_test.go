@@ -49,7 +49,7 @@ func TestWithoutTargetEverythingIsReady(t *testing.T) {
 	}
 	requeued := 0
 	for _, row := range d.table.Rows(t) {
-		if row["type"] == secrets.AccountRequeued {
+		if row["action"] == secrets.AccountRequeued {
 			requeued++
 		}
 	}

@@ -33,7 +33,7 @@ func TestAccountNamesAreUnique(t *testing.T) {
 		secrets.Secret{AccountID: other.ID, ID: other.DefaultSecretID, Name: "Default", IsDefault: true, CreatedAt: now},
 		secrets.User{AccountID: other.ID, ID: newID(), Kind: secrets.Person, Rights: secrets.Rights{Permissions: secrets.Every}, CreatedAt: now}, 100,
 		secrets.Key{ID: newID(), AccountID: other.ID, UserID: newID(), Hash: secrets.KeyHash{3}, Rights: secrets.Rights{Permissions: secrets.Every}, CreatedAt: now},
-		secrets.Event{ID: newID(), AccountID: other.ID, At: now, Type: secrets.AccountCreated})
+		secrets.Event{ID: secrets.NewEventID(now, newID()), AccountID: other.ID, Action: secrets.AccountCreated})
 	if !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("CreateAccount with a taken name: %v, want ErrExists", err)
 	}

@@ -33,10 +33,10 @@ var (
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-func (f fixture) event(kind string) secrets.Event {
+func (f fixture) event(action string) secrets.Event {
 	return secrets.Event{
-		ID: newID(), AccountID: f.account, At: now, Type: kind,
-		UserID: f.user, KeyID: f.user, SourceIP: "192.0.2.1", RequestID: "request",
+		ID: secrets.NewEventID(now, newID()), AccountID: f.account, Action: action,
+		User: secrets.Named{ID: f.user, Name: "Ana"}, Key: secrets.Named{ID: f.user, Name: "laptop"}, SourceIP: "192.0.2.1", RequestID: "request",
 	}
 }
 
@@ -46,7 +46,7 @@ func newFixture(t *testing.T, options ...func(*aws.Config)) fixture {
 	f.store = f.Store(t, options...)
 	def := secrets.Secret{AccountID: f.account, ID: newID(), Name: "Default", IsDefault: true, CreatedAt: now}
 	ev := f.event(secrets.AccountCreated)
-	ev.SubjectUserID, ev.SubjectKeyID = f.user, f.user
+	ev.SubjectUser, ev.SubjectKey = secrets.Named{ID: f.user, Name: "Ana"}, secrets.Named{ID: f.user, Name: "laptop"}
 	err := f.store.CreateAccount(t.Context(),
 		secrets.Account{ID: f.account, Name: "first", DefaultSecretID: def.ID, CreatedAt: now}, def,
 		secrets.User{AccountID: f.account, ID: f.user, Kind: secrets.Person, Rights: everything, Keys: []uuid.UUID{f.user}, CreatedAt: now}, 100,
@@ -73,14 +73,14 @@ func (f fixture) newSecret(t *testing.T, name string) secrets.Secret {
 
 func (f fixture) item(key string) secrets.Item {
 	return secrets.Item{
-		AccountID: f.account, SecretID: f.secret.ID, ID: newID(), Key: key, Version: 1, CreatedAt: now, UpdatedAt: now,
+		AccountID: f.account, SecretID: f.secret.ID, ID: newID(), Key: key, Version: 1, CreatedAt: now, UpdatedAt: now, ValueAt: now,
 	}
 }
 
 // itemEvent is the event of a write of an item.
 func (f fixture) itemEvent(kind string, it secrets.Item) secrets.Event {
 	ev := f.event(kind)
-	ev.SecretID, ev.ItemID, ev.Version, ev.Name = it.SecretID, it.ID, it.Version, it.Key
+	ev.Secret, ev.Item, ev.Version = secrets.Named{ID: it.SecretID, Name: f.secret.Name}, secrets.Named{ID: it.ID, Name: it.Key}, it.Version
 	return ev
 }
 

@@ -66,11 +66,12 @@ func (s *Store) CreateItem(ctx context.Context, c secrets.Change, it secrets.Ite
 func (s *Store) UpdateItem(ctx context.Context, c secrets.Change, old, updated secrets.Item, sealed []byte, ev secrets.Event) error {
 	writes := append(s.change(c, ev),
 		s.update(itemKey(old.AccountID, old.SecretID, old.ID),
-			"SET #key = :key, version = :version, #size = :size, updated_at = :at",
+			"SET #key = :key, version = :version, #size = :size, updated_at = :at, value_at = :value",
 			"#key = :old AND version = :read",
 			map[string]string{"#key": "key", "#size": "size"}, attributes{
 				":old": text(old.Key), ":read": number(old.Version), ":size": number(int64(updated.Size)),
 				":key": text(updated.Key), ":version": number(updated.Version), ":at": text(timeText(updated.UpdatedAt)),
+				":value": text(timeText(updated.ValueAt)),
 			}, secrets.ErrChanged))
 	if updated.Version != old.Version {
 		writes = append(writes, s.replace(newValueRow(updated, sealed), "version = :read",

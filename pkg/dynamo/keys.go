@@ -32,7 +32,9 @@ import (
 //	used           USED                 <a>#<s>                  a secret that services use
 //	round          ROUND                <name>                   how far a function is that goes round USED
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
-//	event          EVENTS#<a>           <e>                      an entry of the audit trail; from: what a rename or move replaced
+//	event          EVENTS#<a>           <e>                      an entry of the audit trail, never changed; expires_at (TTL)
+//	refused tries  REFUSED#<a>          <e>                      of one user, outcome, action and minute: the latest, when the
+//	                                                             first was, and their number; expires_at (TTL)
 //	people         PEOPLE#<a>           PEOPLE                   numbers of users, keys, and keys with admin for ever
 //	user           PEOPLE#<a>           USER#<u>                 kind, name, email, rights, own limit, its keys, revision
 //	key            PEOPLE#<a>           KEY#<k>                  its user, name, rights, a copy of its user's name and
@@ -43,6 +45,8 @@ import (
 //	                                                             made and deleted with the user
 //	its blocks     USER#<a>#<u>         READS#<g>#<i>            the middle of queue g; READS#<g> is the end of one that
 //	                                                             was replaced by a shorter one: see counter.go
+//
+// Two indexes have events only, whole, sorted by SK: by_secret ("<a>#<s>") and by_user ("<a>#<u>").
 //
 // <a>, <s>, <v>, <i>, <e>, <u> are UUIDs, version 7 where order matters: a list is
 // ordered by creation without an index. Names are hashed because 255 characters can
@@ -66,7 +70,7 @@ import (
 //	a secret or a service, by its name      GetItem secret name or service name; GetItem secret or service
 //	an item that can be reached             GetItem item; GetItem secret
 //	an item that can be reached, by its key GetItem item key; GetItem item; GetItem secret
-//	a sealed value that a key may reach     BatchGetItem key, secret, value
+//	a sealed value that a key may reach     BatchGetItem key, secret, item, value
 //	charge a reveal                         UpdateItem read counter, on condition; GetItem block, if the window
 //	                                        begins there
 //	rotate the queue of reveals             UpdateItem block; GetItem block; UpdateItem read counter, on condition
@@ -79,7 +83,11 @@ import (
 //	what to purge; the children of it       Query PURGE; Query SECRET#<a>#<s>
 //	all accounts; the table's format        Query ACCOUNTS; Query ACCOUNTS, one row
 //
-// All reads are strongly consistent. Nothing scans the table.
+//	events of an account, a secret, a user  Query EVENTS#<a>, by_secret or by_user between two ids
+//	refused tries                           Query REFUSED#<a> between two ids
+//	count a refused try                     UpdateItem refused tries
+//
+// All reads are strongly consistent, but for those of indexes. Nothing scans the table.
 
 // key is the primary key that every row has.
 type key struct {
@@ -161,7 +169,11 @@ func purgeKey(p secrets.Purge) key {
 	return key{purgesPK, p.AccountID.String() + "#" + p.SecretID.String()}
 }
 
-func eventKey(account, event uuid.UUID) key { return key{"EVENTS#" + account.String(), event.String()} }
+func eventsPK(account uuid.UUID) string  { return "EVENTS#" + account.String() }
+func refusedPK(account uuid.UUID) string { return "REFUSED#" + account.String() }
+
+func eventKey(account, event uuid.UUID) key   { return key{eventsPK(account), event.String()} }
+func refusedKey(account, event uuid.UUID) key { return key{refusedPK(account), event.String()} }
 
 func peoplePK(account uuid.UUID) string { return "PEOPLE#" + account.String() }
 

@@ -89,7 +89,8 @@ func TestDriftIsMarkedOnce(t *testing.T) {
 	old := f.read(t, f.secret.ID)
 	mark := func(s secrets.Secret) error {
 		return store.MarkDrifted(ctx, s, secrets.Event{
-			ID: newID(), AccountID: f.account, At: old.CreatedAt, Type: secrets.SecretDrifted, SecretID: s.ID, Changed: []string{"tags"},
+			ID: secrets.NewEventID(old.CreatedAt, newID()), AccountID: f.account, Action: secrets.SecretDrifted,
+			Secret: secrets.Named{ID: s.ID, Name: s.Name}, Changed: []string{"tags"},
 		})
 	}
 	for name, repair := range map[string]func() error{

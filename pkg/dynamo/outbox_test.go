@@ -162,7 +162,7 @@ func TestChangesOfUsedSecretsEnterTheOutbox(t *testing.T) {
 		}, 0},
 	} {
 		ev := f.event(secrets.ItemUpdated)
-		ev.SecretID, ev.ItemID, ev.Version = f.secret.ID, it.ID, int64(i+1)
+		ev.Secret, ev.Item, ev.Version = secrets.Named{ID: f.secret.ID, Name: name}, secrets.Named{ID: it.ID, Name: it.Key}, int64(i+1)
 		if err := step.do(ev); err != nil {
 			t.Errorf("%s = %v", step.name, err)
 		}

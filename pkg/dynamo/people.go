@@ -62,7 +62,7 @@ func (s *Store) UpdateUser(ctx context.Context, maker *secrets.Key, old, updated
 	row.Revision++
 	writes := []write{s.replace(row, "revision = :read", attributes{":read": number(old.Revision)}, secrets.ErrChanged)}
 	for _, k := range keys {
-		writes = append(writes, s.revise(k, maker, ev.At,
+		writes = append(writes, s.revise(k, maker, ev.At(),
 			"SET user_name = :user, user_permissions = :permissions, user_secrets = :secrets, revision = :next", attributes{
 				":user": text(updated.Name), ":permissions": text(updated.Rights.Permissions.String()),
 				":secrets": idSet(updated.Rights.Secrets).attribute(), ":next": number(k.Revision + 1),
@@ -80,7 +80,7 @@ func (s *Store) DeleteUser(ctx context.Context, maker *secrets.Key, u secrets.Us
 		s.remove(userKey(u.AccountID, u.ID), "revision = :read", nil, attributes{":read": number(u.Revision)}, secrets.ErrChanged),
 	}
 	for _, k := range keys {
-		writes = append(writes, s.removeKey(k, maker, ev.At)...)
+		writes = append(writes, s.removeKey(k, maker, ev.At())...)
 	}
 	writes = append(writes, s.removeCounter(u.AccountID, u.ID))
 	return s.transactFor(ctx, maker, ev, keys, append(writes, s.countsPeople(u.AccountID, sum)...)...)
@@ -149,7 +149,7 @@ func (s *Store) CreateKey(ctx context.Context, maker *secrets.Key, u secrets.Use
 	}
 	writes := []write{s.listKeys(u, keys)}
 	for _, x := range gone {
-		writes = append(writes, s.removeKey(x, maker, ev.At)...)
+		writes = append(writes, s.removeKey(x, maker, ev.At())...)
 	}
 	writes = append(writes,
 		s.put(newKeyRow(k), secrets.ErrChanged),
@@ -171,14 +171,14 @@ func (s *Store) UpdateKey(ctx context.Context, maker *secrets.Key, old, updated 
 		expression += ", valid_until = :until"
 		values[":until"] = text(timeText(updated.ExpiresAt))
 	}
-	w := s.revise(old, maker, ev.At, expression, values)
+	w := s.revise(old, maker, ev.At(), expression, values)
 	w.Update.ExpressionAttributeNames = map[string]string{"#name": "name", "#permissions": "permissions"}
 	return s.transactFor(ctx, maker, ev, []secrets.Key{old}, append([]write{w}, s.countsPeople(old.AccountID, sum)...)...)
 }
 
 // DeleteKey implements secrets.Keys.
 func (s *Store) DeleteKey(ctx context.Context, maker *secrets.Key, u secrets.User, k secrets.Key, sum secrets.People, ev secrets.Event) error {
-	writes := append(s.removeKey(k, maker, ev.At), s.listKeys(u, without(u.Keys, k.ID)))
+	writes := append(s.removeKey(k, maker, ev.At()), s.listKeys(u, without(u.Keys, k.ID)))
 	return s.transactFor(ctx, maker, ev, []secrets.Key{k}, append(writes, s.countsPeople(k.AccountID, sum)...)...)
 }
 
@@ -203,7 +203,7 @@ func (s *Store) transactFor(ctx context.Context, maker *secrets.Key, ev secrets.
 		defer cancel()
 	}
 	if !slices.ContainsFunc(written, func(k secrets.Key) bool { return k.ID == maker.ID }) {
-		condition, values := unchanged(*maker, maker, ev.At)
+		condition, values := unchanged(*maker, maker, ev.At())
 		w := s.check(keyKey(maker.AccountID, maker.ID), secrets.ErrChanged)
 		w.ConditionCheck.ConditionExpression, w.ConditionCheck.ExpressionAttributeValues = &condition, values
 		writes = slices.Insert(writes, 0, w)

@@ -32,8 +32,9 @@ func retryUndone() aws.Retryer {
 
 // ReadValue implements secrets.Reveals, in one BatchGetItem.
 func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uuid.UUID) (read secrets.Reading, err error) {
-	keyAt, secretAt, valueAt := keyKey(account, caller), secretKey(account, secret), valueKey(account, secret, item)
-	rows, err := batch(ctx, s, []key{keyAt, secretAt, valueAt})
+	keyAt, secretAt := keyKey(account, caller), secretKey(account, secret)
+	itemAt, valueAt := itemKey(account, secret, item), valueKey(account, secret, item)
+	rows, err := batch(ctx, s, []key{keyAt, secretAt, itemAt, valueAt})
 	if err != nil {
 		return read, err
 	}
@@ -42,6 +43,9 @@ func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uui
 	}
 	if row, exists := rows[secretAt]; exists && err == nil {
 		read.Secret, err = decode(row, secretRow.secret)
+	}
+	if row, exists := rows[itemAt]; exists && err == nil {
+		read.Item, err = decode(row, itemRow.item)
 	}
 	if row, exists := rows[valueAt]; exists && err == nil {
 		read.Value, err = decode(row, valueRow.value)
@@ -86,15 +90,4 @@ func (s *Store) StampReveal(ctx context.Context, account, secret, item uuid.UUID
 		return secrets.Item{}, err
 	}
 	return row.item()
-}
-
-// AppendEvent implements secrets.Events.
-func (s *Store) AppendEvent(ctx context.Context, ev secrets.Event) error {
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &s.table, Item: marshal(newEventRow(ev)), ConditionExpression: aws.String("attribute_not_exists(PK)"),
-	})
-	if refused(err) {
-		return nil // ids are random: an earlier attempt, whose answer was lost, wrote the row
-	}
-	return translate("PutItem", err)
 }

@@ -72,6 +72,7 @@ type itemRow struct {
 	Size           int    `dynamodbav:"size,omitempty"`
 	CreatedAt      string `dynamodbav:"created_at"`
 	UpdatedAt      string `dynamodbav:"updated_at"`
+	ValueAt        string `dynamodbav:"value_at"`
 	LastAccessedAt string `dynamodbav:"last_accessed_at,omitempty"`
 	LastAccessedBy string `dynamodbav:"last_accessed_by,omitempty"`
 }
@@ -97,6 +98,8 @@ func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error
 				r.CreatedAt = value.Value
 			case "updated_at":
 				r.UpdatedAt = value.Value
+			case "value_at":
+				r.ValueAt = value.Value
 			case "last_accessed_at":
 				r.LastAccessedAt = value.Value
 			case "last_accessed_by":
@@ -168,27 +171,6 @@ type leaseRow struct {
 	Error     string  `dynamodbav:"error,omitempty"` // of the last delivery, if it failed
 }
 
-type eventRow struct {
-	key
-	At        string `dynamodbav:"at"`
-	Type      string `dynamodbav:"type"`
-	UserID    string `dynamodbav:"user_id,omitempty"`
-	KeyID     string `dynamodbav:"key_id,omitempty"`
-	SourceIP  string `dynamodbav:"source_ip,omitempty"`
-	RequestID string `dynamodbav:"request_id,omitempty"`
-	SecretID  string `dynamodbav:"secret_id,omitempty"`
-	ItemID    string `dynamodbav:"item_id,omitempty"`
-	ServiceID string `dynamodbav:"service_id,omitempty"`
-	Version   int64  `dynamodbav:"version,omitempty"`
-	Name      string `dynamodbav:"name,omitempty"`
-
-	SubjectUserID string `dynamodbav:"subject_user_id,omitempty"`
-	SubjectKeyID  string `dynamodbav:"subject_key_id,omitempty"`
-
-	From    map[string]string `dynamodbav:"from,omitempty"`
-	Changed []string          `dynamodbav:"changed,omitempty"`
-}
-
 func newSecretRow(s secrets.Secret) secretRow {
 	return secretRow{
 		key: secretKey(s.AccountID, s.ID), Name: s.Name, IsDefault: s.IsDefault, CreatedAt: timeText(s.CreatedAt),
@@ -212,7 +194,7 @@ func (r secretRow) secret() (secrets.Secret, error) {
 func newItemRow(it secrets.Item) itemRow {
 	return itemRow{
 		key: itemKey(it.AccountID, it.SecretID, it.ID), Key: it.Key, Version: it.Version, Size: it.Size,
-		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt),
+		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt), ValueAt: timeText(it.ValueAt),
 	}
 }
 
@@ -220,6 +202,7 @@ func (r itemRow) item() (secrets.Item, error) {
 	var p parser
 	it := secrets.Item{
 		Key: r.Key, Version: r.Version, Size: r.Size, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
+		ValueAt: p.time(r.ValueAt),
 	}
 	if r.LastAccessedAt != "" {
 		it.LastAccessedAt, it.LastAccessedBy = p.time(r.LastAccessedAt), p.id(r.LastAccessedBy)
@@ -293,15 +276,6 @@ func (r leaseRow) lease() (delivery.Lease, error) {
 		l.Times = append(l.Times, time.UnixMilli(ms).UTC())
 	}
 	return l, p.err
-}
-
-func newEventRow(ev secrets.Event) eventRow {
-	return eventRow{
-		key: eventKey(ev.AccountID, ev.ID), At: timeText(ev.At), Type: ev.Type,
-		UserID: idText(ev.UserID), KeyID: idText(ev.KeyID), SourceIP: ev.SourceIP, RequestID: ev.RequestID,
-		SecretID: idText(ev.SecretID), ItemID: idText(ev.ItemID), ServiceID: idText(ev.ServiceID), Version: ev.Version, Name: ev.Name,
-		SubjectUserID: idText(ev.SubjectUserID), SubjectKeyID: idText(ev.SubjectKeyID), From: ev.From, Changed: ev.Changed,
-	}
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"

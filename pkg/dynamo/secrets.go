@@ -147,7 +147,7 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 	writes := []write{s.update(k, update, strings.Join(conditions, " AND "), names, values, secrets.ErrChanged)}
 	if c.Deliver {
 		writes = append(writes, s.set(newEntryRow(delivery.Entry{
-			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At, Bundle: c.Secret.Bundle.Name,
+			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At(), Bundle: c.Secret.Bundle.Name,
 		})))
 	}
 	if c.Begins() {

@@ -208,7 +208,7 @@ func (s *Store) check(k key, refused error) write {
 // transact does all writes and appends the event, or does nothing and returns the error
 // of the first failed condition.
 func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
-	return s.transactOnce(ctx, ev.ID, append(writes, s.put(newEventRow(ev), errors.New("event exists")))...)
+	return s.transactOnce(ctx, ev.ID, append(writes, s.put(s.newEventRow(ev), errors.New("event exists")))...)
 }
 
 // transactOnce is transact without an event. The id is the idempotency token of all

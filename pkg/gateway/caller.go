@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,8 +19,9 @@ import (
 //	kind                          person, machine or invited
 //	permissions                   names with "," between them, or none
 //	secrets                       ids that the rights are limited to, with "," between them; none; or all
+//	user_name, key_name           percent-encoded
 //
-// 50 ids take 1,850 bytes. A caller without any of these is no caller.
+// 50 ids take 1,850 bytes. A caller without any of these is no caller, but for the names, which decide nothing.
 const (
 	accountID   = "account_id"
 	userID      = "user_id"
@@ -27,6 +29,8 @@ const (
 	kind        = "kind"
 	permissions = "permissions"
 	limitedTo   = "secrets"
+	userName    = "user_name"
+	keyName     = "key_name"
 
 	none = "none"
 	all  = "all"
@@ -37,6 +41,7 @@ func AuthorizerContext(c secrets.Caller) map[string]any {
 	return map[string]any{
 		accountID: c.AccountID.String(), userID: c.UserID.String(), keyID: c.KeyID.String(), kind: string(c.Kind),
 		permissions: permissionsText(c.Rights.Permissions), limitedTo: limitText(c.Rights),
+		userName: url.QueryEscape(c.UserName), keyName: url.QueryEscape(c.KeyName),
 	}
 }
 
@@ -63,7 +68,11 @@ func limitText(r secrets.Rights) string {
 
 // caller reads the identity that the authorizer proved, and what it may do. It never reads a header.
 func caller(rc events.APIGatewayProxyRequestContext) (secrets.Caller, bool) {
-	c := secrets.Caller{SourceIP: rc.Identity.SourceIP, RequestID: rc.RequestID}
+	c := secrets.Caller{SourceIP: rc.Identity.SourceIP, UserAgent: rc.Identity.UserAgent, RequestID: rc.RequestID}
+	for name, into := range map[string]*string{userName: &c.UserName, keyName: &c.KeyName} {
+		text, _ := rc.Authorizer[name].(string)
+		*into, _ = url.QueryUnescape(text)
+	}
 	for name, id := range map[string]*uuid.UUID{accountID: &c.AccountID, userID: &c.UserID, keyID: &c.KeyID} {
 		text, _ := rc.Authorizer[name].(string)
 		var err error

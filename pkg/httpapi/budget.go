@@ -17,7 +17,7 @@ type budgetBody struct {
 
 // GetBudget is GET /api/budget/. It charges nothing.
 func GetBudget(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.AccountRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		b, err := m.Budget(r.Context(), c)
 		if err != nil {
 			return answer{}, err

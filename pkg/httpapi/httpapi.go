@@ -42,12 +42,16 @@ func WithCaller(ctx context.Context, c secrets.Caller) context.Context {
 type answer struct {
 	status int
 	header http.Header
-	body   any // nil: none
+	body   any // nil: none; raw: with its Content-Type in header; else JSON
 }
 
+// raw is a body that is no JSON object.
+type raw []byte
+
 // handle adapts an operation to a handler. It is the only place that finds the caller, checks the query,
-// and encodes responses and errors. parameters are the query's that the operation reads, sorted.
-func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller) (answer, error), parameters ...string) http.Handler {
+// and encodes responses and errors, and counts refused tries of an action. parameters are the query's that the
+// operation reads, sorted.
+func handle(m *secrets.Manager, action string, operation func(r *http.Request, c secrets.Caller) (answer, error), parameters ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -69,6 +73,7 @@ func handle(m *secrets.Manager, operation func(r *http.Request, c secrets.Caller
 			w.Header()[name] = values
 		}
 		if err != nil {
+			m.Refused(r.Context(), c, secrets.Try{Action: action, SecretID: r.PathValue("secret_id"), ItemID: r.PathValue("item_id")}, err)
 			fail(m, w, r, err)
 			return
 		}
@@ -83,8 +88,13 @@ func write(w http.ResponseWriter, status int, body any) {
 		w.WriteHeader(status)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if text, isRaw := body.(raw); isRaw {
+		w.WriteHeader(status)
+		_, _ = w.Write(text)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w) // which ends the body with a newline, so that pasted commands do not run together
 	enc.SetEscapeHTML(false)
@@ -140,25 +150,21 @@ type pageBody[T any] struct {
 // listing is a GET of a list, a page at a time. The parameter one selects at most one object, by its name or
 // key, unless it is empty; filters are further parameters.
 func listing[T, B any](
-	m *secrets.Manager, list func(r *http.Request, c secrets.Caller, one secrets.Field, from secrets.Cursor, size int) (secrets.Page[T], error),
+	m *secrets.Manager, action string, list func(r *http.Request, c secrets.Caller, one secrets.Field, from secrets.Cursor, size int) (secrets.Page[T], error),
 	body func(T) B, one string, filters ...string,
 ) http.Handler {
 	parameters := append([]string{"cursor", "page_size"}, filters...)
 	if one != "" {
 		parameters = append(parameters, one)
 	}
-	slices.Sort(parameters)
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, action, func(r *http.Request, c secrets.Caller) (answer, error) {
 		query := r.URL.Query()
 		if query.Has(one) && query.Has("cursor") {
 			return answer{}, secrets.Invalid{{Field: "cursor", Messages: []string{"A cursor does not go with " + one + "."}}}
 		}
-		var from secrets.Cursor
-		if text := query.Get("cursor"); text != "" {
-			var err error
-			if from, err = secrets.ParseCursor(text); err != nil {
-				return answer{}, err
-			}
+		from, err := cursor(query)
+		if err != nil {
+			return answer{}, err
 		}
 		page, err := list(r, c, parameter(query, one), from, pageSize(query.Get("page_size")))
 		if err != nil {
@@ -171,7 +177,20 @@ func listing[T, B any](
 			b.Results[i] = body(x)
 		}
 		return ok(b), nil
-	}, parameters...)
+	}, sorted(parameters)...)
+}
+
+func sorted(texts []string) []string {
+	slices.Sort(texts)
+	return texts
+}
+
+// cursor reads ?cursor=. Without one it is the start of the list.
+func cursor(query url.Values) (secrets.Cursor, error) {
+	if text := query.Get("cursor"); text != "" {
+		return secrets.ParseCursor(text)
+	}
+	return secrets.Cursor{}, nil
 }
 
 // parameter is a query parameter as a field.
@@ -197,10 +216,14 @@ func link(r *http.Request, to *secrets.Cursor) *string {
 	if to == nil {
 		return nil
 	}
+	return linkTo(r, to.String())
+}
+
+func linkTo(r *http.Request, cursor string) *string {
 	u := *r.URL
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/")+"/", ""
 	query := u.Query()
-	query.Set("cursor", to.String())
+	query.Set("cursor", cursor)
 	u.RawQuery = query.Encode()
 	text := u.String()
 	return &text

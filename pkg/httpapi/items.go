@@ -41,14 +41,14 @@ func itemInput(r *http.Request) secrets.ItemInput {
 // ListItems is GET /api/secrets/{secret_id}/items/; with ?key=, only the one with that key. Values are
 // masked.
 func ListItems(m *secrets.Manager) http.Handler {
-	return listing(m, func(r *http.Request, c secrets.Caller, key secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
+	return listing(m, secrets.ItemRead, func(r *http.Request, c secrets.Caller, key secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
 		return m.ListItems(r.Context(), c, r.PathValue("secret_id"), key, from, size)
 	}, newItemBody, "key")
 }
 
 // CreateItem is POST /api/secrets/{secret_id}/items/.
 func CreateItem(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ItemCreated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		it, err := m.CreateItem(r.Context(), c, r.PathValue("secret_id"), itemInput(r))
 		if err != nil {
 			return answer{}, err
@@ -60,7 +60,7 @@ func CreateItem(m *secrets.Manager) http.Handler {
 // GetItem is GET /api/secrets/{secret_id}/items/{item_id}/: the reveal, the only
 // response with a value. It carries the budget if the budget was charged.
 func GetItem(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ItemRevealed, func(r *http.Request, c secrets.Caller) (answer, error) {
 		revealed, err := m.RevealItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"))
 		a := answer{status: http.StatusOK, header: budgetHeader(revealed.Budget)}
 		if err != nil {
@@ -86,7 +86,7 @@ func budgetHeader(b secrets.Budget) http.Header {
 
 // UpdateItem is PATCH /api/secrets/{secret_id}/items/{item_id}/.
 func UpdateItem(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ItemUpdated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		it, err := m.UpdateItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), itemInput(r))
 		if err != nil {
 			return answer{}, err
@@ -97,7 +97,7 @@ func UpdateItem(m *secrets.Manager) http.Handler {
 
 // DeleteItem is DELETE /api/secrets/{secret_id}/items/{item_id}/.
 func DeleteItem(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ItemDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
 		if err := m.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id")); err != nil {
 			return answer{}, err
 		}

@@ -71,14 +71,14 @@ func keyChangeInput(r *http.Request) secrets.KeyInput {
 
 // ListKeys is GET /api/keys/; with ?user=, only that user's.
 func ListKeys(m *secrets.Manager) http.Handler {
-	return listing(m, func(r *http.Request, c secrets.Caller, _ secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Key], error) {
+	return listing(m, secrets.KeyRead, func(r *http.Request, c secrets.Caller, _ secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Key], error) {
 		return m.ListKeys(r.Context(), c, parameter(r.URL.Query(), "user"), from, size)
 	}, newKeyBody, "", "user")
 }
 
 // CreateKey is POST /api/keys/, the only answer with a key's text.
 func CreateKey(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.KeyCreated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		k, err := m.CreateKey(r.Context(), c, newKeyInput(r))
 		if err != nil {
 			return answer{}, err
@@ -89,7 +89,7 @@ func CreateKey(m *secrets.Manager) http.Handler {
 
 // GetKey is GET /api/keys/{key_id}/.
 func GetKey(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.KeyRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		k, made, err := m.Key(r.Context(), c, r.PathValue("key_id"))
 		if err != nil {
 			return answer{}, err
@@ -100,7 +100,7 @@ func GetKey(m *secrets.Manager) http.Handler {
 
 // UpdateKey is PATCH /api/keys/{key_id}/.
 func UpdateKey(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.KeyUpdated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		k, err := m.UpdateKey(r.Context(), c, r.PathValue("key_id"), keyChangeInput(r))
 		if err != nil {
 			return answer{}, err
@@ -111,7 +111,7 @@ func UpdateKey(m *secrets.Manager) http.Handler {
 
 // DeleteKey is DELETE /api/keys/{key_id}/; with ?made=true, also the keys that it made.
 func DeleteKey(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.KeyDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
 		made := r.URL.Query().Get("made")
 		if made != "" && made != "true" && made != "false" {
 			return answer{}, secrets.Invalid{{Field: "made", Messages: []string{"Must be true or false."}}}

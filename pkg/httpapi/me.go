@@ -24,7 +24,7 @@ type accountBody struct {
 
 // GetMe is GET /api/me/. It charges nothing.
 func GetMe(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.AccountRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		me, err := m.Me(r.Context(), c)
 		if err != nil {
 			return answer{}, err

@@ -48,14 +48,14 @@ func secretInput(r *http.Request) secrets.SecretInput {
 
 // ListSecrets is GET /api/secrets/; with ?name=, only the one with that name.
 func ListSecrets(m *secrets.Manager) http.Handler {
-	return listing(m, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
+	return listing(m, secrets.SecretRead, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
 		return m.ListSecrets(r.Context(), c, name, from, size)
 	}, newSecretBody(m), "name")
 }
 
 // CreateSecret is POST /api/secrets/.
 func CreateSecret(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.SecretCreated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.CreateSecret(r.Context(), c, secretInput(r))
 		if err != nil {
 			return answer{}, err
@@ -66,7 +66,7 @@ func CreateSecret(m *secrets.Manager) http.Handler {
 
 // GetSecret is GET /api/secrets/{secret_id}/.
 func GetSecret(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.SecretRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.Secret(r.Context(), c, r.PathValue("secret_id"))
 		if err != nil {
 			return answer{}, err
@@ -77,7 +77,7 @@ func GetSecret(m *secrets.Manager) http.Handler {
 
 // UpdateSecret is PATCH /api/secrets/{secret_id}/.
 func UpdateSecret(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.SecretUpdated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.UpdateSecret(r.Context(), c, r.PathValue("secret_id"), secretInput(r))
 		if err != nil {
 			return answer{}, err
@@ -88,7 +88,7 @@ func UpdateSecret(m *secrets.Manager) http.Handler {
 
 // DeleteSecret is DELETE /api/secrets/{secret_id}/.
 func DeleteSecret(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.SecretDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
 		if err := m.DeleteSecret(r.Context(), c, r.PathValue("secret_id")); err != nil {
 			return answer{}, err
 		}

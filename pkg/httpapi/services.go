@@ -41,14 +41,14 @@ func serviceInput(r *http.Request) secrets.ServiceInput {
 // ListServices is GET /api/services/; with ?name=, only the one with that name; with ?secret=, only those that
 // use that secret.
 func ListServices(m *secrets.Manager) http.Handler {
-	return listing(m, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Service], error) {
+	return listing(m, secrets.ServiceRead, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Service], error) {
 		return m.ListServices(r.Context(), c, name, parameter(r.URL.Query(), "secret"), from, size)
 	}, newServiceBody, "name", "secret")
 }
 
 // CreateService is POST /api/services/.
 func CreateService(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ServiceCreated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.CreateService(r.Context(), c, serviceInput(r))
 		if err != nil {
 			return answer{}, err
@@ -59,7 +59,7 @@ func CreateService(m *secrets.Manager) http.Handler {
 
 // GetService is GET /api/services/{service_id}/.
 func GetService(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ServiceRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.Service(r.Context(), c, r.PathValue("service_id"))
 		if err != nil {
 			return answer{}, err
@@ -70,7 +70,7 @@ func GetService(m *secrets.Manager) http.Handler {
 
 // UpdateService is PATCH /api/services/{service_id}/.
 func UpdateService(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ServiceUpdated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		s, err := m.UpdateService(r.Context(), c, r.PathValue("service_id"), serviceInput(r))
 		if err != nil {
 			return answer{}, err
@@ -81,7 +81,7 @@ func UpdateService(m *secrets.Manager) http.Handler {
 
 // DeleteService is DELETE /api/services/{service_id}/.
 func DeleteService(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.ServiceDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
 		if err := m.DeleteService(r.Context(), c, r.PathValue("service_id")); err != nil {
 			return answer{}, err
 		}

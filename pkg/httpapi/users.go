@@ -73,14 +73,14 @@ func userInput(r *http.Request) secrets.UserInput {
 
 // ListUsers is GET /api/users/.
 func ListUsers(m *secrets.Manager) http.Handler {
-	return listing(m, func(r *http.Request, c secrets.Caller, _ secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.User], error) {
+	return listing(m, secrets.UserRead, func(r *http.Request, c secrets.Caller, _ secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.User], error) {
 		return m.ListUsers(r.Context(), c, from, size)
 	}, newUserBody, "")
 }
 
 // CreateUser is POST /api/users/.
 func CreateUser(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.UserCreated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		u, err := m.CreateUser(r.Context(), c, userInput(r))
 		if err != nil {
 			return answer{}, err
@@ -91,7 +91,7 @@ func CreateUser(m *secrets.Manager) http.Handler {
 
 // GetUser is GET /api/users/{user_id}/.
 func GetUser(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.UserRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		u, err := m.User(r.Context(), c, r.PathValue("user_id"))
 		if err != nil {
 			return answer{}, err
@@ -102,7 +102,7 @@ func GetUser(m *secrets.Manager) http.Handler {
 
 // UpdateUser is PATCH /api/users/{user_id}/.
 func UpdateUser(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.UserUpdated, func(r *http.Request, c secrets.Caller) (answer, error) {
 		u, err := m.UpdateUser(r.Context(), c, r.PathValue("user_id"), userInput(r))
 		if err != nil {
 			return answer{}, err
@@ -113,7 +113,7 @@ func UpdateUser(m *secrets.Manager) http.Handler {
 
 // DeleteUser is DELETE /api/users/{user_id}/.
 func DeleteUser(m *secrets.Manager) http.Handler {
-	return handle(m, func(r *http.Request, c secrets.Caller) (answer, error) {
+	return handle(m, secrets.UserDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
 		if err := m.DeleteUser(r.Context(), c, r.PathValue("user_id")); err != nil {
 			return answer{}, err
 		}

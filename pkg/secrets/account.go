@@ -25,7 +25,10 @@ type NewAccount struct {
 
 // Caller is who calls with the first key.
 func (n NewAccount) Caller() Caller {
-	return Caller{AccountID: n.Account.ID, UserID: n.UserID, KeyID: n.KeyID, Kind: Person, Rights: Rights{Permissions: Every}}
+	return Caller{
+		AccountID: n.Account.ID, UserID: n.UserID, KeyID: n.KeyID, Kind: Person, Rights: Rights{Permissions: Every},
+		UserName: firstUserName, KeyName: firstKeyName,
+	}
 }
 
 // Accounts is the part of a [Store] that keeps accounts.

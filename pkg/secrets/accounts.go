@@ -39,10 +39,9 @@ func (m *Manager) CreateAccount(ctx context.Context, name Field) (NewAccount, er
 	def := Secret{
 		AccountID: account.ID, ID: account.DefaultSecretID, Name: defaultSecretName, IsDefault: true, CreatedAt: now,
 	}
-	ev := Event{
-		ID: m.NewID(), AccountID: account.ID, At: now, Type: AccountCreated, SecretID: def.ID, Name: account.Name,
-		SubjectUserID: u.ID, SubjectKeyID: k.ID,
-	}
+	ev := m.event(Caller{AccountID: account.ID}, now, AccountCreated, def.named())
+	ev.SubjectUser, ev.SubjectKey = Named{u.ID, u.Name}, Named{k.ID, k.Name}
+	ev.To = map[string]string{"name": account.Name, "permissions": u.Rights.Permissions.String()}
 	err = m.Store.CreateAccount(ctx, account, def, u, m.RevealLimit, k.Key, ev)
 	if errors.Is(err, ErrExists) {
 		return NewAccount{}, fault("name", "account with this name already exists.")

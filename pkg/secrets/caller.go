@@ -6,15 +6,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Caller is the proven identity behind a request, what it may do, and the request's origin. Rights are as
-// the authorizer found them, so they can be as old as the gateway caches its answers.
+// Caller is the proven identity behind a request, what it may do, and the request's origin. Rights and names are
+// as the authorizer found them, so they can be as old as the gateway caches its answers.
 type Caller struct {
 	AccountID uuid.UUID
 	UserID    uuid.UUID
 	KeyID     uuid.UUID
 	Kind      Kind
 	Rights    Rights // effective: those of the user that the key does not narrow
+	UserName  string
+	KeyName   string
 	SourceIP  string
+	UserAgent string
 	RequestID string
 }
 

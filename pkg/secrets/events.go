@@ -1,44 +1,109 @@
 package secrets
 
 import (
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/google/uuid"
+	"unicode/utf8"
 )
 
 // event begins an event by the caller about a secret.
-func (m *Manager) event(c Caller, at time.Time, kind string, secret uuid.UUID) Event {
+func (m *Manager) event(c Caller, at time.Time, action string, secret Named) Event {
 	return Event{
-		ID: m.NewID(), AccountID: c.AccountID, At: at, Type: kind,
-		UserID: c.UserID, KeyID: c.KeyID, SourceIP: c.SourceIP, RequestID: c.RequestID,
-		SecretID: secret,
+		ID: NewEventID(at, m.NewID()), AccountID: c.AccountID, Action: action, Outcome: OutcomeAllowed,
+		User: Named{c.UserID, c.UserName}, Key: Named{c.KeyID, c.KeyName},
+		SourceIP: c.SourceIP, UserAgent: shortened(c.UserAgent), RequestID: c.RequestID, Secret: secret,
 	}
 }
 
 // itemEvent begins an event by the caller about an item.
-func (m *Manager) itemEvent(c Caller, at time.Time, kind string, it Item) Event {
-	ev := m.event(c, at, kind, it.SecretID)
-	ev.ItemID, ev.Version, ev.Name = it.ID, it.Version, it.Key
+func (m *Manager) itemEvent(c Caller, at time.Time, action string, secret Secret, it Item) Event {
+	ev := m.event(c, at, action, secret.named())
+	ev.Item, ev.Version = Named{it.ID, it.Key}, it.Version
 	return ev
 }
 
-// serviceEvent begins an event by the caller about a service.
-func (m *Manager) serviceEvent(c Caller, at time.Time, kind string, s Service) Event {
-	ev := m.event(c, at, kind, s.SecretID)
-	ev.ServiceID, ev.Name = s.ID, s.Name
+// revealEvent is the event of a reveal. It fits into one write unit, with the keys of its indexes: that leaves 100
+// bytes for each name.
+func (m *Manager) revealEvent(c Caller, at time.Time, secret Secret, it Item) Event {
+	ev := m.itemEvent(c, at, ItemRevealed, secret, it)
+	for _, x := range []*Named{&ev.User, &ev.Key, &ev.Secret, &ev.Item} {
+		x.Name = shortened(x.Name)
+	}
+	return ev
+}
+
+// serviceEvent begins an event by the caller about a service, which uses a secret.
+func (m *Manager) serviceEvent(c Caller, at time.Time, action string, secret Secret, s Service) Event {
+	ev := m.event(c, at, action, secret.named())
+	ev.Service = Named{s.ID, s.Name}
 	return ev
 }
 
 // userEvent begins an event by the caller about a user.
-func (m *Manager) userEvent(c Caller, at time.Time, kind string, u User) Event {
-	ev := m.event(c, at, kind, uuid.Nil)
-	ev.AccountID, ev.SubjectUserID, ev.Name = u.AccountID, u.ID, u.Name
+func (m *Manager) userEvent(c Caller, at time.Time, action string, u User) Event {
+	ev := m.event(c, at, action, Named{})
+	ev.AccountID, ev.SubjectUser = u.AccountID, Named{u.ID, u.Name}
 	return ev
 }
 
 // keyEvent begins an event by the caller about a key.
-func (m *Manager) keyEvent(c Caller, at time.Time, kind string, k Key) Event {
-	ev := m.event(c, at, kind, uuid.Nil)
-	ev.AccountID, ev.SubjectUserID, ev.SubjectKeyID, ev.Name = k.AccountID, k.UserID, k.ID, k.Name
+func (m *Manager) keyEvent(c Caller, at time.Time, action string, k Key) Event {
+	ev := m.event(c, at, action, Named{})
+	ev.AccountID, ev.SubjectUser, ev.SubjectKey = k.AccountID, Named{k.UserID, k.User.Name}, Named{k.ID, k.Name}
 	return ev
+}
+
+func (s Secret) named() Named { return Named{s.ID, s.Name} }
+
+// creates records what a creation gave, by field.
+func (ev Event) creates(fields map[string]string) Event {
+	_, _, ev.To = differences(nil, fields)
+	return ev
+}
+
+// deletes records what a deletion took, by field.
+func (ev Event) deletes(fields map[string]string) Event {
+	_, ev.From, _ = differences(fields, nil)
+	return ev
+}
+
+// changes records what a change replaced and gave, by field.
+func (ev Event) changes(before, after map[string]string) Event {
+	ev.Changed, ev.From, ev.To = differences(before, after)
+	return ev
+}
+
+// differences returns the fields that differ, sorted, and what they had before and after. A field that is missing
+// is "".
+func differences(before, after map[string]string) (changed []string, from, to map[string]string) {
+	all := maps.Clone(after)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, before)
+	from, to = map[string]string{}, map[string]string{}
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		if before[field] != after[field] {
+			changed = append(changed, field)
+			from[field], to[field] = before[field], after[field]
+		}
+	}
+	return changed, from, to
+}
+
+// shownBytes is the longest text that a reveal's event keeps of a name, and any event of a user agent.
+const shownBytes = 100
+
+// shortened cuts a long text at the end of a character.
+func shortened(text string) string {
+	const ellipsis = "…"
+	if len(text) <= shownBytes {
+		return text
+	}
+	cut := shownBytes - len(ellipsis)
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + ellipsis
 }

@@ -39,23 +39,27 @@ func TestServiceChangesAreRecorded(t *testing.T) {
 	var got []string
 	for _, row := range w.table.Rows(t) {
 		if row["PK"] == "EVENTS#"+w.caller.AccountID.String() && row["service_id"] == id {
-			got = append(got, fmt.Sprint(row["SK"], " ", row["type"], " ", row["name"], " ", row["secret_id"]))
-			who := fmt.Sprintf("%v %v %v %v", row["user_id"], row["key_id"], row["source_ip"], row["request_id"])
-			if want := fmt.Sprintf("%v %v %v %v", w.caller.UserID, w.caller.KeyID, w.caller.SourceIP, w.caller.RequestID); who != want {
-				t.Errorf("%v is by %s, want %s", row["type"], who, want)
+			got = append(got, fmt.Sprint(row["SK"], " ", row["action"], " ", row["service_name"], " ", row["by_secret"], " ", row["secret_name"]))
+			who := fmt.Sprintf("%v %v %v %v %v %v", row["by_user"], row["user_name"], row["key_id"], row["key_name"], row["source_ip"], row["request_id"])
+			c := w.caller
+			want := fmt.Sprintf("%v#%v %v %v %v %v %v", c.AccountID, c.UserID, c.UserName, c.KeyID, c.KeyName, c.SourceIP, c.RequestID)
+			if who != want {
+				t.Errorf("%v is by %s, want %s", row["action"], who, want)
 			}
 			got[len(got)-1] += fmt.Sprint(" ", row["changed"], " ", row["from"])
 			if row["item_id"] != nil || row["version"] != nil {
-				t.Errorf("%v has an item: %v", row["type"], row)
+				t.Errorf("%v has an item: %v", row["action"], row)
 			}
 		}
 	}
 	slices.Sort(got) // by id: by time
+	first := w.caller.AccountID.String() + "#" + w.secret.ID.String() + " " + w.secret.Name
+	second := w.caller.AccountID.String() + "#" + w.second.ID.String() + " " + w.second.Name
 	want := []string{
-		"service.created app " + w.secret.ID.String() + " <nil> <nil>",
-		"service.updated app " + w.secret.ID.String() + " [port] <nil>",
-		"service.updated moved " + w.second.ID.String() + " [name port secret] map[name:app secret:" + w.secret.ID.String() + "]",
-		"service.deleted moved " + w.second.ID.String() + " <nil> <nil>",
+		"service.created app " + first + " <nil> <nil>",
+		"service.updated app " + first + " [port] <nil>",
+		"service.updated moved " + second + " [name port secret] map[name:app secret:" + w.secret.ID.String() + "]",
+		"service.deleted moved " + second + " <nil> <nil>",
 	}
 	for i := range got {
 		_, got[i], _ = strings.Cut(got[i], " ")
@@ -81,14 +85,14 @@ func TestRenamesRecordWhatTheyReplaced(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, row := range w.table.Rows(t) {
-		if kind, _ := row["type"].(string); strings.HasSuffix(kind, ".updated") {
-			got[fmt.Sprint(kind, " ", row["name"], " ", row["version"])] = fmt.Sprint(row["from"])
+		if kind, _ := row["action"].(string); strings.HasSuffix(kind, ".updated") {
+			got[fmt.Sprint(kind, " ", row["secret_name"], " ", row["item_key"], " ", row["version"])] = fmt.Sprint(row["from"], row["to"])
 		}
 	}
 	want := map[string]string{
-		"secret.updated renamed <nil>": fmt.Sprint(map[string]any{"name": w.secret.Name}),
-		"item.updated NEW_KEY 2":       fmt.Sprint(map[string]any{"key": w.item.Key}),
-		"item.updated NEW_KEY 3":       "<nil>",
+		"secret.updated renamed <nil> <nil>": fmt.Sprint(map[string]any{"name": w.secret.Name}, map[string]any{"name": "renamed"}),
+		"item.updated renamed NEW_KEY 2":     fmt.Sprint(map[string]any{"key": w.item.Key}, map[string]any{"key": "NEW_KEY"}),
+		"item.updated renamed NEW_KEY 3":     "<nil> <nil>",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("from of the events (-want +got):\n%s", diff)

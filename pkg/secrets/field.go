@@ -261,6 +261,15 @@ func (f Field) choice(choices ...string) (string, []string) {
 	return f.text, nil
 }
 
+// choiceNamed is choice with an error that names the choices.
+func (f Field) choiceNamed(choices []string) (string, []string) {
+	text, messages := f.choice(choices...)
+	if messages != nil {
+		messages = []string{messages[0] + " Choose from: " + strings.Join(choices, ", ") + "."}
+	}
+	return text, messages
+}
+
 // moment checks a time that may be null, and returns it in UTC, in whole microseconds. The time must have an
 // offset, because the server cannot know the caller's. The zero time is out of range: elsewhere it means none.
 func (f Field) moment() (t time.Time, messages []string) {

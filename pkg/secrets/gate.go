@@ -72,7 +72,7 @@ func (m *Manager) gate(_ context.Context, c Caller, needed Permissions, on objec
 	var s scope
 	malformed := on(&s)
 	if s.within && !c.Rights.Reaches(s.secret) {
-		return scope{}, ErrNotFound
+		return scope{}, errOutside
 	}
 	if malformed != nil {
 		return s, malformed
@@ -116,6 +116,9 @@ func (m *Manager) current(k Key, c Caller) (Caller, error) {
 	}
 	return k.caller(c), nil
 }
+
+// errOutside is the ErrNotFound of a secret that is outside of the caller's rights.
+var errOutside = fmt.Errorf("outside of the rights: %w", ErrNotFound)
 
 // errMalformed is the ErrNotFound of ids that nothing can have.
 var errMalformed = fmt.Errorf("malformed id: %w", ErrNotFound)

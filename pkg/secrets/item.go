@@ -18,6 +18,7 @@ type Item struct {
 	Size           int   // in a bundle, in bytes: see entrySize
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+	ValueAt        time.Time // of the value's version
 	LastAccessedAt time.Time // zero: never
 	LastAccessedBy uuid.UUID
 }

@@ -50,7 +50,7 @@ func (m *Manager) CreateItem(ctx context.Context, c Caller, secretID string, in 
 		now := m.now()
 		created = Item{
 			AccountID: c.AccountID, SecretID: secret.ID, ID: m.NewID(), Key: key, Version: 1,
-			Size: entrySize(key, value), CreatedAt: now, UpdatedAt: now,
+			Size: entrySize(key, value), CreatedAt: now, UpdatedAt: now, ValueAt: now,
 		}
 		change := m.resize(secret, created.Size)
 		change.Items, change.MaxItems = 1, m.Quotas.Items
@@ -64,7 +64,7 @@ func (m *Manager) CreateItem(ctx context.Context, c Caller, secretID string, in 
 		if err != nil {
 			return err
 		}
-		err = m.Store.CreateItem(ctx, change, created, sealed, m.itemEvent(c, now, ItemCreated, created))
+		err = m.Store.CreateItem(ctx, change, created, sealed, m.itemEvent(c, now, ItemCreated, secret, created))
 		if errors.Is(err, ErrExists) {
 			return fault("key", msgItemExists)
 		}
@@ -115,9 +115,13 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 			}
 		}
 		updated.UpdatedAt = m.now()
-		ev := m.itemEvent(c, updated.UpdatedAt, ItemUpdated, updated)
-		if updated.Key != old.Key {
-			ev.From = map[string]string{"key": old.Key}
+		if in.Value.given {
+			updated.ValueAt = updated.UpdatedAt
+		}
+		ev := m.itemEvent(c, updated.UpdatedAt, ItemUpdated, secret, updated).
+			changes(map[string]string{"key": old.Key}, map[string]string{"key": updated.Key})
+		if in.Value.given {
+			ev.Changed = append(ev.Changed, "value")
 		}
 		err = m.Store.UpdateItem(ctx, change, old, updated, sealed, ev)
 		if errors.Is(err, ErrExists) {
@@ -144,7 +148,7 @@ func (m *Manager) DeleteItem(ctx context.Context, c Caller, secretID, itemID str
 		}
 		change := m.resize(secret, -old.Size)
 		change.Items = -1
-		if err := m.Store.DeleteItem(ctx, change, old, m.itemEvent(c, m.now(), ItemDeleted, old)); err != nil {
+		if err := m.Store.DeleteItem(ctx, change, old, m.itemEvent(c, m.now(), ItemDeleted, secret, old)); err != nil {
 			return fmt.Errorf("delete item: %w", err)
 		}
 		return nil

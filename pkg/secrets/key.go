@@ -82,6 +82,7 @@ func (k Key) kind() Kind {
 // caller returns the caller c as the key has it now.
 func (k Key) caller(c Caller) Caller {
 	c.AccountID, c.UserID, c.KeyID, c.Kind, c.Rights = k.AccountID, k.UserID, k.ID, k.kind(), k.Effective()
+	c.UserName, c.KeyName = k.User.Name, k.Name
 	return c
 }
 

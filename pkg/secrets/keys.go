@@ -157,7 +157,7 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 		if created, err = m.makeKey(ctx, in, u, maker); err != nil {
 			return err
 		}
-		ev := m.keyEvent(c, created.CreatedAt, KeyCreated, created.Key)
+		ev := m.keyEvent(c, created.CreatedAt, KeyCreated, created.Key).creates(created.fields())
 		sum := People{Keys: 1, Admins: created.admins()}
 		var exchanged *Key
 		if maker.Invitation {
@@ -341,8 +341,8 @@ func (m *Manager) UpdateKey(ctx context.Context, c Caller, keyID string, in KeyI
 		if updated, err = m.applyKey(ctx, fresh, in, old); err != nil {
 			return err
 		}
-		ev := m.keyEvent(c, m.now(), KeyUpdated, updated)
-		if ev.Changed, ev.From = old.difference(updated); len(ev.Changed) == 0 {
+		ev := m.keyEvent(c, m.now(), KeyUpdated, updated).changes(old.fields(), updated.fields())
+		if len(ev.Changed) == 0 {
 			return nil
 		}
 		if err := m.Store.UpdateKey(ctx, &maker, old, updated, People{Admins: updated.admins() - old.admins()}, ev); err != nil {
@@ -402,20 +402,18 @@ func (m *Manager) applyKey(ctx context.Context, c Caller, in KeyInput, old Key) 
 	return k, nil
 }
 
-// difference returns the names of the fields that differ in a key's next state, sorted, and what they replace.
-func (k Key) difference(next Key) (changed []string, from map[string]string) {
-	moment := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339Nano)
+// fields are those of a key in events.
+func (k Key) fields() map[string]string {
+	fields := map[string]string{
+		"name": k.Name, "permissions": k.Rights.Permissions.String(), "secrets": k.Rights.secretsText(),
 	}
-	return differences([]difference{
-		{"expires_at", moment(k.ExpiresAt), moment(next.ExpiresAt)},
-		{"name", k.Name, next.Name},
-		{"permissions", k.Rights.Permissions.String(), next.Rights.Permissions.String()},
-		{"secrets", k.Rights.secretsText(), next.Rights.secretsText()},
-	})
+	if !k.ExpiresAt.IsZero() {
+		fields["expires_at"] = k.ExpiresAt.UTC().Format(time.RFC3339Nano)
+	}
+	if k.Invitation {
+		fields["kind"] = string(Invited)
+	}
+	return fields
 }
 
 // DeleteKey revokes a key. If all is set, it then revokes the keys that the key made, directly or through
@@ -507,7 +505,8 @@ func (m *Manager) revokeOnce(ctx context.Context, maker *Key, c Caller, k Key) e
 		return fmt.Errorf("read user: %w", err)
 	}
 	sum := People{Keys: -1, Admins: -k.admins()}
-	if err := m.Store.DeleteKey(ctx, maker, u, k, sum, m.keyEvent(c, m.now(), KeyDeleted, k)); err != nil {
+	ev := m.keyEvent(c, m.now(), KeyDeleted, k).deletes(k.fields())
+	if err := m.Store.DeleteKey(ctx, maker, u, k, sum, ev); err != nil {
 		return fmt.Errorf("delete key: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,7 @@ type ask struct {
 	fresh       bool                                                        // it reads its authority afresh
 	also        func(s *subject, target string, is secrets.Permissions) int // a status, or 0
 	status      int
-	calls       string // of what succeeds
+	calls       string // of what succeeds; *: any
 	limited     string // of what succeeds for a limited caller, where that differs
 	missing     string // of what does not exist
 	noSuch      int    // status of what does not exist; 0: 404
@@ -105,6 +106,14 @@ var matrix = map[string]route{
 	"delete-item": {httpapi.DeleteItem, "item", []ask{
 		{needs: secrets.Write, status: 204, calls: "2 GetItem, 1 TransactWriteItems", missing: "2 GetItem"},
 	}},
+	"list-events": {httpapi.ListEvents, "", []ask{
+		{needs: secrets.Audit, status: 200, calls: "2 Query"},
+		{query: "?user=me", needs: known, fresh: true, status: 200, calls: "1 GetItem, 2 Query", missing: "1 GetItem"}, // with audit: below
+	}},
+	// What is gone, or was never there, may have events.
+	"list-secret-events": {httpapi.ListSecretEvents, "secret", []ask{{needs: secrets.Audit, status: 200, calls: "2 Query", noSuch: 200, missing: "2 Query"}}},
+	"list-item-events":   {httpapi.ListItemEvents, "item", []ask{{needs: secrets.Audit, status: 200, calls: "2 Query", noSuch: 200, missing: "2 Query"}}},
+	"get-review":         {httpapi.GetReview, "", []ask{{needs: secrets.Audit, status: 200, calls: "*"}}}, // by the account's size
 	"get-budget": {httpapi.GetBudget, "", []ask{
 		{needs: known, status: 200, calls: "1 GetItem", missing: "1 GetItem"},
 	}},
@@ -119,8 +128,8 @@ var matrix = map[string]route{
 		{needs: secrets.List, status: 200, calls: "1 GetItem", missing: "1 GetItem"},
 	}},
 	"update-service": {httpapi.UpdateService, "service", []ask{
-		{body: `{"config":"<unique>"}`, needs: secrets.Write, status: 200, calls: "1 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
-		{body: `{"name":"<unique>"}`, needs: secrets.Write, names: true, status: 200, calls: "1 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
+		{body: `{"config":"<unique>"}`, needs: secrets.Write, status: 200, calls: "2 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
+		{body: `{"name":"<unique>"}`, needs: secrets.Write, names: true, status: 200, calls: "2 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
 	}},
 	"delete-service": {httpapi.DeleteService, "service", []ask{
 		{needs: secrets.Write, status: 204, calls: "2 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
@@ -288,9 +297,23 @@ func (f *field) subject(t *testing.T, kind secrets.Kind, p secrets.Permissions, 
 	return s
 }
 
+// outside reports whether a route acts on a secret that the subject's rights do not reach.
+func (s *subject) outside(r route, target string) bool {
+	inSecret := r.on == "secret" || r.on == "item"
+	switch {
+	case !s.Rights.Limited():
+		return false
+	case target == "own":
+		return inSecret && s.fate == "narrowed"
+	case r.on == "service":
+		return target == "other"
+	}
+	return inSecret
+}
+
 // outcome is what the rules expect of a request.
 func (s *subject) outcome(r route, q ask, target string) (status int, calls string) {
-	absent := func() (int, string) { return max(q.noSuch, 404), q.missing }
+	absent := func() (int, string) { return cmp.Or(q.noSuch, 404), q.missing }
 	inSecret := r.on == "secret" || r.on == "item"
 	switch {
 	case q.needs != anyone && (s.Kind == secrets.Invited || !s.Rights.Permissions.Has(q.needs)):
@@ -527,6 +550,8 @@ func (f *field) meet(t *testing.T, s *subject, name string, r route, at function
 			usage.Take()
 			w := exchange(t, h, s.Caller, at.Method, at.Path, body.Replace(q.query), body.Replace(q.body), ids...)
 			used := usage.Take().String()
+			counted := strings.HasSuffix(used, "1 "+secretstest.CountRefused)
+			used = strings.TrimSuffix(strings.TrimSuffix(used, "1 "+secretstest.CountRefused), ", ")
 			if r.on == "key" {
 				used = strings.TrimPrefix(used, "1 BatchGetItem, ") // of what the key has made, if there is anything
 			}
@@ -535,8 +560,14 @@ func (f *field) meet(t *testing.T, s *subject, name string, r route, at function
 			if name == "list-keys" && q.query == "" && s.Rights.Permissions.Has(secrets.Admin) {
 				status, calls = 200, "1 GetItem, 1 Query"
 			}
-			if w.Code != status || !slices.Contains(strings.Split(calls, "|"), used) {
+			if q.query == "?user=me" && s.Rights.Permissions.Has(secrets.Audit) {
+				status, calls = 200, "2 Query"
+			}
+			if w.Code != status || calls != "*" && !slices.Contains(strings.Split(calls, "|"), used) {
 				t.Errorf("%s = %d with %s, want %d with %s: %s", cell, w.Code, used, status, calls, w.Body)
+			}
+			if refused := status == 403 || status == 404 && s.outside(r, target); counted != refused {
+				t.Errorf("%s: counted as a refused try: %v, want %v", cell, counted, refused)
 			}
 			switch {
 			case name == "get-item":

@@ -28,7 +28,7 @@ func (m *Manager) IssueKey(ctx context.Context, account, user string) (issued Ne
 		if issued, err = m.newKey(u, issuedKeyName, u.Rights); err != nil {
 			return err
 		}
-		ev := m.keyEvent(Caller{}, issued.CreatedAt, KeyCreated, issued.Key)
+		ev := m.keyEvent(Caller{}, issued.CreatedAt, KeyCreated, issued.Key).creates(issued.fields())
 		if err := m.Store.CreateKey(ctx, nil, u, issued.Key, nil, People{Keys: 1, Admins: issued.admins()}, ev); err != nil {
 			return fmt.Errorf("create key: %w", err)
 		}

@@ -354,7 +354,7 @@ func TestExpiredKeysAreDeleted(t *testing.T) {
 		t.Errorf("left are %v, want %s", names, want[1])
 	}
 	for _, ev := range eventsOf(t, table, w.caller.AccountID, secrets.KeyDeleted) {
-		if ev["name"] != "day 90" || ev["user_id"] != nil {
+		if ev["subject_key_name"] != "day 90" || ev["by_user"] != nil {
 			t.Errorf("the event %v, want that of the oldest key, by no one", ev)
 		}
 	}
@@ -548,22 +548,24 @@ func TestPeopleChangesAreRecorded(t *testing.T) {
 	if err := errors.Join(m.DeleteKey(ctx, c, k.KeyID.String(), false), m.DeleteUser(ctx, c, u.ID.String())); err != nil {
 		t.Fatal(err)
 	}
-	names := strings.NewReplacer(u.ID.String(), "U", k.KeyID.String(), "K", invitation.KeyID.String(), "I", w.secret.ID.String(), "S", c.UserID.String(), "A", c.KeyID.String(), "AK")
+	names := strings.NewReplacer(c.AccountID.String()+"#", "", until.Format(time.RFC3339Nano), "UNTIL", invitation.key.ExpiresAt.Format(time.RFC3339Nano), "WEEK", u.ID.String(), "U", k.KeyID.String(), "K", invitation.KeyID.String(), "I", w.secret.ID.String(), "S", c.UserID.String(), "A", c.KeyID.String(), "AK")
 	var got []string
 	for _, ev := range eventsOf(t, table, c.AccountID) {
-		if kind := fmt.Sprint(ev["type"]); strings.HasPrefix(kind, "user.") || strings.HasPrefix(kind, "key.") {
-			got = append(got, names.Replace(fmt.Sprint(kind, " by ", ev["user_id"], "/", ev["key_id"], " ", ev["subject_user_id"], " ", ev["subject_key_id"], " ", ev["name"], " ", ev["changed"], " ", ev["from"])))
+		if kind := fmt.Sprint(ev["action"]); strings.HasPrefix(kind, "user.") || strings.HasPrefix(kind, "key.") {
+			got = append(got, names.Replace(fmt.Sprint(kind, " by ", ev["by_user"], "/", ev["key_id"], " ", ev["subject_user_id"], " ", ev["subject_key_id"],
+				" ", ev["subject_user_name"], "/", ev["subject_key_name"], " ", ev["changed"], " ", ev["from"], " ", ev["to"])))
 		}
 	}
 	want := []string{
-		"user.created by A/AK U <nil> person <nil> <nil>",
-		"key.created by A/AK U I invitation <nil> <nil>",
-		"key.created by U/I U K key <nil> map[invitation:I]",
-		"user.updated by A/AK U <nil> Ana [email name permissions reveal_limit secrets] map[email: name:person permissions:list,reveal reveal_limit: secrets:]",
-		"key.updated by U/K U K laptop [expires_at name] map[expires_at: name:key]",
-		"user.updated by A/AK U <nil> Ana [reveal_limit secrets] map[reveal_limit:5 secrets:S]",
-		"key.deleted by A/AK U K laptop <nil> <nil>",
-		"user.deleted by A/AK U <nil> Ana <nil> <nil>",
+		"user.created by A/AK U <nil> person/<nil> <nil> <nil> map[kind:person name:person permissions:list,reveal]",
+		"key.created by A/AK U I person/invitation <nil> <nil> map[expires_at:WEEK kind:invited name:invitation permissions:list,reveal]",
+		"key.created by U/I U K person/key <nil> map[invitation:I] map[name:key permissions:list,reveal]",
+		"user.updated by A/AK U <nil> Ana/<nil> [email name permissions reveal_limit secrets] map[email: name:person permissions:list,reveal reveal_limit: secrets:]" +
+			" map[email:ana@example.com name:Ana permissions:list reveal_limit:5 secrets:S]",
+		"key.updated by U/K U K Ana/laptop [expires_at name] map[expires_at: name:key] map[expires_at:UNTIL name:laptop]",
+		"user.updated by A/AK U <nil> Ana/<nil> [reveal_limit secrets] map[reveal_limit:5 secrets:S] map[reveal_limit: secrets:]",
+		"key.deleted by A/AK U K Ana/laptop <nil> map[expires_at:UNTIL name:laptop permissions:list,reveal] <nil>",
+		"user.deleted by A/AK U <nil> Ana/<nil> <nil> map[email:ana@example.com kind:person name:Ana permissions:list] <nil>",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

@@ -44,6 +44,7 @@ type Tally struct {
 type Reading struct {
 	Key    Key // the caller's
 	Secret Secret
+	Item   Item
 	Value  SealedValue
 }
 

@@ -14,7 +14,7 @@ import (
 // user's budget and recorded on the item and in the audit trail:
 //
 //  1. what the caller's context forbids is refused: ErrDenied, or ErrNotFound for a secret outside of its rights;
-//  2. in parallel: charge the budget ‖ read, at once, the caller's key, the sealed value and its secret;
+//  2. in parallel: charge the budget ‖ read, at once, the caller's key, the sealed value, its item and its secret;
 //  3. the key is gone: ErrUnauthenticated. It lost the permission or the secret: ErrDenied, ErrNotFound. So a
 //     revocation counts for values at once, whatever is cached;
 //  4. the budget refuses: Throttled, with the exact wait. An object is missing:
@@ -23,7 +23,7 @@ import (
 //     counter if it is nearly used up;
 //  6. the first three succeeded: return the value. Otherwise: an error, and no value.
 //
-// A refused reveal leaves no event, but one line in the log, as far as the caller is known.
+// A refused reveal leaves one line in the log, as far as the caller is known; [Manager.Refused] counts it.
 //
 // A crash between the steps can record a reveal that did not happen, but never lets a
 // value out unrecorded. Budget is set whenever the reveal was charged, the caller has authority and the rest
@@ -92,7 +92,7 @@ func (m *Manager) reveals(k Key, c Caller, on scope) error {
 		err = fresh.permits(Reveal)
 	}
 	if err == nil && !fresh.Rights.Reaches(on.secret) {
-		err = ErrNotFound
+		err = errOutside
 	}
 	return err
 }
@@ -108,13 +108,13 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 	if readErr != nil {
 		return Item{}, Value{}, fmt.Errorf("read value: %w", readErr)
 	}
-	item, value, err := m.openRecorded(ctx, c, now, on, read.Value)
+	item, value, err := m.openRecorded(ctx, c, now, on, read)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
 		if read, err = m.Store.ReadValue(ctx, c.AccountID, c.KeyID, on.secret, on.item); err == nil {
 			err = errors.Join(m.reveals(read.Key, c, on), read.missing())
 		}
 		if err == nil {
-			item, value, err = m.openRecorded(ctx, c, now, on, read.Value)
+			item, value, err = m.openRecorded(ctx, c, now, on, read)
 		}
 		if errors.Is(err, ErrChanged) {
 			err = errors.Join(ErrUnavailable, err)
@@ -136,8 +136,10 @@ func (r Reading) missing() error {
 
 // openRecorded opens a value and records its reveal in parallel. It returns the value
 // only when both succeeded and the item still has this version; else ErrChanged.
-func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on scope, sealed SealedValue) (Item, Value, error) {
-	revealed := Item{AccountID: c.AccountID, SecretID: on.secret, ID: on.item, Version: sealed.Version}
+func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on scope, read Reading) (Item, Value, error) {
+	sealed := read.Value
+	revealed := Item{AccountID: c.AccountID, SecretID: on.secret, ID: on.item, Key: read.Item.Key, Version: sealed.Version}
+	event := m.revealEvent(read.Key.caller(c), now, read.Secret, revealed)
 	var (
 		wg                          sync.WaitGroup
 		plaintext                   []byte
@@ -158,7 +160,7 @@ func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on 
 		})
 	})
 	wg.Go(func() {
-		eventErr = Guard(func() error { return m.Store.AppendEvent(record, m.itemEvent(c, now, ItemRevealed, revealed)) })
+		eventErr = Guard(func() error { return m.Store.AppendEvent(record, event) })
 	})
 	wg.Wait()
 	defer clear(plaintext)

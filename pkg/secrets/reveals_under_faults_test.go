@@ -93,7 +93,7 @@ func recorded(t *testing.T, w world) (charges, events int) {
 		}
 	}
 	for _, row := range query("EVENTS#" + w.caller.AccountID.String()) {
-		if row["type"].(*types.AttributeValueMemberS).Value == secrets.ItemRevealed {
+		if row["action"].(*types.AttributeValueMemberS).Value == secrets.ItemRevealed {
 			events++
 		}
 	}

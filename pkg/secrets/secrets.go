@@ -143,9 +143,7 @@ func (m *Manager) CreateSecret(ctx context.Context, c Caller, in SecretInput) (S
 		return Secret{}, Invalid{{"name", messages}}
 	}
 	secret := Secret{AccountID: c.AccountID, ID: m.NewID(), Name: name, CreatedAt: m.now()}
-	ev := m.event(c, secret.CreatedAt, SecretCreated, secret.ID)
-	ev.Name = name
-	err := m.Store.CreateSecret(ctx, secret, m.Quotas.Secrets, ev)
+	err := m.Store.CreateSecret(ctx, secret, m.Quotas.Secrets, m.event(c, secret.CreatedAt, SecretCreated, secret.named()))
 	if errors.Is(err, ErrExists) {
 		return Secret{}, fault("name", msgSecretExists)
 	}
@@ -185,8 +183,8 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 		if updated == old {
 			return c.permits(List) // the answer would only read
 		}
-		ev := m.event(c, m.now(), SecretUpdated, old.ID)
-		ev.Name, ev.From = updated.Name, map[string]string{"name": old.Name}
+		ev := m.event(c, m.now(), SecretUpdated, updated.named()).
+			changes(map[string]string{"name": old.Name}, map[string]string{"name": updated.Name})
 		change := m.change(old)
 		change.Name = updated.Name
 		err = m.Store.RenameSecret(ctx, change, ev)
@@ -226,9 +224,7 @@ func (m *Manager) DeleteSecret(ctx context.Context, c Caller, secretID string) e
 		if old.Services > 0 {
 			return m.inUse(ctx, c, old)
 		}
-		ev := m.event(c, m.now(), SecretDeleted, old.ID)
-		ev.Name = old.Name
-		if err := m.Store.DeleteSecret(ctx, old, ev); err != nil {
+		if err := m.Store.DeleteSecret(ctx, old, m.event(c, m.now(), SecretDeleted, old.named())); err != nil {
 			return fmt.Errorf("delete secret: %w", err)
 		}
 		return nil

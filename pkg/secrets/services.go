@@ -97,7 +97,7 @@ func (m *Manager) Service(ctx context.Context, c Caller, serviceID string) (Serv
 func (m *Manager) readService(ctx context.Context, c Caller, id uuid.UUID) (Service, error) {
 	s, err := m.Store.Service(ctx, c.AccountID, id)
 	if err == nil && !c.Rights.Reaches(s.SecretID) {
-		err = ErrNotFound
+		err = errOutside
 	}
 	if err != nil {
 		return Service{}, fmt.Errorf("read service: %w", err)
@@ -129,7 +129,7 @@ func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) 
 		if err != nil {
 			return err
 		}
-		err = m.Store.CreateService(ctx, attach, created, m.Quotas.Services, m.serviceEvent(c, now, ServiceCreated, created))
+		err = m.Store.CreateService(ctx, attach, created, m.Quotas.Services, m.serviceEvent(c, now, ServiceCreated, attach.Secret, created))
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgServiceExists)
 		}
@@ -172,21 +172,17 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 		if updated == old {
 			return c.permits(List) // the answer would only read
 		}
+		used, err := m.used(ctx, old)
+		if err != nil {
+			return err
+		}
 		var changes []Change
 		if updated.SecretID != old.SecretID {
-			left, err := m.Store.Secret(ctx, c.AccountID, old.SecretID)
-			if errors.Is(err, ErrNotFound) {
-				return ErrChanged // a secret cannot be deleted before its services leave it
-			}
-			if err != nil {
-				return fmt.Errorf("read secret: %w", err)
-			}
-			changes = []Change{m.detach(left), attach}
+			changes, used = []Change{m.detach(used), attach}, attach.Secret
 		}
 		updated.Version++
 		updated.UpdatedAt = m.now()
-		ev := m.serviceEvent(c, updated.UpdatedAt, ServiceUpdated, updated)
-		ev.Changed, ev.From = old.difference(updated)
+		ev := old.changed(updated, m.serviceEvent(c, updated.UpdatedAt, ServiceUpdated, used, updated))
 		err = m.Store.UpdateService(ctx, changes, old, updated, ev)
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgServiceExists)
@@ -210,35 +206,43 @@ func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string)
 		if err != nil {
 			return err
 		}
-		secret, err := m.Store.Secret(ctx, c.AccountID, old.SecretID)
-		if errors.Is(err, ErrNotFound) {
-			return ErrChanged // a secret cannot be deleted before its services leave it
-		}
+		secret, err := m.used(ctx, old)
 		if err != nil {
-			return fmt.Errorf("read secret: %w", err)
+			return err
 		}
-		if err := m.Store.DeleteService(ctx, m.detach(secret), old, m.serviceEvent(c, m.now(), ServiceDeleted, old)); err != nil {
+		ev := m.serviceEvent(c, m.now(), ServiceDeleted, secret, old)
+		if err := m.Store.DeleteService(ctx, m.detach(secret), old, ev); err != nil {
 			return fmt.Errorf("delete service: %w", err)
 		}
 		return nil
 	})
 }
 
-// difference returns the names of the fields that differ in a service's next state, sorted, and what a
-// new name or secret replaces.
-func (s Service) difference(next Service) (changed []string, from map[string]string) {
-	changed, from = differences([]difference{
-		{"config", s.Config, next.Config},
-		{"image", s.Image, next.Image},
-		{"name", s.Name, next.Name},
-		{"port", strconv.Itoa(s.Port), strconv.Itoa(next.Port)},
-		{"secret", s.SecretID.String(), next.SecretID.String()},
-	})
-	maps.DeleteFunc(from, func(field, _ string) bool { return field != "name" && field != "secret" })
-	if len(from) == 0 {
-		return changed, nil
+// used reads the secret that a service uses. ErrChanged: a secret can't be deleted before its services leave it, so the
+// service has left it.
+func (m *Manager) used(ctx context.Context, s Service) (Secret, error) {
+	secret, err := m.Store.Secret(ctx, s.AccountID, s.SecretID)
+	if isNotFound(err) {
+		return Secret{}, ErrChanged
 	}
-	return changed, from
+	if err != nil {
+		return Secret{}, fmt.Errorf("read secret: %w", err)
+	}
+	return secret, nil
+}
+
+// changed records what a change of a service changed, and what a new name or secret replaces.
+func (s Service) changed(next Service, ev Event) Event {
+	fields := func(s Service) map[string]string {
+		return map[string]string{
+			"config": s.Config, "image": s.Image, "name": s.Name, "port": strconv.Itoa(s.Port), "secret": s.SecretID.String(),
+		}
+	}
+	ev = ev.changes(fields(s), fields(next))
+	for _, values := range []map[string]string{ev.From, ev.To} {
+		maps.DeleteFunc(values, func(field, _ string) bool { return field != "name" && field != "secret" })
+	}
+	return ev
 }
 
 // or fills the fields that an input lacks with those of a service.

@@ -137,11 +137,11 @@ func exchange(t testing.TB, h http.Handler, c secrets.Caller, method, path, quer
 	return w
 }
 
-// eventsOf are the events of an account of some kinds, oldest first: their types, subjects and what they say.
+// eventsOf are the events of an account of some kinds, oldest first: their actions, subjects and what they say.
 func eventsOf(t testing.TB, table *secretstest.Table, account uuid.UUID, kinds ...string) (found []secretstest.Row) {
 	t.Helper()
 	for _, row := range table.Rows(t) {
-		kind, _ := row["type"].(string)
+		kind, _ := row["action"].(string)
 		if row["PK"] == "EVENTS#"+account.String() && (len(kinds) == 0 || slices.Contains(kinds, kind)) {
 			found = append(found, row)
 		}

@@ -82,7 +82,7 @@ func (m *Manager) CreateUser(ctx context.Context, c Caller, in UserInput) (creat
 		if created, err = m.applyUser(ctx, fresh, in, created); err != nil {
 			return err
 		}
-		ev := m.userEvent(c, now, UserCreated, created)
+		ev := m.userEvent(c, now, UserCreated, created).creates(created.fields())
 		err = m.Store.CreateUser(ctx, &maker, created, m.RevealLimit, ev)
 		if errors.Is(err, ErrFull) {
 			return full("account", MaxUsers, "users")
@@ -118,8 +118,8 @@ func (m *Manager) UpdateUser(ctx context.Context, c Caller, userID string, in Us
 		if updated, err = m.applyUser(ctx, fresh, in, old); err != nil {
 			return err
 		}
-		ev := m.userEvent(c, m.now(), UserUpdated, updated)
-		if ev.Changed, ev.From = old.difference(updated); len(ev.Changed) == 0 {
+		ev := m.userEvent(c, m.now(), UserUpdated, updated).changes(old.fields(), updated.fields())
+		if len(ev.Changed) == 0 {
 			return nil
 		}
 		var keys []Key
@@ -165,7 +165,8 @@ func (m *Manager) DeleteUser(ctx context.Context, c Caller, userID string) error
 		for _, k := range keys {
 			sum.Admins -= k.admins()
 		}
-		if err := m.Store.DeleteUser(ctx, &maker, old, keys, sum, m.userEvent(c, m.now(), UserDeleted, old)); err != nil {
+		ev := m.userEvent(c, m.now(), UserDeleted, old).deletes(old.fields())
+		if err := m.Store.DeleteUser(ctx, &maker, old, keys, sum, ev); err != nil {
 			return fmt.Errorf("delete user: %w", err)
 		}
 		return nil
@@ -269,34 +270,16 @@ func (r Rights) unlimitable() []string {
 	return nil
 }
 
-// difference returns the names of the fields that differ in a user's next state, sorted, and what they replace.
-func (u User) difference(next User) (changed []string, from map[string]string) {
-	limit := func(n int) string {
-		if n == 0 {
-			return ""
-		}
-		return strconv.Itoa(n)
+// fields are those of a user in events.
+func (u User) fields() map[string]string {
+	limit := ""
+	if u.RevealLimit != 0 {
+		limit = strconv.Itoa(u.RevealLimit)
 	}
-	return differences([]difference{
-		{"email", u.Email, next.Email},
-		{"name", u.Name, next.Name},
-		{"permissions", u.Rights.Permissions.String(), next.Rights.Permissions.String()},
-		{"reveal_limit", limit(u.RevealLimit), limit(next.RevealLimit)},
-		{"secrets", u.Rights.secretsText(), next.Rights.secretsText()},
-	})
-}
-
-// difference is a field before and after a change.
-type difference struct{ field, before, after string }
-
-// differences returns the fields that differ, in the order of all, and what they had before.
-func differences(all []difference) (changed []string, from map[string]string) {
-	from = map[string]string{}
-	for _, d := range slices.DeleteFunc(all, func(d difference) bool { return d.before == d.after }) {
-		changed = append(changed, d.field)
-		from[d.field] = d.before
+	return map[string]string{
+		"email": u.Email, "kind": string(u.Kind), "name": u.Name, "permissions": u.Rights.Permissions.String(),
+		"reveal_limit": limit, "secrets": u.Rights.secretsText(),
 	}
-	return changed, from
 }
 
 // secretsText is what the rights are limited to, in an event.

@@ -118,7 +118,7 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "ACCOUNTS":
 		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
-		if row.number("format") != 4 {
+		if row.number("format") != 5 {
 			c.report(row, "has format %d", row.number("format"))
 		}
 	case "ACCOUNTNAME":
@@ -138,19 +138,41 @@ func (c *checker) check(pk, sk string, row Row) {
 		}
 	case "EVENTS":
 		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
-		for _, name := range []string{"at", "type"} {
-			if row.text(name) == "" {
-				c.report(row, "has no %s", name)
+		action := row.text("action")
+		if action == "" {
+			c.report(row, "has no action")
+		}
+		byOperator := row.text("by_user") == "" && (action == "key.created" || action == "key.deleted")
+		for _, name := range []string{"by_user", "user_name", "key_id", "key_name", "source_ip", "request_id"} {
+			if (row.text(name) == "") != byOperator && !bySystem[action] {
+				c.report(row, "has %s = %q", name, row.text(name))
 			}
 		}
-		byOperator := row.text("user_id") == "" && (row.text("type") == "key.created" || row.text("type") == "key.deleted")
-		for _, name := range []string{"user_id", "key_id", "source_ip", "request_id"} {
-			if (row.text(name) == "") != byOperator && !bySystem[row.text("type")] {
-				c.report(row, "has %s = %q", name, row.text(name))
+		for id, name := range map[string]string{
+			"by_secret": "secret_name", "item_id": "item_key", "service_id": "service_name", "subject_user_id": "subject_user_name",
+			"subject_key_id": "subject_key_name",
+		} {
+			if (row.text(id) == "") != (row.text(name) == "") {
+				c.report(row, "has %s = %q, %s = %q", id, row.text(id), name, row.text(name))
+			}
+		}
+		for _, index := range []string{"by_secret", "by_user"} {
+			if row.text(index) != "" && !strings.HasPrefix(row.text(index), rest+"#") {
+				c.report(row, "is in %s of another account", index)
 			}
 		}
 		if row.text("subject_user_id") == "" {
 			c.checkFrom(row)
+		}
+	case "REFUSED":
+		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
+		for _, name := range []string{"action", "outcome", "user_id", "key_id", "first", "last"} {
+			if row.text(name) == "" {
+				c.report(row, "has no %s", name)
+			}
+		}
+		if row.number("tries") < 1 || row.text("by_user") != "" || row.text("by_secret") != "" {
+			c.report(row, "counts %d tries, in indexes %q %q", row.number("tries"), row.text("by_user"), row.text("by_secret"))
 		}
 	case "OUTBOX":
 		account, _, _ := strings.Cut(sk, "#")
@@ -249,11 +271,11 @@ func (c *checker) checkHistory(account string, people Row) {
 		for _, field := range anys(ev["changed"]) {
 			changed = append(changed, fmt.Sprint(field))
 		}
-		subject := "USER#" + user
+		subject, name := "USER#"+user, ev.text("subject_user_name")
 		if key != "" {
-			subject = "KEY#" + key
+			subject, name = "KEY#"+key, ev.text("subject_key_name")
 		}
-		switch kind := ev.text("type"); kind {
+		switch kind := ev.text("action"); kind {
 		case "account.created":
 			created["USER#"+user]++
 			created["KEY#"+key]++
@@ -279,11 +301,13 @@ func (c *checker) checkHistory(account string, people Row) {
 			}
 		case "user.updated", "key.updated":
 			revisions[subject]++
-			if !slices.Equal(changed, slices.Sorted(maps.Keys(from))) || len(changed) == 0 {
-				c.report(ev, "it changed %v, and replaced %v", changed, from)
+			to, _ := ev["to"].(map[string]any)
+			fields := slices.Sorted(maps.Keys(from))
+			if !slices.Equal(changed, fields) || !slices.Equal(fields, slices.Sorted(maps.Keys(to))) || len(changed) == 0 {
+				c.report(ev, "it changed %v, replaced %v, and gave %v", changed, from, to)
 			}
 			former, renamed := from["name"]
-			if known, ok := names[subject]; ok && (renamed && former != known || renamed == (ev.text("name") == known)) {
+			if known, ok := names[subject]; ok && (renamed && former != known || renamed == (name == known)) {
 				c.report(ev, "it replaced the name %v, which was %q", former, known)
 			}
 			if kind == "user.updated" && slices.ContainsFunc(changed, func(f string) bool { return f == "name" || f == "permissions" || f == "secrets" }) {
@@ -294,8 +318,8 @@ func (c *checker) checkHistory(account string, people Row) {
 		default:
 			c.report(ev, "an event about a user or key")
 		}
-		if ev.text("type") != "account.created" {
-			names[subject] = ev.text("name")
+		if ev.text("action") != "account.created" {
+			names[subject] = name
 		}
 	}
 	for subject, n := range created {
@@ -460,7 +484,7 @@ func (c *checker) same(row, other Row) {
 func (c *checker) checkWritten(account, item string, row Row) {
 	written := make(map[int]bool)
 	for _, ev := range c.children["EVENTS#"+account] {
-		if kind := ev.text("type"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
+		if kind := ev.text("action"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
 			written[ev.number("version")] = true
 		}
 	}
@@ -477,23 +501,33 @@ func (c *checker) checkFrom(row Row) {
 	replaced, _ := row["from"].(map[string]any)
 	for field, former := range replaced {
 		if field == "secret" {
-			if former == row.text("secret_id") {
+			if strings.HasSuffix(row.text("by_secret"), "#"+fmt.Sprint(former)) {
 				c.report(row, "it moved from where it is")
 			}
 			continue
 		}
-		if former == row.text("name") {
+		if former == ownName(row) {
 			c.report(row, "its %s was the same before", field)
 		}
 		given := slices.ContainsFunc(c.children[row.text("PK")], func(ev Row) bool {
-			same := ev.text("secret_id") == row.text("secret_id") || field == "name" && row.text("service_id") != ""
+			same := ev.text("by_secret") == row.text("by_secret") || field == "name" && row.text("service_id") != ""
 			return same && ev.text("item_id") == row.text("item_id") && ev.text("service_id") == row.text("service_id") &&
-				ev.text("name") == former && ev.text("SK") != row.text("SK")
+				ownName(ev) == former && ev.text("SK") != row.text("SK")
 		})
 		if !given && former != "Default" { // an account begins with a secret of that name
 			c.report(row, "no event gave the %s %v", field, former)
 		}
 	}
+}
+
+// ownName is the name of what an event is about: a service, an item or a secret.
+func ownName(ev Row) string {
+	for id, name := range map[string]string{"service_id": "service_name", "item_id": "item_key"} {
+		if ev.text(id) != "" {
+			return ev.text(name)
+		}
+	}
+	return ev.text("secret_name")
 }
 
 func hash(name string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -23,7 +24,7 @@ type Usage struct {
 
 // Used is a number of AWS calls and what they used.
 type Used struct {
-	Calls  map[string]int // by operation; a service other than DynamoDB is a prefix: "KMS Decrypt"
+	Calls  map[string]int // by operation, or CountRefused; a service other than DynamoDB is a prefix: "KMS Decrypt"
 	Reads  float64        // units that DynamoDB reports, of the table
 	Writes float64
 
@@ -48,7 +49,7 @@ func (u *Usage) Count(cfg *aws.Config) {
 		err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Count", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			askForUnits(in.Parameters)
 			out, metadata, err := next.HandleInitialize(ctx, in)
-			u.add(ctx, reportedUnits(out.Result))
+			u.add(operation(ctx, in.Parameters), reportedUnits(out.Result))
 			return out, metadata, err
 		}), middleware.After)
 		if err != nil {
@@ -65,11 +66,21 @@ func (u *Usage) Count(cfg *aws.Config) {
 	})
 }
 
-func (u *Usage) add(ctx context.Context, used units) {
+// CountRefused is the call that counts a refused try.
+const CountRefused = "UpdateItem of refused tries"
+
+func operation(ctx context.Context, in any) string {
 	operation := middleware.GetOperationName(ctx)
 	if service := awsmiddleware.GetServiceID(ctx); service != "DynamoDB" {
-		operation = service + " " + operation
+		return service + " " + operation
 	}
+	if in, ok := in.(*dynamodb.UpdateItemInput); ok && prefix(in.Key["PK"].(*types.AttributeValueMemberS).Value) == "REFUSED" {
+		return CountRefused
+	}
+	return operation
+}
+
+func (u *Usage) add(operation string, used units) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.used.Calls == nil {

@@ -129,8 +129,8 @@ func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error
 		CreatedAt: machine.CreatedAt,
 	}
 	err = manager.Store.CreateKey(ctx, nil, machine, key, nil, secrets.People{Keys: 1}, secrets.Event{
-		ID: manager.NewID(), AccountID: c.AccountID, At: machine.CreatedAt, Type: secrets.KeyCreated,
-		SubjectUserID: machine.ID, SubjectKeyID: key.ID, Name: key.Name,
+		ID: secrets.NewEventID(machine.CreatedAt, manager.NewID()), AccountID: c.AccountID, Action: secrets.KeyCreated,
+		SubjectUser: secrets.Named{ID: machine.ID, Name: machine.Name}, SubjectKey: secrets.Named{ID: key.ID, Name: key.Name},
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,10 @@
+// Command get-review serves httpapi.GetReview behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.GetReview(app.MustManager())) }

@@ -1,0 +1,62 @@
+package secrets
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Try is what a caller tried, with ids as the caller sent them.
+type Try struct {
+	Action           string
+	SecretID, ItemID string
+}
+
+// Refused counts a try that ended with an error, if that is a refusal of a known caller: a missing permission, a secret
+// outside of the limit, or a spent budget. Tries of one user, outcome, action and minute are one entry of the audit
+// trail, so that they cost one write each, but no more than a row a minute. What has no user is in the log alone. So is a
+// failure to count: the caller is refused anyway.
+func (m *Manager) Refused(ctx context.Context, c Caller, try Try, err error) {
+	outcome := refusal(err)
+	if outcome == "" {
+		return
+	}
+	now := m.now()
+	ev := m.event(c, now, try.Action, Named{})
+	ev.Outcome, ev.Last = outcome, now
+	ev.ID = refusedID(now, c, try.Action, outcome)
+	if id, err := parseID(try.SecretID); err == nil {
+		ev.Secret.ID = id
+	}
+	if id, err := parseID(try.ItemID); err == nil {
+		ev.Item.ID = id
+	}
+	if err := Guard(func() error { return m.Store.CountRefused(ctx, ev) }); err != nil {
+		m.Log.WarnContext(ctx, "refused try not counted", append(c.attributes(), "error", err)...)
+	}
+}
+
+// refusal is the outcome of a refused try; empty: the error is no refusal.
+func refusal(err error) Outcome {
+	var throttled Throttled
+	var beyond Beyond
+	switch {
+	case errors.As(err, &throttled):
+		return OutcomeThrottled
+	case errors.Is(err, ErrDenied), errors.Is(err, ErrLimited), errors.Is(err, errOutside), errors.As(err, &beyond):
+		return OutcomeDenied
+	}
+	return ""
+}
+
+// refusedID is the same for all tries of a user, action and outcome within a minute. Its time is the minute's
+// beginning.
+func refusedID(now time.Time, c Caller, action string, outcome Outcome) uuid.UUID {
+	sum := sha256.Sum256([]byte(c.UserID.String() + " " + action + " " + string(outcome)))
+	rest := uuid.UUID(sum[:16])
+	rest[8] = rest[8]&0x3f | 0x80
+	return NewEventID(now.Truncate(time.Minute), rest)
+}
