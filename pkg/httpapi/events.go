@@ -126,8 +126,33 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return encode(r, page), nil
+		return encode(r, cut(page)), nil
 	}, parameters...)
+}
+
+// Lambda's answers have at most 6 MB. An event has about 1 KB, and what it replaced and gave, of which each byte can become two.
+const (
+	maxPageBytes = 2 << 20
+	eventBytes   = 1 << 10
+)
+
+// cut ends a page early that would be too large for an answer.
+func cut(page secrets.Page[secrets.Event]) secrets.Page[secrets.Event] {
+	size := 0
+	for i, ev := range page.Results {
+		size += eventBytes
+		for _, fields := range []map[string]string{ev.From, ev.To} {
+			for _, text := range fields {
+				size += len(text)
+			}
+		}
+		if size > maxPageBytes && i > 0 {
+			page.Next = &secrets.Cursor{Backward: true, ID: page.Results[i-1].ID}
+			page.Results = page.Results[:i]
+			break
+		}
+	}
+	return page
 }
 
 // eventFormats encode a page of events, by ?format=.
@@ -213,20 +238,14 @@ func writeCSV(b *bytes.Buffer, cells []string) {
 	w.Flush()
 }
 
-// maxExport ends a page of an export early: Lambda's answers have at most 6 MB.
-const maxExport = 4 << 20
-
 // export is an answer with one record for each event, whose next page is in a Link.
 func export(r *http.Request, page secrets.Page[secrets.Event], contentType string, header []string, encode func(*bytes.Buffer, eventBody)) answer {
 	var b bytes.Buffer
 	if header != nil {
 		writeCSV(&b, append([]string{}, header...))
 	}
-	for i, ev := range page.Results {
-		if encode(&b, newEventBody(ev)); b.Len() >= maxExport && i+1 < len(page.Results) {
-			page.Next = &secrets.Cursor{Backward: true, ID: ev.ID}
-			break
-		}
+	for _, ev := range page.Results {
+		encode(&b, newEventBody(ev))
 	}
 	a := answer{status: http.StatusOK, header: http.Header{"Content-Type": {contentType}}, body: raw(b.Bytes())}
 	if next := link(r, page.Next); next != nil {
