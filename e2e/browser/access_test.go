@@ -152,6 +152,15 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	visit("imported", tb)
 	tb.click("button", "Close")
 	people(ada, unlisted, tb, visit)
+	tb.click("link", "Activity")
+	tb.see("Live", "in 30 days")
+	visit("activity", tb)
+	tb.click("link", "Review")
+	tb.see("Everything was looked at.")
+	visit("review", tb)
+	tb.click("link", "Goblins Secrets")
+	tb.click("link", "production-secrets")
+	tb.see("SMTP_PORT")
 	for i := 2; i < 87; i++ {
 		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
 	}
@@ -272,6 +281,8 @@ func checkAccess(t *testing.T, name string, tb *tab, without ...string) {
 		tb.theme(theme)
 		for width, set := range map[string]func(){"desk": tb.desk, "phone": tb.phone} {
 			set()
+			// Colours that still change have another contrast.
+			tb.await("no animation", `document.getAnimations().every((a) => a.playState !== "running")`)
 			found := eval[[]struct {
 				ID, Help string
 				Nodes    []struct{ HTML, FailureSummary string }
@@ -297,7 +308,8 @@ const screenshotsVariable = "SCREENSHOTS"
 // pictures are the screenshots in the documentation: a state, a theme, a width.
 var pictures = []string{
 	"secrets light desk", "value-shown light desk", "value-shown dark desk", "import light desk", "throttled dark desk",
-	"secrets light phone", "value-shown dark phone", "people light desk", "invite light desk",
+	"secrets light phone", "value-shown dark phone", "people light desk", "invite light desk", "activity light desk",
+	"review light desk",
 }
 
 // TestScreenshots makes the screenshots of the documentation. It tests nothing.

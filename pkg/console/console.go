@@ -5,7 +5,7 @@
 // Its sources are the modules in web/. go generate bundles them, with the stylesheet, into console.js,
 // which is committed. A browser requests two things:
 //
-//	GET /, /console, /console/secrets/<id>    the page, the same for every user; also people, people/<id> and you
+//	GET /, /console, /console/secrets/<id>    the page, the same for every user; also people, people/<id>, you, activity and review
 //	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
 //
 // The page works under any prefix, such as a stage's name. The handler derives the base
@@ -38,7 +38,7 @@ var Theme string
 func Handler() http.Handler {
 	return Page{
 		Name: "console", Title: "Goblins Secrets", Body: body, Script: script,
-		Places: regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+|people(/[0-9A-Za-z-]+)?|you)?$`),
+		Places: regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+|people(/[0-9A-Za-z-]+)?|you|activity|review)?$`),
 	}.Handler()
 }
 

@@ -522,8 +522,8 @@
   }
   var notify = (notice) => session.set({ notice });
   function setBudget({ limit, window: window2, left, reset }) {
-    const at = Date.now();
-    session.set({ budget: { limit, window: window2, left, at, until: reset ? at + reset * 1e3 : 0 } });
+    const at2 = Date.now();
+    session.set({ budget: { limit, window: window2, left, at: at2, until: reset ? at2 + reset * 1e3 : 0 } });
   }
 
   // web/api.js
@@ -538,24 +538,37 @@
   var ahead = 0;
   var slack = 5e3;
   function madeBetween(object, { from, to }) {
-    const at = Date.parse(object.created_at) - ahead;
-    return at >= from - slack && at <= to + slack;
+    const at2 = Date.parse(object.created_at) - ahead;
+    return at2 >= from - slack && at2 <= to + slack;
   }
-  async function call(method, path, body, key = session.get().key) {
+  async function call(method, path2, body, key = session.get().key) {
+    return await read(await ask(method, path2, body, key), key);
+  }
+  async function download(path2, onPage) {
+    const { key } = session.get();
+    for (let next = path2; next; ) {
+      const answer = await ask("GET", next, void 0, key);
+      if (!answer.ok) await read(answer, key);
+      onPage(await answer.text());
+      const link = /<([^>]+)>; rel="next"/.exec(answer.headers.get("Link"))?.[1];
+      next = link && path2.replace(/\?.*/, new URL(link).search);
+    }
+  }
+  async function ask(method, path2, body, key) {
     for (let tries = 1; ; tries++) {
-      const answer = await send(method, path, body, key);
+      const answer = await send(method, path2, body, key);
       if (answer.status === 429 && !answer.headers.has("RateLimit") && tries < 6) {
         await new Promise((resolve) => setTimeout(resolve, 1e3 * tries));
         continue;
       }
       readBudget(answer.headers);
       ahead = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
-      return await read(answer, key);
+      return answer;
     }
   }
-  async function send(method, path, body, key) {
+  async function send(method, path2, body, key) {
     try {
-      return await fetch(new URL(`../api/${path}`, document.baseURI), {
+      return await fetch(new URL(`../api/${path2}`, document.baseURI), {
         method,
         headers: { Authorization: `Bearer ${key}`, ...body && { "Content-Type": "application/json" } },
         body: body && JSON.stringify(body),
@@ -599,7 +612,7 @@
     throw new Failure("broken", text);
   }
   function readBudget(headers) {
-    const number = (header, name) => Number(new RegExp(`;${name}=(\\d+)`).exec(headers.get(header))?.[1]);
+    const number = (header, name2) => Number(new RegExp(`;${name2}=(\\d+)`).exec(headers.get(header))?.[1]);
     if (!headers.has("RateLimit")) return;
     setBudget({
       limit: number("RateLimit-Policy", "q"),
@@ -608,16 +621,16 @@
       reset: number("RateLimit", "t")
     });
   }
-  async function find(path, filter, mine) {
+  async function find(path2, filter, mine) {
     if (!mine) return void 0;
-    const [found] = (await call("GET", `${path}?${new URLSearchParams(filter)}`)).results;
+    const [found] = (await call("GET", `${path2}?${new URLSearchParams(filter)}`)).results;
     return found && mine(found) ? found : void 0;
   }
-  async function all(path, onPage) {
+  async function all(path2, onPage) {
     const rows = [];
     for (let cursor = ""; cursor !== null; ) {
       const query = new URLSearchParams({ page_size: pageSize, ...cursor && { cursor } });
-      const page = await call("GET", `${path}${path.includes("?") ? "&" : "?"}${query}`);
+      const page = await call("GET", `${path2}${path2.includes("?") ? "&" : "?"}${query}`);
       rows.push(...page.results);
       cursor = page.next && new URL(page.next).searchParams.get("cursor");
       onPage([...rows], cursor === null);
@@ -649,35 +662,6 @@
     } catch {
       if (current() && !session.get().me) setTimeout(() => current() && refreshMe(), again);
     }
-  }
-
-  // web/place.js
-  var home = new URL(document.baseURI).pathname;
-  var here = () => location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "";
-  var place = store({ path: here() });
-  function navigate(path) {
-    history.pushState(null, "", home + path);
-    arrive();
-  }
-  var holder = null;
-  function hold(ask) {
-    holder = ask;
-    return () => {
-      if (holder === ask) holder = null;
-    };
-  }
-  function travelled() {
-    if (!holder) return arrive();
-    history.pushState(null, "", home + place.get().path);
-    holder();
-    return void 0;
-  }
-  function arrive() {
-    place.set({ path: here() });
-    requestAnimationFrame(() => {
-      scrollTo(0, 0);
-      document.querySelector("h1")?.focus();
-    });
   }
 
   // web/text.js
@@ -726,14 +710,14 @@
     return parts;
   }
   function oddities(value) {
-    const said = [];
+    const said2 = [];
     const found = [...new Set(marked(value).flatMap((part) => part.unseen ?? []))].slice(0, 5);
-    if (found.length > 0) said.push(`This value has invisible characters: ${found.join(", ")}.`);
+    if (found.length > 0) said2.push(`This value has invisible characters: ${found.join(", ")}.`);
     for (const [where, edge] of [["begins", value[0]], ["ends", value.at(-1)]]) {
-      if (edge === "\n" || edge === "\r") said.push(`It ${where} with a line break.`);
-      else if (edge !== void 0 && /\s/u.test(edge)) said.push(`It ${where} with a space.`);
+      if (edge === "\n" || edge === "\r") said2.push(`It ${where} with a line break.`);
+      else if (edge !== void 0 && /\s/u.test(edge)) said2.push(`It ${where} with a space.`);
     }
-    return said;
+    return said2;
   }
   var seen = (text) => text.replace(/[\s\p{Zs}]+/gu, " ").replace(new RegExp(hidden, "gu"), "").normalize("NFC").trim();
   function matches(text, search) {
@@ -743,19 +727,100 @@
   var sentences = (messages) => typeof messages === "object" ? Object.values(messages).map(sentences).join(" ") : String(messages);
   var bytes = (text) => new TextEncoder().encode(text).length;
 
+  // web/clipboard.js
+  var keptFor = 30;
+  var graceFor = 10;
+  var copied = store({ value: null, until: 0 });
+  var keep = () => copied.set({ value: null, until: 0 });
+  async function copy(text, secret2) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      return false;
+    }
+    copied.set(secret2 ? { value: text, until: Date.now() + keptFor * 1e3 } : { value: null, until: 0 });
+    return true;
+  }
+  async function readable() {
+    const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
+    return reading?.state === "granted";
+  }
+  async function empty() {
+    const { value, until: until2 } = copied.get();
+    if (value === null || Date.now() < until2) return;
+    if (!document.hasFocus()) {
+      window.addEventListener("focus", returned, { once: true });
+      return;
+    }
+    keep();
+    try {
+      if (await readable() && await navigator.clipboard.readText() !== value) return;
+      await navigator.clipboard.writeText("");
+      notify("Clipboard emptied");
+    } catch {
+      notify("The value is still in the clipboard: the browser did not allow this page to empty it. Copy something else.");
+    }
+  }
+  async function returned() {
+    if (await readable()) await empty();
+    else if (copied.get().value !== null) copied.set({ until: Date.now() + graceFor * 1e3 });
+  }
+  function Countdown() {
+    const { value, until: until2 } = copied.use();
+    useTick(value === null ? 0 : 1e3);
+    useDeadline(value === null ? 0 : until2, empty);
+    if (value === null) return null;
+    const left = (until2 - Date.now()) / 1e3;
+    return html`<p class="clipboard">
+    <span><span role="status">Copied.</span> ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
+    <button type="button" onClick=${keep}>Keep it</button>
+  </p>`;
+  }
+
+  // web/place.js
+  var home = new URL(document.baseURI).pathname;
+  var path = () => location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "";
+  var here = () => ({ path: path(), query: location.search });
+  var place = store(here());
+  function navigate(path2) {
+    history.pushState(null, "", home + path2);
+    arrive();
+  }
+  var holder = null;
+  function hold(ask2) {
+    holder = ask2;
+    return () => {
+      if (holder === ask2) holder = null;
+    };
+  }
+  function travelled() {
+    if (!holder) return arrive();
+    const { path: path2, query } = place.get();
+    history.pushState(null, "", home + path2 + query);
+    holder();
+    return void 0;
+  }
+  function arrive() {
+    place.set(here());
+    requestAnimationFrame(() => {
+      scrollTo(0, 0);
+      document.querySelector("h1")?.focus();
+    });
+  }
+
   // web/parts.js
   var wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"]];
-  function every(interval, act) {
-    const timer = setInterval(act, interval);
+  function every(interval2, act) {
+    const timer = setInterval(act, interval2);
     for (const [target, event] of wakeUps) target.addEventListener(event, act);
     return () => {
       clearInterval(timer);
       for (const [target, event] of wakeUps) target.removeEventListener(event, act);
     };
   }
-  function useTick(interval) {
+  function useTick(interval2) {
     const [, redraw] = d2(0);
-    h2(() => interval ? every(interval, () => redraw((n3) => n3 + 1)) : void 0, [interval]);
+    h2(() => interval2 ? every(interval2, () => redraw((n3) => n3 + 1)) : void 0, [interval2]);
   }
   function useDeadline(until2, act) {
     const latest = A2(act);
@@ -817,7 +882,7 @@
     return { ...state, run, clear: () => setState({ busy: false, failure: null }) };
   }
   var asFailure = (error) => error instanceof Failure ? error : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
-  function useLoad(path, load, empty2) {
+  function useLoad(path2, load, empty2) {
     const { key, signIns } = session.use();
     const [state, setState] = d2({ data: empty2, done: false, failure: null });
     const run = A2({ number: 0, busy: false, done: false });
@@ -835,21 +900,21 @@
       if (mine === run.current.number) run.current.busy = false;
     };
     h2(() => {
-      if (key && path) reload();
+      if (key && path2) reload();
       return () => {
         run.current = { number: run.current.number + 1, busy: false, done: false };
         setState({ data: empty2, done: false, failure: null });
       };
-    }, [path, signIns]);
-    useReturn(() => session.get().key && path && reload());
+    }, [path2, signIns]);
+    useReturn(() => session.get().key && path2 && reload());
     const change = (by) => {
       setState((s3) => ({ ...s3, data: by(s3.data) }));
       if (run.current.busy) reload();
     };
     return { ...state, reload, change };
   }
-  var useList = (path) => useLoad(path, (onPage) => all(path, onPage), []);
-  var useOne = (path) => useLoad(path, async (onData) => onData(await call("GET", path), true), null);
+  var useList = (path2) => useLoad(path2, (onPage) => all(path2, onPage), []);
+  var useOne = (path2) => useLoad(path2, async (onData) => onData(await call("GET", path2), true), null);
   var step = 100;
   function useRows(list, draw) {
     const drawn = A2(/* @__PURE__ */ new Map());
@@ -865,14 +930,14 @@
   }
   var put = (...things) => (rows) => {
     const changed = new Map(things.map((thing) => [thing.id, thing]));
-    const known = rows.map((row) => {
+    const known2 = rows.map((row) => {
       const thing = changed.get(row.id) ?? row;
       changed.delete(row.id);
       return thing;
     });
-    return [...known, ...changed.values()];
+    return [...known2, ...changed.values()];
   };
-  var merge = (id, fields) => (rows) => rows.map((row) => row.id === id ? { ...row, ...fields } : row);
+  var merge = (id, fields2) => (rows) => rows.map((row) => row.id === id ? { ...row, ...fields2 } : row);
   var drop = (id) => (rows) => rows.filter((r3) => r3.id !== id);
   function Link({ to, children, ...more }) {
     const follow = (event) => {
@@ -880,14 +945,15 @@
       event.preventDefault();
       navigate(to);
     };
-    return html`<a href=${new URL(to, document.baseURI).pathname} onClick=${follow} ...${more}>${children}</a>`;
+    const { pathname, search } = new URL(to, document.baseURI);
+    return html`<a href=${pathname + search} onClick=${follow} ...${more}>${children}</a>`;
   }
   function Problem({ failure, retry }) {
     if (!failure || failure.kind === "session") return null;
-    const others = Object.entries(failure.fields).filter(([name]) => !shownFields.includes(name));
+    const others = Object.entries(failure.fields).filter(([name2]) => !shownFields.includes(name2));
     return html`<div class="problem" role="alert">
     <p>${failure.message}</p>
-    ${others.map(([name, messages]) => html`<p>${name === "non_field_errors" ? "" : `${name}: `}${sentences(messages)}</p>`)}
+    ${others.map(([name2, messages]) => html`<p>${name2 === "non_field_errors" ? "" : `${name2}: `}${sentences(messages)}</p>`)}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
   }
@@ -905,7 +971,7 @@
     "reveal_limit",
     "expires_at"
   ];
-  var messagesOf = (failure, name) => failure?.fields?.[name] && sentences(failure.fields[name]);
+  var messagesOf = (failure, name2) => failure?.fields?.[name2] && sentences(failure.fields[name2]);
   var ids = 0;
   var useId = () => T2(() => `f${++ids}`, []);
   var plain = {
@@ -920,14 +986,14 @@
   };
   function usePlain(ref) {
     _2(() => {
-      for (const [name, value] of Object.entries(plain)) ref.current.setAttribute(name, value);
+      for (const [name2, value] of Object.entries(plain)) ref.current.setAttribute(name2, value);
     }, []);
   }
-  function Field({ label, hint, name, value, onInput, failure, lines, type = "text", focus, children, ...more }) {
+  function Field({ label, hint, name: name2, value, onInput, failure, lines, type = "text", focus, children, ...more }) {
     const id = useId();
     const ref = A2(null);
     usePlain(ref);
-    const messages = failure?.fields?.[name];
+    const messages = failure?.fields?.[name2];
     _2(() => {
       if (focus) ref.current.focus();
     }, []);
@@ -938,7 +1004,7 @@
     const attributes = {
       id,
       ref,
-      name,
+      name: name2,
       value,
       autofocus: focus,
       onInput: (event) => onInput(event.target.value),
@@ -1093,10 +1159,10 @@
       setTimeout(reach, 50, selector, tries - 1);
     }
   }
-  function Time({ at }) {
+  function Time({ at: at2 }) {
     useTick(3e4);
-    const words = Date.parse(at) > Date.now() + 1e3 * 60 ? until(at) : since(at);
-    return html`<time datetime=${at} title=${exactly(at)}>${words}</time>`;
+    const words = Date.parse(at2) > Date.now() + 1e3 * 60 ? until(at2) : since(at2);
+    return html`<time datetime=${at2} title=${exactly(at2)}>${words}</time>`;
   }
   var statuses = {
     pending: ["Pending", "Services use this secret, but it has not been delivered to them yet."],
@@ -1104,13 +1170,13 @@
     failed: ["Failed", "The last delivery to the services failed. It is retried automatically. Ask your administrator for the reason."],
     ready: ["Ready", "Services have this secret as it is now."]
   };
-  var isDelivered = (secret) => secret.status !== "ready" || secret.bundle !== null;
-  function Status({ secret }) {
-    if (!isDelivered(secret)) return null;
-    const [label, meaning] = statuses[secret.status] ?? [secret.status, ""];
-    return html`<span class="badge ${secret.status}" title=${meaning}>${label}</span>`;
+  var isDelivered = (secret2) => secret2.status !== "ready" || secret2.bundle !== null;
+  function Status({ secret: secret2 }) {
+    if (!isDelivered(secret2)) return null;
+    const [label, meaning] = statuses[secret2.status] ?? [secret2.status, ""];
+    return html`<span class="badge ${secret2.status}" title=${meaning}>${label}</span>`;
   }
-  var settled = (secret) => secret.status !== "pending" && secret.status !== "deploying";
+  var settled = (secret2) => secret2.status !== "pending" && secret2.status !== "deploying";
   function useStatus(secrets, onSecret) {
     const waiting = secrets.filter((s3) => !settled(s3)).map((s3) => s3.id).join(" ");
     const latest = A2(onSecret);
@@ -1118,7 +1184,7 @@
     h2(() => {
       if (!waiting) return void 0;
       let timer;
-      const ask = async (delay) => {
+      const ask2 = async (delay) => {
         if (!document.hidden && session.get().key) {
           for (const id of waiting.split(" ").slice(0, 10)) {
             try {
@@ -1128,9 +1194,9 @@
             }
           }
         }
-        timer = setTimeout(ask, delay, Math.min(delay * 1.5, 15e3));
+        timer = setTimeout(ask2, delay, Math.min(delay * 1.5, 15e3));
       };
-      timer = setTimeout(ask, 700, 1e3);
+      timer = setTimeout(ask2, 700, 1e3);
       return () => clearTimeout(timer);
     }, [waiting]);
   }
@@ -1154,98 +1220,172 @@
   </form>`;
   }
 
-  // web/clipboard.js
-  var keptFor = 30;
-  var graceFor = 10;
-  var copied = store({ value: null, until: 0 });
-  var keep = () => copied.set({ value: null, until: 0 });
-  async function copy(text, secret) {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      return false;
+  // web/sentence.js
+  var named = (object, noun) => object?.name ?? object?.key ? { name: object.name ?? object.key } : {
+    text: object ? `${noun} …${object.id.slice(-6)}` : noun
+  };
+  var item = (event) => named(event.item, "an item");
+  var secret = (event) => named(event.secret, "a secret");
+  var inSecret = (event) => event.secret ? [" in ", secret(event)] : [];
+  var whom = (event) => event.user && event.user.id === event.subject_user?.id ? "their own user" : named(event.subject_user, "a user");
+  var forWhom = (event) => event.user && event.user.id === event.subject_user?.id ? [" for themselves"] : [" for ", named(event.subject_user, "a user")];
+  var spaced = (list) => list.replaceAll(",", ", ");
+  function fields(event) {
+    const given = Object.entries(event.to ?? {}).map(([field, value]) => [`${field.replace("_", " ")} `, value === "" ? "none" : { name: spaced(value) }]);
+    return given.length === 0 ? [] : [": ", ...given.flatMap((part, i3) => [i3 > 0 ? ", " : "", ...part])];
+  }
+  var said = {
+    "account.created": () => ["created the account"],
+    "account.requeued": () => ["had all used secrets delivered again"],
+    "account.read": () => ["read the account"],
+    "secret.created": (e3) => ["created the secret ", secret(e3)],
+    "secret.updated": (e3) => ["renamed the secret ", { name: e3.from?.name ?? "" }, " to ", secret(e3)],
+    "secret.deleted": (e3) => ["deleted the secret ", secret(e3)],
+    "secret.deployed": (e3) => ["delivered ", secret(e3), " to its services"],
+    "secret.undeployed": (e3) => ["removed the bundle of ", secret(e3)],
+    "secret.drifted": (e3) => ["found the bundle of ", secret(e3), ` changed (${e3.changed.join(", ")})`],
+    "item.created": (e3) => ["added ", item(e3), " to ", secret(e3)],
+    "item.updated": (e3) => [
+      ...e3.from?.key ? ["renamed ", { name: e3.from.key }, " to ", item(e3)] : [],
+      ...e3.from?.key && e3.changed.includes("value") ? [", and changed its value"] : [],
+      ...e3.from?.key ? [] : ["changed the value of ", item(e3)],
+      ...inSecret(e3)
+    ],
+    "item.deleted": (e3) => ["deleted ", item(e3), ...e3.secret ? [" from ", secret(e3)] : []],
+    "item.revealed": (e3) => ["revealed ", item(e3), ...inSecret(e3)],
+    "service.created": (e3) => ["added the service ", named(e3.service, "a service"), ", which uses ", secret(e3)],
+    "service.updated": (e3) => [
+      "changed the service ",
+      named(e3.service, "a service"),
+      ` (${e3.changed.join(", ")})`,
+      ", which uses ",
+      secret(e3)
+    ],
+    "service.deleted": (e3) => ["deleted the service ", named(e3.service, "a service"), ", which used ", secret(e3)],
+    "user.created": (e3) => [
+      `added the ${e3.to?.kind ?? "user"} `,
+      named(e3.subject_user, "a user"),
+      `, who may ${spaced(e3.to?.permissions ?? "")}`
+    ],
+    "user.updated": (e3) => ["changed ", whom(e3), ...fields(e3)],
+    "user.deleted": (e3) => ["deleted ", whom(e3)],
+    "key.created": (e3) => e3.to?.kind === "invited" ? ["made an invitation", ...forWhom(e3)] : ["made the key ", named(e3.subject_key, "a key"), ...forWhom(e3)],
+    "key.updated": (e3) => ["changed the key ", named(e3.subject_key, "a key"), ...forWhom(e3), ...fields(e3)],
+    "key.deleted": (e3) => ["revoked the key ", named(e3.subject_key, "a key"), ...forWhom(e3)]
+  };
+  var tried = {
+    "account.read": "read the account",
+    "secret.read": "list or read secrets",
+    "item.read": "list items",
+    "service.read": "list or read services",
+    "user.read": "list or read users",
+    "key.read": "list or read keys",
+    "event.read": "read the log",
+    "item.revealed": "reveal a value",
+    "item.created": "add an item",
+    "item.updated": "change an item",
+    "item.deleted": "delete an item",
+    "secret.created": "create a secret",
+    "secret.updated": "rename a secret",
+    "secret.deleted": "delete a secret",
+    "service.created": "add a service",
+    "service.updated": "change a service",
+    "service.deleted": "delete a service",
+    "user.created": "add a user",
+    "user.updated": "change a user",
+    "user.deleted": "delete a user",
+    "key.created": "make a key",
+    "key.updated": "change a key",
+    "key.deleted": "revoke a key"
+  };
+  var who = (event) => event.user ? named(event.user, "A user") : /^secret\.|requeued$/.test(event.action) ? "The system" : "An operator";
+  function sentence(event) {
+    if (event.outcome === "allowed") return [who(event), " ", ...said[event.action]?.(event) ?? [event.action]];
+    const how = event.outcome === "throttled" ? "was throttled" : "was refused";
+    const times = event.tries > 1 ? ` ${event.tries} times` : "";
+    return [who(event), ` ${how}${times}: ${tried[event.action] ?? event.action}`, ...inSecret(event)];
+  }
+  var labels = {
+    "item.revealed": "Reveals",
+    "item.created": "Items added",
+    "item.updated": "Items changed",
+    "item.deleted": "Items deleted",
+    "secret.created": "Secrets created",
+    "secret.updated": "Secrets renamed",
+    "secret.deleted": "Secrets deleted",
+    "secret.deployed": "Deliveries",
+    "secret.undeployed": "Removed bundles",
+    "secret.drifted": "Changed bundles",
+    "service.created": "Services added",
+    "service.updated": "Services changed",
+    "service.deleted": "Services deleted",
+    "user.created": "Users added",
+    "user.updated": "Users changed",
+    "user.deleted": "Users deleted",
+    "key.created": "Keys made",
+    "key.updated": "Keys changed",
+    "key.deleted": "Keys revoked"
+  };
+  function days(events, number, now = /* @__PURE__ */ new Date()) {
+    const day2 = (time) => {
+      const d3 = new Date(time);
+      return new Date(d3.getFullYear(), d3.getMonth(), d3.getDate()).getTime();
+    };
+    const counted = Array.from({ length: number }, (_3, i3) => ({ at: new Date(now.getFullYear(), now.getMonth(), now.getDate() - (number - 1 - i3)), count: 0 }));
+    const places = new Map(counted.map((d3, i3) => [d3.at.getTime(), i3]));
+    for (const event of events) {
+      const place2 = places.get(day2(event.at));
+      if (place2 !== void 0) counted[place2].count++;
     }
-    copied.set(secret ? { value: text, until: Date.now() + keptFor * 1e3 } : { value: null, until: 0 });
-    return true;
-  }
-  async function readable() {
-    const reading = await navigator.permissions.query({ name: "clipboard-read" }).catch(() => null);
-    return reading?.state === "granted";
-  }
-  async function empty() {
-    const { value, until: until2 } = copied.get();
-    if (value === null || Date.now() < until2) return;
-    if (!document.hasFocus()) {
-      window.addEventListener("focus", returned, { once: true });
-      return;
-    }
-    keep();
-    try {
-      if (await readable() && await navigator.clipboard.readText() !== value) return;
-      await navigator.clipboard.writeText("");
-      notify("Clipboard emptied");
-    } catch {
-      notify("The value is still in the clipboard: the browser did not allow this page to empty it. Copy something else.");
-    }
-  }
-  async function returned() {
-    if (await readable()) await empty();
-    else if (copied.get().value !== null) copied.set({ until: Date.now() + graceFor * 1e3 });
-  }
-  function Countdown() {
-    const { value, until: until2 } = copied.use();
-    useTick(value === null ? 0 : 1e3);
-    useDeadline(value === null ? 0 : until2, empty);
-    if (value === null) return null;
-    const left = (until2 - Date.now()) / 1e3;
-    return html`<p class="clipboard">
-    <span><span role="status">Copied.</span> ${left > 0 ? `The clipboard is emptied in ${duration(left)}.` : "The clipboard is emptied when you return to this page."}</span>
-    <button type="button" onClick=${keep}>Keep it</button>
-  </p>`;
+    return counted;
   }
 
-  // web/names.js
-  var wanted = /* @__PURE__ */ new Set();
-  var asked = /* @__PURE__ */ new Set();
-  var looking = false;
-  async function look() {
-    while (wanted.size > 0) {
-      [asked, wanted] = [wanted, /* @__PURE__ */ new Set()];
-      const { signIns } = session.get();
-      let users = [];
+  // web/chart.js
+  var shownDays = 30;
+  var [width, height, top] = [20, 60, 14];
+  var short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+  function Chart({ filters: { outcome, days: _3, ...filters } }) {
+    const [state, setState] = d2({ events: null, whole: true, failure: null });
+    const load = async () => {
       try {
-        await all("users/", (rows) => users = rows);
-      } catch {
-        wanted = /* @__PURE__ */ new Set();
-        break;
+        const reveals = { action: "item.revealed", outcome: "allowed", page_size: 1e3 };
+        const path2 = request({ ...filters, days: shownDays }, reveals);
+        const { results, next } = await call("GET", path2);
+        setState({ events: results, whole: !next, failure: null });
+      } catch (error) {
+        setState((s3) => ({ ...s3, failure: asFailure(error) }));
       }
-      if (session.get().signIns !== signIns) continue;
-      const found = new Map(users.map((user) => [user.id, user.name]));
-      const missing = /* @__PURE__ */ new Set([...session.get().names?.missing ?? [], ...[...asked].filter((id) => !found.has(id))]);
-      session.set({ names: { found, missing } });
-    }
-    asked = /* @__PURE__ */ new Set();
-    looking = false;
-  }
-  function want(id) {
-    if (asked.has(id)) return;
-    wanted.add(id);
-    if (!looking) setTimeout(look);
-    looking = true;
-  }
-  function Name({ id }) {
-    const { me, names } = session.use();
-    const own = me?.user.id === id;
-    const known = names?.found.get(id);
-    const missing = names?.missing.has(id);
+    };
     h2(() => {
-      if (me && id && !own && known === void 0 && !missing) want(id);
-    }, [me, id, known, missing]);
-    if (!id) return html`<span>an operator</span>`;
-    if (own) return html`<span title=${id}>you</span>`;
-    if (known !== void 0) return html`<span title=${id}><${Marked} text=${known} /></span>`;
-    if (missing) return html`<span title=${id}>deleted user</span>`;
-    return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
+      if (!filters.action || filters.action === "item.revealed") load();
+    }, []);
+    const { events, whole, failure } = state;
+    if (failure) return html`<${Problem} failure=${failure} retry=${load} />`;
+    if (!events || events.length === 0) return null;
+    const counted = days(events, shownDays);
+    const oldest = new Date(events.at(-1).at);
+    const known2 = whole ? counted : counted.filter((day2) => day2.at > oldest);
+    if (known2.length === 0) return html`<p class="quiet">More than ${count(events.length, "reveal")} today.</p>`;
+    const total = known2.reduce((sum, day2) => sum + day2.count, 0);
+    const most = known2.reduce((a3, b2) => b2.count > a3.count ? b2 : a3);
+    const summary2 = `${count(total, "reveal")} in ${count(known2.length, "day")}, most on ${short.format(most.at)}: ${most.count}`;
+    const scale = height / Math.max(1, most.count);
+    return html`<section aria-label="Reveals per day" class="chart">
+    <p class="quiet">${summary2}</p>
+    <svg viewBox=${`0 0 ${known2.length * width} ${top + height + 2}`} role="img" aria-label=${summary2}>
+      ${known2.map((day2, i3) => html`<g key=${i3}>
+        <title>${short.format(day2.at)}: ${day2.count}</title>
+        <rect x=${i3 * width + 3} width=${width - 6} y=${top + height - day2.count * scale}
+          height=${Math.max(1, day2.count * scale)} />
+        ${day2.count > 0 && html`<text x=${i3 * width + width / 2}
+          y=${top + height - day2.count * scale - 3}>${day2.count}</text>`}
+      </g>`)}
+    </svg>
+    <details><summary class="quiet">As a table</summary><table>
+      <thead><tr><th scope="col">Day</th><th scope="col">Reveals</th></tr></thead>
+      <tbody>${known2.filter((day2) => day2.count > 0).map((day2) => html`<tr><th scope="row">${short.format(day2.at)}</th><td>${day2.count}</td></tr>`)}</tbody>
+    </table></details>
+  </section>`;
   }
 
   // web/rights.js
@@ -1266,7 +1406,7 @@
     ["Auditor", ["list", "audit"], "see names, and who did what"],
     ["Machine", ["reveal"], "reveal values by their ids, and see no names"]
   ];
-  var presetNamed = (name) => presets.find(([preset]) => preset === name)[1];
+  var presetNamed = (name2) => presets.find(([preset]) => preset === name2)[1];
   var isSame = (some, others) => some.length === others.length && some.every((one) => others.includes(one));
   var isWithin = (some, others) => some.every((one) => others.includes(one));
   var both = (some, others) => some.filter((one) => others.includes(one));
@@ -1282,37 +1422,37 @@
   function summary({ permissions: chosen, secrets }) {
     if (chosen.length === 0) return "No rights";
     const preset = presets.find(([, of]) => isSame(of, chosen));
-    const name = preset ? preset[0] : chosen.map((one) => permissions[one]?.[0] ?? one).join(", ");
-    return secrets === null ? name : `${name} for ${count(secrets.length, "secret")}`;
+    const name2 = preset ? preset[0] : chosen.map((one) => permissions[one]?.[0] ?? one).join(", ");
+    return secrets === null ? name2 : `${name2} for ${count(secrets.length, "secret")}`;
   }
   function RightsList({ rights }) {
     const { can } = useRights();
     const { secrets } = rights;
     const list = useList(secrets !== null && can("list") ? "secrets/" : null);
-    const named = new Map(list.data.map((secret2) => [secret2.id, secret2.name]));
-    const ids2 = [...secrets ?? []].sort((a3, b2) => byName({ name: named.get(a3) ?? "" }, { name: named.get(b2) ?? "" }));
-    const secret = (id) => {
-      if (!named.has(id)) return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
-      return html`<${Link} to=${`secrets/${id}`} class="name"><${Marked} text=${named.get(id)} /><//>`;
+    const named2 = new Map(list.data.map((secret3) => [secret3.id, secret3.name]));
+    const ids2 = [...secrets ?? []].sort((a3, b2) => byName({ name: named2.get(a3) ?? "" }, { name: named2.get(b2) ?? "" }));
+    const secret2 = (id) => {
+      if (!named2.has(id)) return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
+      return html`<${Link} to=${`secrets/${id}`} class="name"><${Marked} text=${named2.get(id)} /><//>`;
     };
     return html`<ul class="plain">
     ${rights.permissions.map((one) => html`<li><strong>${permissions[one]?.[0] ?? one}</strong>: ${permissions[one]?.[1]}</li>`)}
     ${rights.permissions.length === 0 && html`<li>None</li>`}
-    ${secrets === null ? html`<li>For all secrets</li>` : html`<li>Only for ${count(secrets.length, "secret")}${secrets.length > 0 && ": "}${ids2.map((id, i3) => [i3 > 0 && ", ", secret(id)])}</li>`}
+    ${secrets === null ? html`<li>For all secrets</li>` : html`<li>Only for ${count(secrets.length, "secret")}${secrets.length > 0 && ": "}${ids2.map((id, i3) => [i3 > 0 && ", ", secret2(id)])}</li>`}
   </ul>`;
   }
-  function Choice({ type, name, label, hint, checked: checked2, onChange, ...more }) {
+  function Choice({ type, name: name2, label, hint, checked: checked2, onChange, ...more }) {
     const id = useId();
     return html`<p class="choice">
-    <input id=${id} type=${type} name=${name} checked=${checked2} aria-describedby=${hint && `${id}-hint`}
+    <input id=${id} type=${type} name=${name2} checked=${checked2} aria-describedby=${hint && `${id}-hint`}
       onChange=${(event) => onChange(event.target.checked)} ...${more} />
     <span><label for=${id}>${label}</label>
       ${hint && html` <span class="quiet" id="${id}-hint">${hint}</span>`}</span>
   </p>`;
   }
-  function Group({ title, name, failure, children }) {
+  function Group({ title, name: name2, failure, children }) {
     const id = useId();
-    const messages = messagesOf(failure, name);
+    const messages = messagesOf(failure, name2);
     return html`<fieldset aria-describedby=${messages && id}>
     <legend>${title}</legend>
     ${children}
@@ -1329,17 +1469,17 @@
       permissions: all2.filter((one) => value.permissions.includes(one)),
       secrets: value.limited && !forAll(value.permissions) ? value.secrets : null
     };
-    return { value, body, change: (fields) => setValue((old) => ({ ...old, ...fields })) };
+    return { value, body, change: (fields2) => setValue((old) => ({ ...old, ...fields2 })) };
   }
   function Presets({ chosen, most, failure }) {
     const { can } = useRights();
     const { permissions: now } = chosen.value;
-    const known = presets.some(([, of]) => isSame(of, now));
+    const known2 = presets.some(([, of]) => isSame(of, now));
     return html`<${Group} title="May do" name="permissions" failure=${failure}>
     ${presets.filter(([, of]) => isWithin(of, most)).map(([label, of, hint]) => html`<${Choice} type="radio"
       name="preset" label=${label} hint=${hint} checked=${isSame(of, now)}
       onChange=${() => chosen.change({ permissions: of, ...label === "Machine" && { limited: can("list") } })} />`)}
-    <details open=${!known}><summary>Choose single permissions</summary>
+    <details open=${!known2}><summary>Choose single permissions</summary>
       <${Permissions} chosen=${chosen} most=${most} />
     </details>
   <//>`;
@@ -1381,17 +1521,17 @@
     const [first] = d2(now);
     const toggle = (id) => (on) => chosen.change({ secrets: on ? [...now, id] : now.filter((other) => other !== id) });
     const unnamed = list.done || !can("list") ? (most ?? now).filter((id) => !list.data.some((s3) => s3.id === id)) : [];
-    const rows = list.data.filter((secret) => most === null || most.includes(secret.id));
-    const found = rows.filter((secret) => matches(secret.name, search)).sort((a3, b2) => first.includes(b2.id) - first.includes(a3.id) || byName(a3, b2));
+    const rows = list.data.filter((secret2) => most === null || most.includes(secret2.id));
+    const found = rows.filter((secret2) => matches(secret2.name, search)).sort((a3, b2) => first.includes(b2.id) - first.includes(a3.id) || byName(a3, b2));
     return html`<div class="some">
     <${Problem} failure=${list.failure} retry=${list.reload} />
     ${rows.length > 10 && html`<${Field} label="Find a secret" name="find" value=${search} onInput=${setSearch}
       onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} />`}
     <div class="list" role="group" aria-label="Chosen secrets">
       ${!list.done && can("list") && !list.failure && html`<p class="quiet">Loading …</p>`}
-      ${found.slice(0, mostShown).map((secret) => html`<${Choice} type="checkbox" key=${secret.id}
-        label=${html`<${Marked} text=${secret.name} />`} checked=${now.includes(secret.id)}
-        onChange=${toggle(secret.id)} />`)}
+      ${found.slice(0, mostShown).map((secret2) => html`<${Choice} type="checkbox" key=${secret2.id}
+        label=${html`<${Marked} text=${secret2.name} />`} checked=${now.includes(secret2.id)}
+        onChange=${toggle(secret2.id)} />`)}
       ${unnamed.map((id) => html`<${Choice} type="checkbox" key=${id} label=${`…${id.slice(-6)}`}
         hint=${list.done && "deleted secret"} checked=${now.includes(id)} onChange=${toggle(id)} />`)}
       ${found.length > mostShown && html`<p class="quiet">${found.length - mostShown} more: find them by name.</p>`}
@@ -1400,21 +1540,297 @@
   </div>`;
   }
 
+  // web/activity.js
+  var pageSize2 = 50;
+  var interval = 1e4;
+  var outcomes = { allowed: "Allowed", denied: "Refused", throttled: "Throttled" };
+  var spans = { 1: "Last 24 hours", 7: "Last 7 days", 30: "Last 30 days", 90: "Last 90 days" };
+  var activity = (filters) => {
+    const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
+    return query ? `activity?${query}` : "activity";
+  };
+  function request({ secret: secret2, item: item2, days: days2, ...filters }, more = {}) {
+    const at2 = item2 ? `secrets/${secret2}/items/${item2}/events/` : secret2 ? `secrets/${secret2}/events/` : "events/";
+    const since2 = days2 && { since: new Date(Date.now() - days2 * 864e5).toISOString() };
+    const query = new URLSearchParams({ ...filters, ...since2, ...more });
+    return `${at2}?${query}`;
+  }
+  var known = ["action", "outcome", "user", "key", "secret", "item", "days"];
+  function ActivityView() {
+    const { query } = place.use();
+    const { me, can } = useRights();
+    const given = Object.fromEntries(
+      [...new URLSearchParams(query)].filter(([name2, value]) => known.includes(name2) && value)
+    );
+    const all3 = can("audit");
+    useTitle("Activity");
+    if (!me) return html`<main key="waiting"><h1 tabindex="-1">Activity</h1><p class="quiet">Loading …</p></main>`;
+    const filters = all3 ? given : { ...given, user: "me" };
+    return html`<main key="activity">
+    <div class="bar">
+      <h1 tabindex="-1">${all3 ? "Activity" : "Your activity"}</h1>
+      ${all3 && html`<${Link} to="review" title="What to look at from time to time">Review<//>`}
+    </div>
+    <${Filters} filters=${given} all=${all3} />
+    <${Chart} key=${`chart ${query}`} filters=${filters} />
+    <${Events} key=${query} filters=${filters} />
+  </main>`;
+  }
+  function Filters({ filters, all: all3 }) {
+    const { can } = useRights();
+    const users = useList(all3 ? "users/" : null);
+    const secrets = useList(can("list") && filters.secret ? "secrets/" : null);
+    const items = useList(can("list") && filters.item ? `secrets/${filters.secret}/items/` : null);
+    const to = (change) => navigate(activity({ ...filters, ...change }));
+    const nameIn = (list, id, name2 = "name") => list.data.find((one) => one.id === id)?.[name2];
+    const tail2 = (id) => `…${id.slice(-6)}`;
+    const chips = {
+      item: (id) => ["Item", nameIn(items, id, "key") ?? tail2(id), { item: "" }],
+      secret: (id) => ["Secret", nameIn(secrets, id) ?? tail2(id), { secret: "", item: "" }],
+      user: (id) => ["By", nameIn(users, id) ?? tail2(id), { user: "" }],
+      key: (id) => ["With the key", tail2(id), { key: "" }],
+      action: (action) => ["What", labels[action] ?? action, { action: "" }],
+      outcome: (outcome) => ["Outcome", outcomes[outcome] ?? outcome, { outcome: "" }],
+      days: (days2) => ["When", spans[days2] ?? `Last ${count(Number(days2) || 0, "day")}`, { days: "" }]
+    };
+    const shown2 = Object.entries(chips).filter(([name2]) => filters[name2] && (all3 || name2 !== "user"));
+    const choose = (name2, label, options) => html`<label class="order">${label} <select
+    name=${name2} value=${filters[name2] ?? ""}
+    onChange=${(event) => to({ [name2]: event.target.value })}>
+    <option value="">Any</option>
+    ${options.map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+  </select></label>`;
+    return html`<section aria-label="Filters" class="filters">
+    <div class="buttons">
+      ${all3 && choose("user", "By", [...users.data].sort(byName).map((user) => [user.id, user.name]))}
+      ${choose("action", "What", Object.entries(labels))}
+      ${choose("outcome", "Outcome", Object.entries(outcomes))}
+      ${choose("days", "When", Object.entries(spans))}
+    </div>
+    ${shown2.length > 0 && html`<div class="buttons" role="group" aria-label="Chosen filters">
+      ${shown2.map(([name2, chip]) => {
+      const [label, text, without] = chip(filters[name2]);
+      return html`<button class="chip" onClick=${() => to(without)}
+          aria-label=${`Remove the filter ${label}: ${text}`}>${label}: <bdi>${text}</bdi>${" "}
+          <span aria-hidden="true">×</span></button>`;
+    })}
+      ${shown2.length > 1 && html`<button onClick=${() => navigate("activity")}>Remove all</button>`}
+    </div>`}
+  </section>`;
+  }
+  var newestFirst = (a3, b2) => a3.id < b2.id ? 1 : a3.id > b2.id ? -1 : 0;
+  var put2 = (rows, more) => [...new Map([...rows, ...more].map((event) => [event.id, event])).values()].sort(newestFirst);
+  var cursorOf = (link) => link && new URL(link).searchParams.get("cursor");
+  function useEvents(filters, held) {
+    const [state, setState] = d2({ rows: [], waiting: [], next: null, done: false, failure: null, live: false });
+    const busy = A2(false);
+    const gone = A2(false);
+    const isHeld = A2(held);
+    isHeld.current = held;
+    const page = (cursor) => call("GET", request(filters, { page_size: pageSize2, ...cursor && { cursor } }));
+    const change = (by) => gone.current || setState(by);
+    const load = async (act, failed) => {
+      if (busy.current || !session.get().key) return;
+      busy.current = true;
+      try {
+        await act();
+      } catch (error) {
+        change((s3) => ({ ...s3, ...failed(asFailure(error)) }));
+      }
+      busy.current = false;
+    };
+    const first = () => load(async () => {
+      let { results, next } = await page();
+      for (let pages = 1; results.length === 0 && next && pages < 5; pages++) {
+        ({ results, next } = await page(cursorOf(next)));
+      }
+      const rows = put2([], results);
+      change((s3) => ({ ...s3, rows, next: cursorOf(next), done: true, failure: null, live: true }));
+    }, (failure) => ({ failure }));
+    const older = () => load(async () => {
+      const { results, next } = await page(state.next);
+      change((s3) => ({ ...s3, rows: put2(s3.rows, results), next: cursorOf(next), failure: null }));
+    }, (failure) => ({ failure }));
+    const poll = () => document.hidden || load(async () => {
+      let { results, next } = await page();
+      const newest = [...state.rows, ...state.waiting].sort(newestFirst)[0]?.id ?? "";
+      for (let pages = 1; next && (results.at(-1)?.id ?? "~") > newest && pages < 5; pages++) {
+        const more = await page(cursorOf(next));
+        results = [...results, ...more.results];
+        next = more.next;
+      }
+      const isGap = next && newest && (results.at(-1)?.id ?? "~") > newest;
+      change((s3) => {
+        const seen2 = new Set(s3.rows.map((event) => event.id));
+        const fresh = results.filter((event) => !seen2.has(event.id));
+        const grown = results.filter((event) => seen2.has(event.id));
+        if (isGap) return { ...s3, rows: put2([], results), waiting: [], next: cursorOf(next), live: true };
+        const wait = isHeld.current && fresh.length > 0;
+        return {
+          ...s3,
+          live: true,
+          rows: put2(s3.rows, wait ? grown : results),
+          waiting: wait ? put2(s3.waiting, fresh) : []
+        };
+      });
+    }, () => ({ live: false }));
+    const latest = A2(poll);
+    latest.current = state.done ? poll : first;
+    h2(() => {
+      gone.current = false;
+      first();
+      const stop = every(interval, () => latest.current());
+      return () => {
+        gone.current = true;
+        stop();
+      };
+    }, []);
+    const show = () => setState((s3) => ({ ...s3, rows: put2(s3.rows, s3.waiting), waiting: [] }));
+    return { ...state, older, first, show, busy: busy.current };
+  }
+  function Events({ filters }) {
+    const { signIns } = session.use();
+    return html`<${Log} key=${signIns} filters=${filters} />`;
+  }
+  function Log({ filters }) {
+    const [held, setHeld] = d2(false);
+    const log = useEvents(filters, held);
+    const { rows, waiting, next, done, failure, live } = log;
+    const pointing = {
+      onPointerEnter: () => setHeld(true),
+      onPointerLeave: () => setHeld(false),
+      onFocusIn: () => setHeld(true),
+      onFocusOut: () => setHeld(false)
+    };
+    return html`<section aria-labelledby="events">
+    <div class="bar">
+      <h2 id="events">Events</h2>
+      <p class="quiet" role="status">${done && (live ? "Live: new events appear here." : "Not live: the API can’t be reached. It is tried again.")}</p>
+      <${Csv} filters=${filters} />
+    </div>
+    <${Problem} failure=${failure} retry=${done ? log.older : log.first} />
+    ${!done && !failure && html`<p class="quiet">Loading …</p>`}
+    ${waiting.length > 0 && html`<p><button onClick=${log.show}>Show ${count(waiting.length, "new event")}</button></p>`}
+    ${done && rows.length === 0 && html`<p class="empty">${next ? "Nothing was found so far." : "Nothing was done that matches."}</p>`}
+    ${rows.length > 0 && html`<ol class="rows events" aria-label="Events" ...${pointing}>
+      ${rows.map((event) => html`<${EventRow} key=${event.id} event=${event} />`)}
+    </ol>`}
+    ${next && html`<p><button onClick=${log.older}>Show older events</button></p>`}
+    ${done && !next && rows.length > 0 && html`<p class="quiet">${count(rows.length, "event")}. There is nothing older.</p>`}
+  </section>`;
+  }
+  var listed = (given) => given && Object.entries(given).map(([field, value]) => `${field}: ${value || "none"}`).join("; ");
+  function EventRow({ event }) {
+    const refused = event.outcome !== "allowed";
+    const parts = sentence(event).map((part) => typeof part === "string" ? part : part.name !== void 0 ? html`<strong class="name"><${Marked} text=${part.name} /></strong>` : part.text);
+    const details = [
+      ["At", exactly(event.at)],
+      ["First, last", refused && `${exactly(event.first_at)}, ${exactly(event.last_at)}`],
+      ["Key", event.key?.name ?? event.key?.id],
+      ["Version", event.version],
+      ["Client", event.user_agent],
+      ["Request", event.request_id],
+      ["Was", listed(event.from)],
+      ["Is", listed(event.to)]
+    ].filter(([, value]) => value);
+    return html`<li class=${refused ? "row event refused" : "row event"} data-event=${event.id}>
+    <div class="grow">
+      ${refused && html`<span class="badge failed">${outcomes[event.outcome]}</span> `}
+      ${parts}, <${Time} at=${event.last_at ?? event.at} />${event.source_ip && `, from ${event.source_ip}`}
+      <details><summary class="quiet">Details</summary><dl class="facts">
+        ${details.map(([name2, value]) => html`<dt>${name2}</dt><dd><bdi translate=${false}>${value}</bdi></dd>`)}
+      </dl></details>
+    </div>
+  </li>`;
+  }
+  function Csv({ filters }) {
+    const action = useAction();
+    const [done, setDone] = d2(0);
+    const save = async () => {
+      const parts = [];
+      let lines = 0;
+      await download(request(filters, { format: "csv", page_size: 1e3 }), (text) => {
+        parts.push(parts.length === 0 ? text : text.slice(text.indexOf("\r\n") + 2));
+        setDone(lines += text.split("\r\n").length - 2);
+      });
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
+      link.download = `activity-${(/* @__PURE__ */ new Date()).toISOString().slice(0, 10)}.csv`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1e4);
+      notify(`${count(lines, "line")} saved`);
+    };
+    return html`<div class="buttons">
+    <button onClick=${() => action.run(save)} disabled=${action.busy}>${action.busy ? `Reading, ${count(done, "line")} …` : "Download CSV"}</button>
+  </div>
+  <${Problem} failure=${action.failure} />`;
+  }
+  function WhoRead({ item: item2 }) {
+    const { can } = useRights();
+    if (!can("audit")) return null;
+    const to = activity({ secret: item2.secret, item: item2.id, action: "item.revealed" });
+    return html` · <${Link} to=${to} aria-label=${`Who read this: ${item2.key}`}>Who read this<//>`;
+  }
+
+  // web/names.js
+  var wanted = /* @__PURE__ */ new Set();
+  var asked = /* @__PURE__ */ new Set();
+  var looking = false;
+  async function look() {
+    while (wanted.size > 0) {
+      [asked, wanted] = [wanted, /* @__PURE__ */ new Set()];
+      const { signIns } = session.get();
+      let users = [];
+      try {
+        await all("users/", (rows) => users = rows);
+      } catch {
+        wanted = /* @__PURE__ */ new Set();
+        break;
+      }
+      if (session.get().signIns !== signIns) continue;
+      const found = new Map(users.map((user) => [user.id, user.name]));
+      const missing = /* @__PURE__ */ new Set([...session.get().names?.missing ?? [], ...[...asked].filter((id) => !found.has(id))]);
+      session.set({ names: { found, missing } });
+    }
+    asked = /* @__PURE__ */ new Set();
+    looking = false;
+  }
+  function want(id) {
+    if (asked.has(id)) return;
+    wanted.add(id);
+    if (!looking) setTimeout(look);
+    looking = true;
+  }
+  function Name({ id }) {
+    const { me, names } = session.use();
+    const own = me?.user.id === id;
+    const known2 = names?.found.get(id);
+    const missing = names?.missing.has(id);
+    h2(() => {
+      if (me && id && !own && known2 === void 0 && !missing) want(id);
+    }, [me, id, known2, missing]);
+    if (!id) return html`<span>an operator</span>`;
+    if (own) return html`<span title=${id}>you</span>`;
+    if (known2 !== void 0) return html`<span title=${id}><${Marked} text=${known2} /></span>`;
+    if (missing) return html`<span title=${id}>deleted user</span>`;
+    return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
+  }
+
   // web/keys.js
   var atOnce = 6;
   async function readKeys(secrets) {
     const found = /* @__PURE__ */ new Map();
     const { signIns } = session.get();
     session.set({ keys: null });
-    const progress = (at) => session.get().signIns === signIns && session.set({ keys: { found, at } });
-    await eachOf(secrets, atOnce, async (secret) => {
+    const progress = (at2) => session.get().signIns === signIns && session.set({ keys: { found, at: at2 } });
+    await eachOf(secrets, atOnce, async (secret2) => {
       let keys = [];
       try {
-        await all(`secrets/${secret.id}/items/`, (items) => keys = items.map((item) => item.key));
+        await all(`secrets/${secret2.id}/items/`, (items) => keys = items.map((item2) => item2.key));
       } catch (failure) {
         if (failure.kind !== "missing") throw failure;
       }
-      found.set(secret.id, keys);
+      found.set(secret2.id, keys);
       progress();
     });
     progress((/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
@@ -1433,21 +1849,21 @@
     const list = useList(can("list") ? "secrets/" : null);
     const [dialog, setDialog] = d2(null);
     useTitle("Secrets");
-    useStatus(list.data, (id, fields) => list.change(merge(id, fields)));
+    useStatus(list.data, (id, fields2) => list.change(merge(id, fields2)));
     const searching = seen(search) !== "";
     const complete = Boolean(keys?.at);
-    const inside = (secret) => searching && keys?.found.get(secret.id)?.filter((key) => matches(key, search)) || [];
-    const found = list.data.map((secret) => ({ secret, inside: inside(secret) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
+    const inside = (secret2) => searching && keys?.found.get(secret2.id)?.filter((key) => matches(key, search)) || [];
+    const found = list.data.map((secret2) => ({ secret: secret2, inside: inside(secret2) })).filter((row) => row.inside.length > 0 || matches(row.secret.name, search)).sort((a3, b2) => orders[order][1](a3.secret, b2.secret));
     const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
     const close = () => setDialog(null);
-    const renamed = (secret) => {
-      list.change(put(secret));
+    const renamed = (secret2) => {
+      list.change(put(secret2));
       notify("Secret renamed");
     };
-    const created = (secret) => {
-      list.change(put(secret));
+    const created = (secret2) => {
+      list.change(put(secret2));
       notify("Secret created");
-      navigate(`secrets/${secret.id}`);
+      navigate(`secrets/${secret2.id}`);
     };
     if (!can("list")) return html`<main key="hidden"><h1 tabindex="-1">Secrets</h1><${MayNot} what="list" /></main>`;
     return html`<main key="list">
@@ -1456,7 +1872,7 @@
       <${Search} label="Search secrets by name" value=${search} onInput=${(text) => session.set({ search: text })}
         onEnter=${() => found.length && navigate(`secrets/${found[0].secret.id}`)} />
       <label class="order">Sort <select value=${order} onChange=${(e3) => session.set({ order: e3.target.value })}>
-        ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
+        ${Object.entries(orders).map(([name2, [label]]) => html`<option value=${name2}>${label}</option>`)}
       </select></label>
       ${names && html`<button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>`}
     </div>
@@ -1487,67 +1903,67 @@
   <${Problem} failure=${action.failure} retry=${read2} />`;
   }
   var shownKeys = 5;
-  function SecretRow({ secret, inside, open }) {
+  function SecretRow({ secret: secret2, inside, open }) {
     return html`<li class="row">
     <div class="grow">
-      <${Link} to=${`secrets/${secret.id}`} class="name" aria-label=${secret.name}><${Marked} text=${secret.name} /><//>
-      <p class="quiet">Created <${Time} at=${secret.created_at} /></p>
+      <${Link} to=${`secrets/${secret2.id}`} class="name" aria-label=${secret2.name}><${Marked} text=${secret2.name} /><//>
+      <p class="quiet">Created <${Time} at=${secret2.created_at} /></p>
       ${inside.length > 0 && html`<p class="key" translate=${false}>${inside.slice(0, shownKeys).join(", ")}${inside.length > shownKeys ? ` and ${inside.length - shownKeys} more` : ""}</p>`}
     </div>
-    <div class="badges"><${SecretBadges} secret=${secret} /></div>
-    <${SecretButtons} secret=${secret} open=${open} menu />
+    <div class="badges"><${SecretBadges} secret=${secret2} /></div>
+    <${SecretButtons} secret=${secret2} open=${open} menu />
   </li>`;
   }
   var defaultHint = "Services that name no secret use this one. It can't be deleted.";
-  var SecretBadges = ({ secret }) => html`
-  ${secret.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
-  <${Status} secret=${secret} />`;
-  function SecretButtons({ secret, open, menu }) {
+  var SecretBadges = ({ secret: secret2 }) => html`
+  ${secret2.is_default && html`<span class="badge" title=${defaultHint}>Default</span>`}
+  <${Status} secret=${secret2} />`;
+  function SecretButtons({ secret: secret2, open, menu }) {
     const { can, names } = useRights();
-    const mayDelete = can("write") && !secret.is_default;
+    const mayDelete = can("write") && !secret2.is_default;
     if (!names && !mayDelete) return null;
     const buttons = html`
-    ${names && html`<button onClick=${() => open({ kind: "rename", secret })}
-      aria-label=${`Rename secret ${secret.name}`}>Rename</button>`}
-    ${mayDelete && html`<button class="danger" onClick=${() => open({ kind: "delete", secret })}
-      aria-label=${`Delete secret ${secret.name}`}>Delete</button>`}`;
-    return menu ? html`<${Menu} label=${`More actions for ${secret.name}`}>${buttons}<//>` : html`<div class="buttons">${buttons}</div>`;
+    ${names && html`<button onClick=${() => open({ kind: "rename", secret: secret2 })}
+      aria-label=${`Rename secret ${secret2.name}`}>Rename</button>`}
+    ${mayDelete && html`<button class="danger" onClick=${() => open({ kind: "delete", secret: secret2 })}
+      aria-label=${`Delete secret ${secret2.name}`}>Delete</button>`}`;
+    return menu ? html`<${Menu} label=${`More actions for ${secret2.name}`}>${buttons}<//>` : html`<div class="buttons">${buttons}</div>`;
   }
-  var needs = { list: "see secrets", admin: "manage people and machines" };
+  var needs = { list: "see secrets", admin: "manage people and machines", audit: "read the log" };
   var MayNot = ({ what }) => html`<p class="empty">Your key may not ${needs[what]}.
   Ask your administrator for the permission “${what}”.</p>`;
-  function NameDialog({ secret, onClose, done, onLost }) {
-    const [name, setName] = d2(secret?.name ?? "");
+  function NameDialog({ secret: secret2, onClose, done, onLost }) {
+    const [name2, setName] = d2(secret2?.name ?? "");
     const action = useAction(onLost);
     const act = async (mine) => {
-      if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
-      return done(await find("secrets/", { name }, mine) ?? await call("POST", "secrets/", { name }));
+      if (secret2) return done(await call("PATCH", `secrets/${secret2.id}/`, { name: name2 }));
+      return done(await find("secrets/", { name: name2 }, mine) ?? await call("POST", "secrets/", { name: name2 }));
     };
-    return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
-    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
+    return html`<${FormDialog} title=${secret2 ? "Rename secret" : "New secret"} submit=${secret2 ? "Rename" : "Create"}
+    dirty=${name2 !== (secret2?.name ?? "")} what=${name2} action=${action} act=${act} onClose=${onClose}>
+    <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name2}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
   }
-  function DeleteSecret({ secret, onClose, done, onLost }) {
+  function DeleteSecret({ secret: secret2, onClose, done, onLost }) {
     const [typed, setTyped] = d2("");
     const action = useAction(onLost);
     const act = async (mine) => {
-      await remove(`secrets/${secret.id}/`, mine);
+      await remove(`secrets/${secret2.id}/`, mine);
       done();
       notify("Secret deleted");
     };
     return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
-    ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
+    ready=${typed !== "" && seen(typed) === seen(secret2.name)} action=${action} act=${act} onClose=${onClose}>
+    <p>This deletes <strong class="name"><${Marked} text=${secret2.name} /></strong> and all its items permanently.
       You can’t undo this.</p>
     <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
       focus />
   <//>`;
   }
-  async function remove(path, lost) {
+  async function remove(path2, lost) {
     try {
-      await call("DELETE", path);
+      await call("DELETE", path2);
     } catch (failure) {
       if (!lost || failure.kind !== "missing") throw failure;
     }
@@ -1568,8 +1984,8 @@
     const [made, setMade] = d2(null);
     const close = () => setDialog(null);
     const onMade = (key) => {
-      const { key: _3, ...known } = key;
-      list.change(put(known));
+      const { key: _3, ...known2 } = key;
+      list.change(put(known2));
       setMade(key);
     };
     const changed = (key) => {
@@ -1605,10 +2021,10 @@
   }
   function KeyRow({ apiKey, user, open }) {
     const { me } = useRights();
-    const { name, invitation } = apiKey;
+    const { name: name2, invitation } = apiKey;
     return html`<li class="row" data-key=${apiKey.id}>
     <div class="grow">
-      <h3 class="name"><${Marked} text=${name} /> <${Prefix} of=${apiKey} /></h3>
+      <h3 class="name"><${Marked} text=${name2} /> <${Prefix} of=${apiKey} /></h3>
       <p class="quiet">${invitation ? "Can be exchanged for a key, once" : summary(rightsOf(apiKey, user))} ·${" "}
         <${LastUse} of=${apiKey} /> · <${Expiry} of=${apiKey} /></p>
       <p class="quiet">Made <${Time} at=${apiKey.created_at} /> by <${Name} id=${apiKey.created_by} /></p>
@@ -1618,11 +2034,11 @@
       ${invitation && html`<span class="badge">Invitation</span>`}
       ${isExpired(apiKey) && html`<span class="badge failed">Expired</span>`}
     </div>
-    ${open && html`<${Menu} label=${`More actions for key ${name}`}>
+    ${open && html`<${Menu} label=${`More actions for key ${name2}`}>
       ${!invitation && html`<button onClick=${() => open({ kind: "edit", key: apiKey })}
-        aria-label=${`Edit key ${name}`}>Rename or narrow</button>`}
+        aria-label=${`Edit key ${name2}`}>Rename or narrow</button>`}
       <button class="danger" onClick=${() => open({ kind: "revoke", key: apiKey })}
-        aria-label=${`Revoke key ${name}`}>Revoke</button>
+        aria-label=${`Revoke key ${name2}`}>Revoke</button>
     <//>`}
   </li>`;
   }
@@ -1673,13 +2089,13 @@
     const [copied2, setCopied] = d2(false);
     const discard = useDiscard(!copied2, false, onClose);
     useGone(onClose);
-    const name = html`<strong class="name"><${Marked} text=${user.name} /></strong>`;
+    const name2 = html`<strong class="name"><${Marked} text=${user.name} /></strong>`;
     const place2 = new URL("./", document.baseURI).href;
     return html`<${Dialog} title=${made.invitation ? "Invitation" : "New key"} onClose=${discard.close}>
     <div class="stack">
-      ${made.invitation ? html`<p>Give this invitation to ${name}, with the address of this console:${" "}
+      ${made.invitation ? html`<p>Give this invitation to ${name2}, with the address of this console:${" "}
           <code translate=${false}>${place2}</code>. It can be used once, to make a key there, and expires${" "}
-          <${Time} at=${made.expires_at} />.</p>` : html`<p>This is the key of ${name}.</p>
+          <${Time} at=${made.expires_at} />.</p>` : html`<p>This is the key of ${name2}.</p>
         ${user.kind === "machine" && html`<p>The machine sends it with each request:${" "}
           <code translate=${false}>Authorization: Bearer gob_…</code></p>`}`}
       <${KeyText} text=${made.key} label=${made.invitation ? "Copy invitation" : "Copy key"}
@@ -1696,8 +2112,8 @@
     const [choice, setChoice] = d2("first");
     const [date, setDate] = d2("");
     const messages = messagesOf(failure, "expires_at");
-    const after = (days) => new Date(Date.now() + days * day).toISOString();
-    const spans = [7, 30, 90, 365].filter((days) => !most || Date.now() + days * day < Date.parse(most));
+    const after = (days2) => new Date(Date.now() + days2 * day).toISOString();
+    const spans2 = [7, 30, 90, 365].filter((days2) => !most || Date.now() + days2 * day < Date.parse(most));
     const enter = (text) => {
       setDate(text);
       const end = /* @__PURE__ */ new Date(`${text}T00:00`);
@@ -1715,7 +2131,7 @@
     <select id=${id} value=${choice} onChange=${(event) => choose(event.target.value)}
       aria-describedby=${messages && `${id}-error`} aria-invalid=${messages ? "true" : void 0}>
       <option value="first">${first ? exactly(first) : "Never"}</option>
-      ${spans.map((days) => html`<option value=${days}>In ${count(days, "day")}</option>`)}
+      ${spans2.map((days2) => html`<option value=${days2}>In ${count(days2, "day")}</option>`)}
       <option value="date">After a day …</option>
     </select>
     ${choice === "date" && html`<${Field} label="Last day" name="last_day" type="date" value=${date} onInput=${enter} />`}
@@ -1730,13 +2146,13 @@
       secrets: bothSecrets(user.secrets, me.secrets)
     };
     const limit = own ? me.key.expires_at : null;
-    const [name, setName] = d2("");
+    const [name2, setName] = d2("");
     const [expires, setExpires] = d2(limit);
     const chosen = useChosen({ permissions: most.permissions, secrets: null });
     const action = useAction(onLost);
     const { permissions: permissions2, secrets } = chosen.body;
     const body = {
-      name,
+      name: name2,
       permissions: permissions2,
       ...secrets && { secrets },
       ...!own && { user: user.id },
@@ -1746,9 +2162,9 @@
       const made = await makeKey(body, mine);
       return () => done(made);
     };
-    return html`<${FormDialog} title="New key" submit="Make the key" dirty=${name !== ""} what=${JSON.stringify(body)}
+    return html`<${FormDialog} title="New key" submit="Make the key" dirty=${name2 !== ""} what=${JSON.stringify(body)}
     action=${action} act=${act} onClose=${onClose}>
-    <${Field} label="Name" name="name" hint="Where it is used, such as laptop or nightly job." value=${name}
+    <${Field} label="Name" name="name" hint="Where it is used, such as laptop or nightly job." value=${name2}
       onInput=${setName} failure=${action.failure} focus />
     <${PermissionGroup} chosen=${chosen} most=${most.permissions} failure=${action.failure} />
     <${SecretsGroup} chosen=${chosen} most=${most.secrets} failure=${action.failure}
@@ -1770,13 +2186,13 @@
   }
   var invitationOf = (user) => ({ user: user.id, name: "Invitation", invitation: true });
   function EditKey({ apiKey, user, done, onClose, onLost }) {
-    const [name, setName] = d2(apiKey.name);
+    const [name2, setName] = d2(apiKey.name);
     const [expires, setExpires] = d2(apiKey.expires_at);
     const chosen = useChosen(apiKey);
     const action = useAction(onLost);
     const { permissions: permissions2, secrets } = chosen.body;
     const body = {
-      ...name !== apiKey.name && { name },
+      ...name2 !== apiKey.name && { name: name2 },
       ...permissions2.length !== apiKey.permissions.length && { permissions: permissions2 },
       ...!sameSecrets(secrets, apiKey.secrets) && { secrets },
       ...expires !== apiKey.expires_at && { expires_at: expires }
@@ -1785,7 +2201,7 @@
     return html`<${FormDialog} title="Rename or narrow a key" submit="Save" dirty=${Object.keys(body).length > 0}
     action=${action} act=${act} onClose=${onClose}>
     <p>What you take from a key can’t be given back: make a new one for that.</p>
-    <${Field} label="Name" name="name" value=${name} onInput=${setName} failure=${action.failure} focus />
+    <${Field} label="Name" name="name" value=${name2} onInput=${setName} failure=${action.failure} focus />
     <${PermissionGroup} chosen=${chosen} most=${apiKey.permissions} failure=${action.failure} />
     <${SecretsGroup} chosen=${chosen} most=${apiKey.secrets ?? user.secrets} failure=${action.failure}
       everything=${apiKey.secrets ? `All ${count(apiKey.secrets.length, "secret")} of the key` : user.secrets ? "All secrets of the user" : "All secrets"} />
@@ -1796,9 +2212,9 @@
   var mostNamed = 10;
   function RevokeKey({ apiKey, user, done, onClose, onLost }) {
     const { me } = useRights();
-    const path = `keys/${apiKey.id}/`;
-    const one = useOne(path);
-    const [named, setNamed] = d2([]);
+    const path2 = `keys/${apiKey.id}/`;
+    const one = useOne(path2);
+    const [named2, setNamed] = d2([]);
     const [too, setToo] = d2(false);
     const action = useAction(onLost);
     const made = one.data?.made ?? [];
@@ -1812,7 +2228,7 @@
     }, [made.join(" ")]);
     const own = me?.key.id === apiKey.id;
     const act = async (mine) => {
-      await remove(too ? `${path}?made=true` : path, mine);
+      await remove(too ? `${path2}?made=true` : path2, mine);
       done();
       if (own) signOut("You have revoked the key that you were signed in with. Sign in with another one.");
     };
@@ -1827,7 +2243,7 @@
         <input type="checkbox" checked=${too} onChange=${(event) => setToo(event.target.checked)} />
         <span>Also revoke the ${count(made.length, "key")} that it made</span>
       </label>
-      <${WillStop} keys=${named} />
+      <${WillStop} keys=${named2} />
       ${made.length > mostNamed && html`<p class="hint">And ${made.length - mostNamed} more.</p>`}
       ${made.includes(me?.key.id) && html`<p class="hint">You are signed in with one of them. That one stays.</p>`}
       <p class="hint">Do that if the key was stolen. Do not if you have made new keys with it to replace it.</p>`)}
@@ -1837,13 +2253,13 @@
   // web/invitation.js
   function InvitationView() {
     const { me, made } = session.use();
-    const [name, setName] = d2("First key");
+    const [name2, setName] = d2("First key");
     const action = useAction();
     useTitle("Invitation");
     if (made) return html`<${Arrived} made=${made} />`;
     const submit = async (event) => {
       event.preventDefault();
-      await action.run(async () => exchange(await call("POST", "keys/", { name })));
+      await action.run(async () => exchange(await call("POST", "keys/", { name: name2 })));
     };
     return html`<main class="signin" key="invitation">
     <h1 tabindex="-1">Welcome, <bdi translate=${false}><${Marked} text=${me.user.name} /></bdi></h1>
@@ -1851,7 +2267,7 @@
       as ${summary(rightsOf(me.key, me.user))}. Make your key: from then on you sign in with it. The invitation can be
       used only once.</p>
     <form onSubmit=${submit}>
-      <${Field} label="Name of your key" name="name" hint="Where you use it, such as laptop." value=${name}
+      <${Field} label="Name of your key" name="name" hint="Where you use it, such as laptop." value=${name2}
         onInput=${setName} failure=${action.failure} focus />
       <${Problem} failure=${action.failure} />
       <div class="buttons">
@@ -1974,6 +2390,7 @@
     <div class="bar">
       <h1 tabindex="-1" class="name">${user ? html`<${Marked} text=${user.name} />` : missing ? "Deleted user" : "User"}</h1>
       ${user && html`<div class="badges"><span class="badge">${kinds[user.kind]}</span></div>
+        ${can("audit") && html`<${Link} to=${activity({ user: id })}>Activity<//>`}
         <div class="buttons"><${UserButtons} user=${user} open=${setDialog} /></div>`}
     </div>
     ${missing ? html`<p class="problem">There is no such user any more: it was deleted.</p>` : html`<${Problem} failure=${one.failure} retry=${one.reload} />`}
@@ -1991,18 +2408,18 @@
   }
   function useUserFields(kind, user, first) {
     const { me, can } = useRights();
-    const [fields, setFields] = d2({
+    const [fields2, setFields] = d2({
       name: user?.name ?? "",
       email: user?.email ?? "",
       limit: String(user?.reveal_limit ?? "")
     });
     const chosen = useChosen(user ?? first(can));
-    const set = (name) => (text) => setFields((old) => ({ ...old, [name]: text }));
-    const limit = fields.limit.trim();
+    const set = (name2) => (text) => setFields((old) => ({ ...old, [name2]: text }));
+    const limit = fields2.limit.trim();
     const all3 = {
-      name: fields.name,
+      name: fields2.name,
       ...chosen.body,
-      email: fields.email.trim() || null,
+      email: fields2.email.trim() || null,
       reveal_limit: limit === "" ? null : /^\d{1,9}$/.test(limit) ? Number(limit) : limit
     };
     const same = {
@@ -2012,32 +2429,32 @@
       secrets: sameSecrets(all3.secrets, user ? user.secrets : null),
       reveal_limit: all3.reveal_limit === (user?.reveal_limit ?? null)
     };
-    const body = Object.fromEntries(Object.entries(all3).filter(([name]) => !same[name]));
+    const body = Object.fromEntries(Object.entries(all3).filter(([name2]) => !same[name2]));
     const most = [.../* @__PURE__ */ new Set([...me?.permissions ?? [], ...user?.permissions ?? []])];
     const draw = (failure) => {
       const { email, reveal_limit: wrong2 } = failure?.fields ?? {};
       return html`
-      <${Field} label="Name" name="name" value=${fields.name} onInput=${set("name")} failure=${failure} focus
+      <${Field} label="Name" name="name" value=${fields2.name} onInput=${set("name")} failure=${failure} focus
         hint=${kind === "machine" ? "Such as nightly-backup." : "Such as Ada Lovelace. All users see it."} />
       <${Presets} chosen=${chosen} most=${most} failure=${failure} />
       <${SecretsGroup} chosen=${chosen} failure=${failure} />
       <details open=${Boolean(user?.email || user?.reveal_limit || email || wrong2)}><summary>More</summary>
         <div class="stack">
           ${(kind === "person" || user?.email) && html`<${Field} label="Email" name="email"
-            hint="Optional. It is shown only: nothing is sent there." value=${fields.email} onInput=${set("email")}
+            hint="Optional. It is shown only: nothing is sent there." value=${fields2.email} onInput=${set("email")}
             failure=${failure} />`}
           <${Field} label="Reveal limit" name="reveal_limit" inputmode="numeric"
-            hint="Optional: 1 to 1000 reveals in a window, instead of the deployment’s limit." value=${fields.limit}
+            hint="Optional: 1 to 1000 reveals in a window, instead of the deployment’s limit." value=${fields2.limit}
             onInput=${set("limit")} failure=${failure} />
         </div>
       </details>`;
     };
-    return { fields, body, draw };
+    return { fields: fields2, body, draw };
   }
   function NewUser({ kind, onUser, onMade, onClose, onLost }) {
     const isPerson = kind === "person";
     const [user, setUser] = d2(null);
-    const { fields, body, draw } = useUserFields(kind, null, (can) => ({
+    const { fields: fields2, body, draw } = useUserFields(kind, null, (can) => ({
       permissions: presetNamed(isPerson ? "Reader" : "Machine").filter(can),
       secrets: isPerson || !can("list") ? null : []
     }));
@@ -2055,18 +2472,18 @@
     };
     const first = isPerson ? "invitation" : "key";
     return html`<${FormDialog} title=${isPerson ? "Invite a person" : "Add a machine"}
-    submit=${user ? `Make the ${first}` : isPerson ? "Invite" : "Add"} dirty=${fields.name !== "" && !user}
+    submit=${user ? `Make the ${first}` : isPerson ? "Invite" : "Add"} dirty=${fields2.name !== "" && !user}
     what=${JSON.stringify(body)} action=${action} act=${act} onClose=${onClose}>
     ${user ? html`<p><strong class="name"><${Marked} text=${user.name} /></strong> was added, but the ${first} could not
       be made. Try again, or make it later on their page.</p>` : draw(action.failure)}
   <//>`;
   }
-  async function findUser({ kind, name }, mine) {
+  async function findUser({ kind, name: name2 }, mine) {
     if (!mine) return void 0;
     const { me } = session.get();
     let users = [];
     await all("users/", (rows) => users = rows);
-    return users.find((user) => user.kind === kind && user.name === name.trim() && user.created_by === me.user.id && mine(user));
+    return users.find((user) => user.kind === kind && user.name === name2.trim() && user.created_by === me.user.id && mine(user));
   }
   function EditUser({ user, onUser, onClose, onLost }) {
     const { body, draw } = useUserFields(user.kind, user);
@@ -2106,6 +2523,116 @@
     <p class="hint">The log keeps what the user did. Keys that the user made for others stay. To revoke them, too, first
       revoke the key that made them.</p>
   <//>`;
+  }
+
+  // web/review.js
+  var name = (object) => html`<strong class="name"><${Marked}
+  text=${object.name ?? object.key ?? `…${object.id.slice(-6)}`} /></strong>`;
+  var at = (time, before, never) => time ? html`${before} <${Time} at=${time} />` : never;
+  var checks = {
+    refused_most: [
+      "Refused most in the last week",
+      "Ask what they tried. Give them the right, or revoke their keys.",
+      (f3) => html`${name(f3.user)}: refused ${count(f3.tries, "time")}`,
+      (f3) => [["audit", activity({ user: f3.user.id, days: 7 }), "See what they tried"]]
+    ],
+    user_with_admin: [
+      "Users with admin",
+      "Keep them few. Take the permission from those who don’t need it.",
+      (f3) => name(f3.user),
+      (f3) => [["admin", `people/${f3.user.id}`, "Change their rights"]]
+    ],
+    key_unused: [
+      "Keys that are not used",
+      "Not for 90 days. Revoke them.",
+      (f3) => html`${name(f3.key)} of ${name(f3.user)}, ${at(f3.at, "last used", "never used")}`,
+      (f3) => [["admin", `people/${f3.user.id}`, "Revoke it"]]
+    ],
+    key_never_expires: [
+      "Keys that never expire",
+      "Replace them by keys with an end, where that is possible.",
+      (f3) => html`${name(f3.key)} of ${name(f3.user)}, ${at(f3.at, "last used", "never used")}`,
+      (f3) => [["admin", `people/${f3.user.id}`, "Set an end"]]
+    ],
+    secret_unused: [
+      "Secrets that no service uses",
+      "Delete those that people don’t need either.",
+      (f3) => name(f3.secret),
+      (f3) => [["list", `secrets/${f3.secret.id}`, "Look at it"]]
+    ],
+    value_not_read: [
+      "Values that are not read",
+      "Not for 90 days. Delete them, if they are not needed.",
+      (f3) => html`${name(f3.item)} in ${name(f3.secret)}, ${at(f3.at, "last read", "never read")}`,
+      (f3) => [["list", `secrets/${f3.secret.id}`, "Look at it"]]
+    ],
+    value_not_rotated: [
+      "Values that are not rotated",
+      "Older than 180 days. Make new ones at their source, and enter them here.",
+      (f3) => html`${name(f3.item)} in ${name(f3.secret)}, ${at(f3.at, "set", "")}`,
+      (f3) => [
+        ["list", `secrets/${f3.secret.id}`, "Rotate it"],
+        ["audit", activity({ secret: f3.secret.id, item: f3.item.id, action: "item.revealed" }), "Who read it"]
+      ]
+    ]
+  };
+  var atOnce2 = 5;
+  function ReviewView() {
+    const { can } = useRights();
+    const { signIns } = session.use();
+    useTitle("Review");
+    if (!can("audit")) return html`<main key="hidden"><h1 tabindex="-1">Review</h1><${MayNot} what="audit" /></main>`;
+    return html`<${Review} key=${signIns} />`;
+  }
+  function Review() {
+    const { can } = useRights();
+    const [state, setState] = d2({ findings: [], progress: null, next: "", busy: false, failure: null });
+    const gone = A2(false);
+    const read2 = async (from) => {
+      const change = (fields2) => gone.current || setState((s3) => ({ ...s3, ...fields2 }));
+      let cursor = from;
+      change({ busy: true, failure: null });
+      try {
+        for (let pages = 0; cursor !== null && pages < atOnce2 && !gone.current; pages++) {
+          const page = await call("GET", `review/${cursor && `?${new URLSearchParams({ cursor })}`}`);
+          cursor = page.next && new URL(page.next).searchParams.get("cursor");
+          const [results, next2] = [page.results, cursor];
+          if (gone.current) return;
+          setState((s3) => ({ ...s3, findings: [...s3.findings, ...results], progress: page.progress, next: next2 }));
+        }
+      } catch (error) {
+        change({ failure: asFailure(error) });
+      }
+      change({ busy: false });
+    };
+    h2(() => {
+      gone.current = false;
+      read2("");
+      return () => gone.current = true;
+    }, []);
+    const { findings, progress, next, busy, failure } = state;
+    const done = next === null;
+    return html`<main key="review">
+    <p><${Link} to="activity">← Activity<//></p>
+    <h1 tabindex="-1">Review</h1>
+    <p>What to look at from time to time.</p>
+    <p class="quiet" role="status">${busy && "Looking … "}${progress && !done && `${progress.done} of ${count(progress.of, progress.list.slice(0, -1))} looked at.`}${done && `Everything was looked at.${findings.length === 0 ? " There is nothing to do." : ""}`}</p>
+    <${Problem} failure=${failure} retry=${() => read2(next)} />
+    ${Object.entries(checks).map(([check, [title, advice, say, links]]) => {
+      const found = findings.filter((finding) => finding.check === check);
+      return found.length > 0 && html`<section aria-labelledby=${check} key=${check}>
+        <h2 id=${check}>${title} (${found.length})</h2>
+        <p class="quiet">${advice}</p>
+        <ul class="rows" aria-label=${title}>
+          ${found.map((finding) => html`<li class="row">
+            <div class="grow">${say(finding)}</div>
+            ${links(finding).filter(([needed]) => can(needed)).map(([, to, text]) => html`<${Link} to=${to}>${text}<//>`)}
+          </li>`)}
+        </ul>
+      </section>`;
+    })}
+    ${!done && !busy && !failure && html`<p><button onClick=${() => read2(next)}>Continue</button></p>`}
+  </main>`;
   }
 
   // web/dotenv.js
@@ -2149,7 +2676,7 @@
     }
     return entries;
   }
-  var lineEnd = (text, at) => (text.indexOf("\n", at) + 1 || text.length + 1) - 1;
+  var lineEnd = (text, at2) => (text.indexOf("\n", at2) + 1 || text.length + 1) - 1;
   var differs = (how) => `Parsers differ here: ${how}.`;
   function statement(text, start, inPieces) {
     const end = lineEnd(text, start);
@@ -2160,8 +2687,8 @@
     if (!shellAssignment.test(head) || /^\s/.test(rest)) {
       notes.push(differs("a shell refuses this key, or a space beside ="));
     }
-    const at = start + head.length + rest.search(/\S|$/);
-    const read2 = /["'`]/.test(text[at]) ? quoted(text, at, end, notes) : unquoted(text, end, rest, notes);
+    const at2 = start + head.length + rest.search(/\S|$/);
+    const read2 = /["'`]/.test(text[at2]) ? quoted(text, at2, end, notes) : unquoted(text, end, rest, notes);
     let problem;
     if (!key) {
       problem = "This line is not KEY=value.";
@@ -2199,18 +2726,18 @@
     if (/[\s"'`\\&;|<>()]|(^|:)~|(^|[^$]){/.test(value)) notes.push(differs("a shell may need quotes"));
     return { end, value };
   }
-  function quoted(text, at, first, notes) {
-    const quote = text[at];
-    let close = at + 1;
+  function quoted(text, at2, first, notes) {
+    const quote = text[at2];
+    let close = at2 + 1;
     while (close < text.length && text[close] !== quote) close += text[close] === "\\" ? 2 : 1;
-    if (close >= text.length) return { end: text.length, value: "", problem: notClosed(quote, text.slice(at, first)) };
+    if (close >= text.length) return { end: text.length, value: "", problem: notClosed(quote, text.slice(at2, first)) };
     const end = lineEnd(text, close);
     const after = text.slice(close + 1, end);
-    const value = text.slice(at + 1, close);
+    const value = text.slice(at2 + 1, close);
     const escaped = value.match(/\\[^]/g) ?? [];
     const wide = end > first || quote !== '"' && value.endsWith("\\") || after.match(/["'`]/g)?.length % 2 === 1;
     const refused = (problem) => wide ? { end: text.length, value: "", problem: problem + skipsAll } : { end, value: "", problem };
-    if (quote !== '"' && text.slice(at, close + 1).includes("\\" + quote)) {
+    if (quote !== '"' && text.slice(at2, close + 1).includes("\\" + quote)) {
       return refused(`Parsers differ about \\${quote} in these quotes. Put the value in other quotes.`);
     }
     if (!comment.test(after)) {
@@ -2259,51 +2786,51 @@
   window.addEventListener("pagehide", hideAll);
   document.addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && hideAll());
   session.watch(() => session.get().key === null && hideAll());
-  function useShown(item) {
-    const entry = shown.use()[item.id];
-    return entry && entry.version === item.updated_at ? entry : void 0;
+  function useShown(item2) {
+    const entry = shown.use()[item2.id];
+    return entry && entry.version === item2.updated_at ? entry : void 0;
   }
-  function useReveal(item, onItem) {
-    const entry = useShown(item);
+  function useReveal(item2, onItem) {
+    const entry = useShown(item2);
     const action = useAction();
     const here2 = A2(true);
     h2(() => () => {
       here2.current = false;
-      hide(item.id);
-    }, [item.id]);
+      hide(item2.id);
+    }, [item2.id]);
     const read2 = async () => {
       const { key } = session.get();
-      const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
-      onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
+      const { value, ...known2 } = await call("GET", `secrets/${item2.secret}/items/${item2.id}/`);
+      onItem(item2.id, { last_accessed_at: known2.last_accessed_at, last_accessed_by: known2.last_accessed_by });
       const late = !here2.current || session.get().key !== key;
-      return late ? void 0 : { value: String(value), version: known.updated_at };
+      return late ? void 0 : { value: String(value), version: known2.updated_at };
     };
-    const put2 = (got) => {
+    const put3 = (got) => {
       if (!got || document.hidden) return;
-      shown.set({ [item.id]: { ...got, until: Date.now() + shownFor * 1e3 } });
+      shown.set({ [item2.id]: { ...got, until: Date.now() + shownFor * 1e3 } });
       setTimeout(expire, shownFor * 1e3);
     };
-    const show = () => action.run(async () => put2(await read2()));
+    const show = () => action.run(async () => put3(await read2()));
     const take = () => action.run(async () => {
       const got = entry ?? await read2();
       if (!got || await copy(got.value, true)) return;
-      put2(got);
+      put3(got);
       notify("The browser did not allow the copy. Select the value and copy it yourself.");
     });
     const { busy, failure, clear } = action;
-    return { value: entry?.value, until: entry?.until, busy, failure, show, take, hide: () => hide(item.id), clear };
+    return { value: entry?.value, until: entry?.until, busy, failure, show, take, hide: () => hide(item2.id), clear };
   }
   var Oddities = ({ value }) => oddities(value).map((text) => html`<p class="hint odd">${text}</p>`);
-  function Shown({ item, reveal }) {
+  function Shown({ item: item2, reveal }) {
     useTick(1e3);
     const { budget } = session.use();
     return html`<div class="shown">
-    <pre class="value" translate=${false} tabindex="0" aria-label=${`Value of ${item.key}`}>${reveal.value}</pre>
+    <pre class="value" translate=${false} tabindex="0" aria-label=${`Value of ${item2.key}`}>${reveal.value}</pre>
     <${Oddities} value=${reveal.value} />
     <p class="hint" role="status">This was logged as your reveal${budget ? `; ${budget.left} of ${budget.limit} are left` : ""}.</p>
     <div class="buttons">
       <p class="hint grow">Hidden again in ${duration((reveal.until - Date.now()) / 1e3)}, or when you leave this tab.</p>
-      <button onClick=${reveal.hide} aria-label=${`Hide value of ${item.key}`}>Hide</button>
+      <button onClick=${reveal.hide} aria-label=${`Hide value of ${item2.key}`}>Hide</button>
     </div>
   </div>`;
   }
@@ -2317,47 +2844,48 @@
   }
 
   // web/items.js
-  function ItemRow({ item, open, onItem }) {
+  function ItemRow({ item: item2, open, onItem }) {
     const { budget } = session.use();
     const { can } = useRights();
-    const reveal = useReveal(item, onItem);
+    const reveal = useReveal(item2, onItem);
     const throttled = reveal.failure?.kind === "throttled";
     const spent = budget?.left === 0 && budget.until > Date.now();
     const isShown = reveal.value !== void 0;
-    return html`<li class="row item" data-item=${item.id}>
+    return html`<li class="row item" data-item=${item2.id}>
     <div class="grow">
-      <h3 class="key" translate=${false}>${item.key}</h3>
-      <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
+      <h3 class="key" translate=${false}>${item2.key}</h3>
+      <p class="quiet"><${LastReveal} item=${item2} /> · changed <${Time}
+        at=${item2.updated_at} /><${WhoRead} item=${item2} /></p>
     </div>
     ${can("reveal") && html`<div class="buttons">
       ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
         <button onClick=${reveal.show} disabled=${reveal.busy || spent}
-          aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
+          aria-label=${`Show value of ${item2.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
       <button onClick=${reveal.take} disabled=${reveal.busy || spent && !isShown}
-        aria-label=${`Copy value of ${item.key}`}>Copy</button>
+        aria-label=${`Copy value of ${item2.key}`}>Copy</button>
     </div>`}
-    ${can("write") && html`<${Menu} label=${`More actions for ${item.key}`}>
-      <button onClick=${() => open({ kind: "edit", item })}
-        aria-label=${`Edit value of ${item.key}`}>Edit value</button>
-      <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
-      <button class="danger" onClick=${() => open({ kind: "delete", item })}
-        aria-label=${`Delete item ${item.key}`}>Delete</button>
+    ${can("write") && html`<${Menu} label=${`More actions for ${item2.key}`}>
+      <button onClick=${() => open({ kind: "edit", item: item2 })}
+        aria-label=${`Edit value of ${item2.key}`}>Edit value</button>
+      <button onClick=${() => open({ kind: "rename", item: item2 })} aria-label=${`Rename item ${item2.key}`}>Rename</button>
+      <button class="danger" onClick=${() => open({ kind: "delete", item: item2 })}
+        aria-label=${`Delete item ${item2.key}`}>Delete</button>
     <//>`}
-    ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
+    ${isShown && html`<${Shown} item=${item2} reveal=${reveal} />`}
     ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
   </li>`;
   }
-  function LastReveal({ item }) {
-    if (!item.last_accessed_at) return html`<span>Last revealed: never</span>`;
-    return html`<span>Last revealed <${Time} at=${item.last_accessed_at} /> by <${Name} id=${item.last_accessed_by} />
+  function LastReveal({ item: item2 }) {
+    if (!item2.last_accessed_at) return html`<span>Last revealed: never</span>`;
+    return html`<span>Last revealed <${Time} at=${item2.last_accessed_at} /> by <${Name} id=${item2.last_accessed_by} />
   </span>`;
   }
-  var itemPath = (item) => `secrets/${item.secret}/items/${item.id}/`;
-  function AddItem({ secret, onClose, done, onLost }) {
+  var itemPath = (item2) => `secrets/${item2.secret}/items/${item2.id}/`;
+  function AddItem({ secret: secret2, onClose, done, onLost }) {
     const [key, setKey] = d2("");
     const [value, setValue] = d2("");
     const action = useAction(onLost);
-    const items = `secrets/${secret}/items/`;
+    const items = `secrets/${secret2}/items/`;
     const act = async (mine) => {
       const made = await find(items, { key }, mine);
       done(made ? await call("PATCH", itemPath(made), { value }) : await call("POST", items, { key, value }));
@@ -2418,8 +2946,8 @@
     return html`<${Field} label="Value" name="value" hint=${valueHint} lines="4" value=${value}
     onInput=${(text) => enter(text)} ...${more}><${Oddities} value=${value} />${tools}<//>`;
   }
-  function EditItem({ item, onClose, done, onLost }) {
-    const shown2 = useShown(item)?.value;
+  function EditItem({ item: item2, onClose, done, onLost }) {
+    const shown2 = useShown(item2)?.value;
     const first = A2(shown2);
     const fits = !first.current?.includes("\r");
     const [value, setValue] = d2(fits ? first.current ?? "" : "");
@@ -2433,10 +2961,10 @@
       first.current = void 0;
     }, [shown2]);
     const action = useAction(onLost);
-    const act = async () => done(await call("PATCH", itemPath(item), { value }));
+    const act = async () => done(await call("PATCH", itemPath(item2), { value }));
     return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}
     dirty=${value !== "" && value !== first.current}>
-    <p>Enter a new value for <strong class="key" translate=${false}>${item.key}</strong>. It replaces the current value
+    <p>Enter a new value for <strong class="key" translate=${false}>${item2.key}</strong>. It replaces the current value
       permanently.</p>
     ${!fits && html`<p class="hint">The current value has carriage returns, which can’t be edited here.
       Enter the whole new value.</p>`}
@@ -2445,38 +2973,38 @@
     <${ValueField} value=${value} onInput=${setValue} failure=${action.failure} focus />
   <//>`;
   }
-  function RenameItem({ item, onClose, done, onLost }) {
-    const [key, setKey] = d2(item.key);
+  function RenameItem({ item: item2, onClose, done, onLost }) {
+    const [key, setKey] = d2(item2.key);
     const action = useAction(onLost);
-    const act = async () => done(await call("PATCH", itemPath(item), { key }));
-    return html`<${FormDialog} title="Rename item" submit="Rename" dirty=${key !== item.key} action=${action} act=${act}
+    const act = async () => done(await call("PATCH", itemPath(item2), { key }));
+    return html`<${FormDialog} title="Rename item" submit="Rename" dirty=${key !== item2.key} action=${action} act=${act}
     onClose=${onClose}>
     <${Field} label="Key" name="key" value=${key} onInput=${setKey} failure=${action.failure} focus />
   <//>`;
   }
-  function DeleteItem({ item, onClose, done, onLost }) {
+  function DeleteItem({ item: item2, onClose, done, onLost }) {
     const action = useAction(onLost);
     const act = async (mine) => {
-      await remove(itemPath(item), mine);
+      await remove(itemPath(item2), mine);
       done();
     };
     return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
     onClose=${onClose}>
-    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> and its value permanently.</p>
+    <p>This deletes <strong class="key" translate=${false}>${item2.key}</strong> and its value permanently.</p>
   <//>`;
   }
 
   // web/import.js
   var redrawEvery = 250;
-  var atOnce2 = 4;
-  function ImportDialog({ secret, items, onItems, onClose, done }) {
+  var atOnce3 = 4;
+  function ImportDialog({ secret: secret2, items, onItems, onClose, done }) {
     const [text, setText] = d2("");
     const [running, setRunning] = d2(false);
     const [, redraw] = d2(0);
     const entries = T2(() => parseDotenv(text), [text]);
     const results = A2(/* @__PURE__ */ new Map());
-    const known = A2(/* @__PURE__ */ new Map());
-    if (!running && results.current.size === 0) known.current = new Map(items.data.map((item) => [item.key, item]));
+    const known2 = A2(/* @__PURE__ */ new Map());
+    if (!running && results.current.size === 0) known2.current = new Map(items.data.map((item2) => [item2.key, item2]));
     const good = entries.filter((e3) => !e3.problem);
     const isDone = (entry) => results.current.has(entry) && !results.current.get(entry).text;
     const left = good.filter((e3) => !isDone(e3));
@@ -2491,7 +3019,7 @@
       const set = async (entry) => {
         const from = Date.now();
         try {
-          changed.push(await importEntry(secret, entry, known.current, results.current.get(entry)?.lost));
+          changed.push(await importEntry(secret2, entry, known2.current, results.current.get(entry)?.lost));
           results.current.set(entry, {});
         } catch (error) {
           const failure = asFailure(error);
@@ -2505,7 +3033,7 @@
           redraw((n3) => n3 + 1);
         }
       };
-      await eachOf(left, atOnce2, set).catch(() => {
+      await eachOf(left, atOnce3, set).catch(() => {
       });
       onItems(...changed);
       if (lost) items.reload();
@@ -2524,7 +3052,7 @@
     <form onSubmit=${start} onKeyDown=${saves}>
       <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change}
         readOnly=${running} focus hint=${envHint} />
-      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results.current} />`}
+      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known2.current} results=${results.current} />`}
       ${started && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
         <p role="status">${good.length - left.length} of ${good.length} done${failed ? `, ${failed} failed` : ""}.</p>
@@ -2538,16 +3066,16 @@
   <//>`;
   }
   var envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: \", ' or `. Variables are not substituted: $ stays as it is.";
-  async function importEntry(secret, { key, value }, known, lost) {
-    const items = `secrets/${secret}/items/`;
+  async function importEntry(secret2, { key, value }, known2, lost) {
+    const items = `secrets/${secret2}/items/`;
     const meanwhile = (text) => new Failure("refused", text);
-    const item = known.get(key);
-    if (item) {
+    const item2 = known2.get(key);
+    if (item2) {
       try {
-        return await call("PATCH", itemPath(item), { value });
+        return await call("PATCH", itemPath(item2), { value });
       } catch (failure) {
         if (failure.kind !== "missing") throw failure;
-        known.delete(key);
+        known2.delete(key);
         throw meanwhile("Another client has deleted this item meanwhile. Another try adds it.");
       }
     }
@@ -2558,13 +3086,13 @@
     } catch (failure) {
       const found = failure.fields?.key && await find(items, { key }, () => true);
       if (!found) throw failure;
-      known.set(key, found);
+      known2.set(key, found);
       throw meanwhile("Another client has created this item meanwhile. Another try replaces its value.");
     }
   }
   var wrong = (failure) => failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
   var linesOf = ({ line, last }) => last > line ? `Lines ${line}–${last}` : `Line ${line}`;
-  function Preview({ entries, known, results }) {
+  function Preview({ entries, known: known2, results }) {
     const drawn = A2(/* @__PURE__ */ new Map());
     if (!drawn.current.has(entries[0])) drawn.current = /* @__PURE__ */ new Map();
     const line = (entry) => {
@@ -2573,13 +3101,13 @@
       if (last && last.result === result) return last.line;
       const now = html`<li key=${entry.line}>
       <span class="quiet">${linesOf(entry)}</span> <span class="key" translate=${false}>${entry.key}</span>${" "}
-      <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${result} />
+      <${Outcome} entry=${entry} isNew=${!known2.has(entry.key)} result=${result} />
     </li>`;
       drawn.current.set(entry, { result, line: now });
       return now;
     };
-    const adds = entries.filter((e3) => !e3.problem && !known.has(e3.key)).length;
-    const changes = entries.filter((e3) => !e3.problem && known.has(e3.key)).length;
+    const adds = entries.filter((e3) => !e3.problem && !known2.has(e3.key)).length;
+    const changes = entries.filter((e3) => !e3.problem && known2.has(e3.key)).length;
     const skips = entries.reduce((lines, e3) => lines + (e3.problem ? e3.last - e3.line + 1 : 0), 0);
     return html`<h3 class="preview">${adds} to add, ${changes} to change, ${count(skips, "line")} to skip</h3>
     <ol class="entries" tabindex="0" aria-label="What will be imported">${entries.map(line)}</ol>`;
@@ -2594,7 +3122,7 @@
 
   // web/snippets.js
   var json = (value) => JSON.stringify(value, null, 2);
-  function snippets({ name, arn, region }, keys) {
+  function snippets({ name: name2, arn, region }, keys) {
     const anyArn = arn.replace(/-[^-]{6}$/, "-*");
     return [
       ["Policy of the service’s role", json({
@@ -2608,7 +3136,7 @@
 
 def secret():
     request = urllib.request.Request(
-        "http://localhost:2773/secretsmanager/get?secretId=${encodeURIComponent(name)}",
+        "http://localhost:2773/secretsmanager/get?secretId=${encodeURIComponent(name2)}",
         headers={"X-Aws-Parameters-Secrets-Token": os.environ["AWS_SESSION_TOKEN"]})
     return json.loads(json.load(urllib.request.urlopen(request))["SecretString"])`],
       ["Kubernetes, External Secrets Operator", `apiVersion: external-secrets.io/v1
@@ -2619,7 +3147,7 @@ spec:
   secretStoreRef: {kind: ClusterSecretStore, name: aws-secrets-manager} # of the Region ${region}
   target: {name: my-service}
   dataFrom:
-    - extract: {key: ${name}}`]
+    - extract: {key: ${name2}}`]
     ];
   }
 
@@ -2648,8 +3176,8 @@ spec:
     </ul>`}
   </section>`;
   }
-  function Bundle({ secret, items }) {
-    const { bundle } = secret;
+  function Bundle({ secret: secret2, items }) {
+    const { bundle } = secret2;
     if (!bundle) return null;
     return html`<section aria-labelledby="bundle">
     <h2 id="bundle">Read it in AWS Secrets Manager</h2>
@@ -2660,25 +3188,25 @@ spec:
     </dl>
     <details class="snippets"><summary>Policy and configuration</summary>
       <p class="hint">If your administrator has set a key for bundles, the role also needs kms:Decrypt on it.</p>
-      ${snippets(bundle, items.map((item) => item.key)).map(([title, text]) => html`
+      ${snippets(bundle, items.map((item2) => item2.key)).map(([title, text]) => html`
         <div class="bar"><h3>${title}</h3><${CopyText} label=${`Copy ${title}`} text=${text} /></div>
         <pre class="value" translate=${false} tabindex="0" aria-label=${title}>${text}</pre>`)}
     </details>
   </section>`;
   }
   var CopyText = ({ label, text }) => html`<button aria-label=${label} onClick=${async () => notify(await copy(text) ? "Copied" : "The browser did not allow the copy. Select the text and copy it yourself.")}>Copy</button>`;
-  function AttachService({ secret, onClose, done, onLost }) {
-    const [fields, setFields] = d2({ name: "", image: "", port: "", config: "" });
+  function AttachService({ secret: secret2, onClose, done, onLost }) {
+    const [fields2, setFields] = d2({ name: "", image: "", port: "", config: "" });
     const action = useAction(onLost);
     const act = async (mine) => {
-      const { config, ...known } = fields;
-      done(await find("services/", { name: fields.name, secret }, mine) ?? await call("POST", "services/", { ...known, config: config || null, secret }));
+      const { config, ...known2 } = fields2;
+      done(await find("services/", { name: fields2.name, secret: secret2 }, mine) ?? await call("POST", "services/", { ...known2, config: config || null, secret: secret2 }));
     };
-    const field = (label, name, hint, focus) => html`<${Field} label=${label} name=${name} hint=${hint} focus=${focus}
-    value=${fields[name]} failure=${action.failure} onInput=${(text) => setFields((f3) => ({ ...f3, [name]: text }))} />`;
+    const field = (label, name2, hint, focus) => html`<${Field} label=${label} name=${name2} hint=${hint} focus=${focus}
+    value=${fields2[name2]} failure=${action.failure} onInput=${(text) => setFields((f3) => ({ ...f3, [name2]: text }))} />`;
     return html`<${FormDialog} title="Attach a service" submit="Attach"
-    what=${JSON.stringify(fields)} action=${action} act=${act} onClose=${onClose}
-    dirty=${Object.values(fields).some((text) => text !== "")}>
+    what=${JSON.stringify(fields2)} action=${action} act=${act} onClose=${onClose}
+    dirty=${Object.values(fields2).some((text) => text !== "")}>
     <p>The product runs no containers: a service is a name for what reads this secret.</p>
     ${field("Name", "name", "Lowercase letters, digits and hyphens, such as shop-api.", true)}
     ${field("Image", "image", "A container image, such as registry.example.com/shop:v1.")}
@@ -2688,14 +3216,14 @@ spec:
   }
   function MoveService({ service, onClose, done, onLost }) {
     const secrets = useList("secrets/");
-    const [secret, setSecret] = d2("");
+    const [secret2, setSecret] = d2("");
     const action = useAction(onLost);
-    const act = async () => done(await call("PATCH", `services/${service.id}/`, { secret }));
-    return html`<${FormDialog} title="Move service" submit="Move" ready=${secret !== ""} action=${action} act=${act}
+    const act = async () => done(await call("PATCH", `services/${service.id}/`, { secret: secret2 }));
+    return html`<${FormDialog} title="Move service" submit="Move" ready=${secret2 !== ""} action=${action} act=${act}
     onClose=${onClose}>
     <p><strong translate=${false}>${service.name}</strong> then reads the other secret, and no longer this one.</p>
     <${Problem} failure=${secrets.failure} retry=${secrets.reload} />
-    <label>Secret <select value=${secret} onChange=${(event) => setSecret(event.target.value)} translate=${false}>
+    <label>Secret <select value=${secret2} onChange=${(event) => setSecret(event.target.value)} translate=${false}>
       <option value="">${secrets.done ? "Choose a secret" : "Loading …"}</option>
       ${secrets.data.filter((s3) => s3.id !== service.secret).map((s3) => html`<option value=${s3.id}>${s3.name}</option>`)}
     </select></label>
@@ -2716,70 +3244,71 @@ spec:
 
   // web/secret.js
   function SecretView({ id }) {
-    const path = `secrets/${id}/`;
+    const path2 = `secrets/${id}/`;
     const { me, can } = useRights();
     const ifListed = (address) => can("list") ? address : null;
-    const secret = useOne(ifListed(path));
-    const items = useList(ifListed(`${path}items/`));
+    const secret2 = useOne(ifListed(path2));
+    const items = useList(ifListed(`${path2}items/`));
     const users = useList(ifListed(`services/?secret=${id}`));
     const [dialog, setDialog] = d2(null);
     const [search, setSearch] = d2("");
-    useTitle(secret.data?.name ?? "Secret");
-    useStatus(secret.data ? [secret.data] : [], (_3, fields) => secret.change((s3) => ({ ...s3, ...fields })));
+    useTitle(secret2.data?.name ?? "Secret");
+    useStatus(secret2.data ? [secret2.data] : [], (_3, fields2) => secret2.change((s3) => ({ ...s3, ...fields2 })));
     const close = () => setDialog(null);
     const onItems = (...changes) => items.change(put(...changes));
-    const onRead = (id2, fields) => items.change(merge(id2, fields));
-    const changed = (notice) => (item) => {
-      onItems(item);
+    const onRead = (id2, fields2) => items.change(merge(id2, fields2));
+    const changed = (notice) => (item2) => {
+      onItems(item2);
       notify(notice);
-      secret.reload();
+      secret2.reload();
     };
     const reload = () => {
-      secret.reload();
+      secret2.reload();
       items.reload();
       users.reload();
     };
-    const added = (item) => {
-      changed("Item added")(item);
+    const added = (item2) => {
+      changed("Item added")(item2);
       setSearch("");
-      reach(`[data-item="${item.id}"]`);
+      reach(`[data-item="${item2.id}"]`);
     };
     const served = (notice) => () => {
       users.reload();
-      secret.reload();
+      secret2.reload();
       notify(notice);
     };
-    const found = items.data.filter((item) => matches(item.key, search));
-    const rows = useRows(found, (item) => html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onRead} />`);
-    const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
+    const found = items.data.filter((item2) => matches(item2.key, search));
+    const rows = useRows(found, (item2) => html`<${ItemRow} key=${item2.id} item=${item2} open=${setDialog} onItem=${onRead} />`);
+    const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret2} items=${items} id=${id}
     onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
     if (!can("list")) {
       return html`<main key="hidden"><h1 tabindex="-1">Secret</h1><${MayNot} what="list" /></main>${open}`;
     }
-    if (secret.failure?.kind === "missing") {
+    if (secret2.failure?.kind === "missing") {
       return html`<main key="missing">
       <h1 tabindex="-1">Secret not found</h1>
-      <${Problem} failure=${secret.failure} />
+      <${Problem} failure=${secret2.failure} />
       <p><${Link} to="">All secrets<//></p>
     </main>${open}`;
     }
     return html`<main key="secret">
     <p><${Link} to="">← All secrets<//></p>
     <div class="bar">
-      <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
-      ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
-        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
+      <h1 tabindex="-1" class="name">${secret2.data ? html`<${Marked} text=${secret2.data.name} />` : "Secret"}</h1>
+      ${secret2.data && html`<div class="badges"><${SecretBadges} secret=${secret2.data} /></div>
+        ${can("audit") && html`<${Link} to=${activity({ secret: id })}>Activity<//>`}
+        <${SecretButtons} secret=${secret2.data} open=${setDialog} />`}
     </div>
-    <${Problem} failure=${secret.failure} retry=${secret.reload} />
-    ${secret.data && !settled(secret.data) && html`<p class="quiet" role="status">${statuses[secret.data.status][1]}</p>`}
-    ${secret.data?.status === "failed" && html`<p class="problem">${statuses.failed[1]}</p>`}
+    <${Problem} failure=${secret2.failure} retry=${secret2.reload} />
+    ${secret2.data && !settled(secret2.data) && html`<p class="quiet" role="status">${statuses[secret2.data.status][1]}</p>`}
+    ${secret2.data?.status === "failed" && html`<p class="problem">${statuses.failed[1]}</p>`}
     <section aria-labelledby="items">
       <div class="bar">
         <h2 id="items">Items</h2>
         <${Search} label="Search items by key" value=${search} onInput=${setSearch} />
         ${can("write") && html`<div class="buttons">
           <button onClick=${() => setDialog({ kind: "import" })} disabled=${!items.done}>Paste .env</button>
-          <button class="primary" onClick=${() => setDialog({ kind: "add" })} disabled=${!secret.data}>Add item</button>
+          <button class="primary" onClick=${() => setDialog({ kind: "add" })} disabled=${!secret2.data}>Add item</button>
         </div>`}
       </div>
       <${Problem} failure=${items.failure} retry=${items.reload} />
@@ -2795,22 +3324,22 @@ spec:
         ${can("reveal") ? "Each “Show” and “Copy” is logged with the user, the time and the source address." : me && "Your key may not reveal values."}</p>`}
     </section>
     <${Users} users=${users} open=${setDialog} />
-    ${secret.data && html`<${Bundle} secret=${secret.data} items=${items.data} />`}
+    ${secret2.data && html`<${Bundle} secret=${secret2.data} items=${items.data} />`}
   </main>${open}`;
   }
-  function SecretDialog({ dialog, secret, items, id, onItems, changed, added, served, reload, onClose }) {
-    const { kind, item, service } = dialog;
+  function SecretDialog({ dialog, secret: secret2, items, id, onItems, changed, added, served, reload, onClose }) {
+    const { kind, item: item2, service } = dialog;
     const common = { onClose, onLost: reload };
     const renamed = (s3) => {
-      secret.change(() => s3);
+      secret2.change(() => s3);
       notify("Secret renamed");
     };
     const deleted = () => {
-      items.change(drop(item.id));
+      items.change(drop(item2.id));
       notify("Item deleted");
-      secret.reload();
+      secret2.reload();
     };
-    switch (item ? `${kind} item` : kind) {
+    switch (item2 ? `${kind} item` : kind) {
       case "rename":
         return html`<${NameDialog} secret=${dialog.secret} done=${renamed} ...${common} />`;
       case "delete":
@@ -2819,7 +3348,7 @@ spec:
         return html`<${AddItem} secret=${id} done=${added} ...${common} />`;
       case "import":
         return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
-        done=${secret.reload} />`;
+        done=${secret2.reload} />`;
       case "attach":
         return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
       case "move":
@@ -2827,11 +3356,11 @@ spec:
       case "remove":
         return html`<${RemoveService} service=${service} done=${served("Service removed")} ...${common} />`;
       case "edit item":
-        return html`<${EditItem} item=${item} done=${changed("Value changed")} ...${common} />`;
+        return html`<${EditItem} item=${item2} done=${changed("Value changed")} ...${common} />`;
       case "rename item":
-        return html`<${RenameItem} item=${item} done=${changed("Item renamed")} ...${common} />`;
+        return html`<${RenameItem} item=${item2} done=${changed("Item renamed")} ...${common} />`;
       default:
-        return html`<${DeleteItem} item=${item} done=${deleted} ...${common} />`;
+        return html`<${DeleteItem} item=${item2} done=${deleted} ...${common} />`;
     }
   }
 
@@ -2914,7 +3443,7 @@ spec:
   }
 
   // web/style.css
-  var style_default = '.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi, code { overflow-wrap: anywhere; unicode-bidi: isolate; }\n.name { white-space: pre-wrap; }\n.unseen { padding: 0 .2em; border: 1px dashed var(--edge); border-radius: .2em; font-size: .75em; color: var(--quiet); }\n\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 5rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea, select {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.end { justify-content: flex-end; }\n.stack { display: grid; gap: 1rem; }\n.plain, .stops { list-style: none; }\n.stops { border: 1px solid var(--line); border-radius: .45rem; padding: .5rem .75rem; font-size: .9rem; }\n.facts > dd { grid-template-columns: minmax(0, 1fr); }\n.facts > dt { align-self: start; color: var(--quiet); }\nfieldset {\n  margin: 0; padding: .5rem .75rem .75rem; border: 1px solid var(--line); border-radius: .45rem; min-width: 0;\n}\nlegend { font-weight: 600; padding: 0 .35rem; }\nfieldset, details { overflow-wrap: anywhere; }\n.choice { display: flex; align-items: baseline; gap: .6rem; padding: .1rem 0; }\n.choice input { flex: none; width: auto; margin: 0; }\n.choice .quiet { margin-left: .35rem; }\n.some { margin: .25rem 0 0 1.6rem; display: grid; gap: .4rem; }\n.list { max-height: 12rem; overflow: auto; }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.order { display: flex; align-items: center; gap: .5rem; font-weight: 400; }\n.order select { width: auto; }\ndl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; align-items: center; }\ndd { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; gap: .5rem; }\n.snippets { display: grid; gap: .5rem; }\n.snippets .bar { margin: .75rem 0 .4rem; }\n.snippets .value { padding: .75rem; border-radius: .45rem; background: var(--shown); font-size: .85rem; }\nsummary { cursor: pointer; }\n.menu { position: relative; }\n.menu > summary { list-style: none; padding: .2rem .7rem; border: 1px solid var(--edge); border-radius: .45rem; }\n.menu > summary::-webkit-details-marker { display: none; }\n.choices {\n  position: absolute; right: 0; top: calc(100% + .25rem); z-index: 1; display: grid; gap: .25rem; padding: .4rem;\n  min-width: 12rem; border: 1px solid var(--edge); border-radius: .45rem; background: var(--card);\n  box-shadow: 0 .3rem 1rem var(--shade);\n}\n.choices button { border-color: transparent; text-align: left; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; justify-content: flex-end; }\n.row > .badges { min-width: 11rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.row > .buttons { align-items: center; justify-content: flex-end; }\n.mask { letter-spacing: .1em; color: var(--quiet); margin-right: .25rem; }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\nheader a[aria-current] { font-weight: 600; }\n.notices {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; display: grid; gap: .5rem; z-index: 2;\n}\n.notice, .clipboard { padding: .6rem 1rem; border-radius: .5rem; background: var(--ink); color: var(--page); }\n.notice { text-align: center; }\n.clipboard { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  header { column-gap: .6rem; font-size: .9rem; }\n  header button { padding: .2rem .5rem; }\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .grow { flex-basis: 12rem; }\n  .row > .badges { min-width: 0; }\n  .item > .buttons { flex: 1 1 12rem; justify-content: flex-start; }\n  dialog { padding: 1rem; }\n}\n';
+  var style_default = '.key, .value, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }\n/* Text that users wrote wraps anywhere, and never changes the direction of text around it. */\n.name, .key, .value, .users, bdi, code { overflow-wrap: anywhere; unicode-bidi: isolate; }\n.name { white-space: pre-wrap; }\n.unseen { padding: 0 .2em; border: 1px dashed var(--edge); border-radius: .2em; font-size: .75em; color: var(--quiet); }\n\n.budget { display: flex; align-items: center; gap: .6rem; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.budget.spent { color: var(--danger); font-weight: 600; }\nmeter { width: 4rem; }\nmain { max-width: 62rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; }\nsection { display: grid; gap: .75rem; }\n.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; }\n.bar > h1, .bar > h2 { margin-right: auto; min-width: 0; }\n.quiet, .hint { color: var(--quiet); font-size: .9rem; }\n.empty { padding: 1.5rem; border: 1px dashed var(--edge); border-radius: .6rem; text-align: center; }\n\nbutton {\n  font: inherit; padding: .35rem .8rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink); cursor: pointer;\n}\nbutton:hover:enabled { border-color: var(--ink); }\nbutton.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }\nbutton.danger { color: var(--danger); }\nbutton:disabled { opacity: .55; cursor: default; }\n.buttons { display: flex; flex-wrap: wrap; gap: .5rem; }\nform > .buttons { justify-content: flex-end; }\ninput, textarea, select {\n  font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--edge); border-radius: .45rem;\n  background: var(--card); color: var(--ink);\n}\ntextarea {\n  font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9rem;\n  resize: vertical; overflow-wrap: anywhere;\n}\n[aria-invalid] { border-color: var(--danger); }\n.end { justify-content: flex-end; }\n.stack { display: grid; gap: 1rem; }\n.plain, .stops { list-style: none; }\n.stops { border: 1px solid var(--line); border-radius: .45rem; padding: .5rem .75rem; font-size: .9rem; }\n.facts > dd { grid-template-columns: minmax(0, 1fr); }\n.facts > dt { align-self: start; color: var(--quiet); }\nfieldset {\n  margin: 0; padding: .5rem .75rem .75rem; border: 1px solid var(--line); border-radius: .45rem; min-width: 0;\n}\nlegend { font-weight: 600; padding: 0 .35rem; }\nfieldset, details { overflow-wrap: anywhere; }\n.choice { display: flex; align-items: baseline; gap: .6rem; padding: .1rem 0; }\n.choice input { flex: none; width: auto; margin: 0; }\n.choice .quiet { margin-left: .35rem; }\n.some { margin: .25rem 0 0 1.6rem; display: grid; gap: .4rem; }\n.list { max-height: 12rem; overflow: auto; }\n.search { flex: 1 1 14rem; max-width: 22rem; }\nform { display: grid; gap: 1rem; }\n.field { display: grid; gap: .25rem; }\nlabel { font-weight: 600; }\n.check { display: flex; align-items: baseline; gap: .6rem; font-weight: 400; }\n.check input { width: auto; }\n.wrong { color: var(--danger); font-weight: 600; }\n.problem {\n  padding: .75rem 1rem; border-left: 4px solid var(--danger); background: var(--wrong-ground);\n  border-radius: .3rem; display: grid; gap: .5rem; justify-items: start;\n}\n.signin { max-width: 30rem; padding-top: 12vh; }\n\n.order { display: flex; align-items: center; gap: .5rem; font-weight: 400; }\n.order select { width: auto; }\ndl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; align-items: center; }\ndd { margin: 0; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; gap: .5rem; }\n.snippets { display: grid; gap: .5rem; }\n.snippets .bar { margin: .75rem 0 .4rem; }\n.snippets .value { padding: .75rem; border-radius: .45rem; background: var(--shown); font-size: .85rem; }\nsummary { cursor: pointer; }\n.menu { position: relative; }\n.menu > summary { list-style: none; padding: .2rem .7rem; border: 1px solid var(--edge); border-radius: .45rem; }\n.menu > summary::-webkit-details-marker { display: none; }\n.choices {\n  position: absolute; right: 0; top: calc(100% + .25rem); z-index: 1; display: grid; gap: .25rem; padding: .4rem;\n  min-width: 12rem; border: 1px solid var(--edge); border-radius: .45rem; background: var(--card);\n  box-shadow: 0 .3rem 1rem var(--shade);\n}\n.choices button { border-color: transparent; text-align: left; }\n\n.rows { list-style: none; border: 1px solid var(--line); border-radius: .6rem; background: var(--card); }\n.row { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding: .75rem 1rem; }\n.row + .row { border-top: 1px solid var(--line); }\n.grow { flex: 1 1 16rem; min-width: 0; }\na.name { font-weight: 600; }\n.badges { display: flex; gap: .4rem; justify-content: flex-end; }\n.row > .badges { min-width: 11rem; }\n.badge {\n  padding: .05rem .6rem; border: 1px solid var(--edge); border-radius: 1rem; font-size: .8rem;\n  white-space: nowrap;\n}\n.badge.ready { color: var(--good); border-color: currentColor; }\n.badge.pending, .badge.deploying { color: var(--pending); border-color: currentColor; }\n.badge.failed { color: var(--danger); border-color: currentColor; }\n.row > .buttons { align-items: center; justify-content: flex-end; }\n.mask { letter-spacing: .1em; color: var(--quiet); margin-right: .25rem; }\n.shown, .row > .spent, .row > .problem { flex: 1 1 100%; }\n.shown { display: grid; gap: .4rem; padding: .75rem; border-radius: .45rem; background: var(--shown); }\n.item .shown, .item .spent, .item .problem { order: 1; }\n.value { margin: 0; max-height: 16rem; overflow: auto; white-space: pre-wrap; direction: ltr; }\n.row > .spent { color: var(--danger); }\n\n.filters { gap: .5rem; }\n.chip { border-radius: 1rem; padding: .15rem .8rem; }\n.events { padding: 0; }\n.event .facts { margin-top: .4rem; font-size: .9rem; }\n.refused { border-left: 4px solid var(--danger); }\n.chart { gap: .25rem; }\n.chart svg { width: 100%; max-height: 7rem; }\n.chart rect { fill: var(--accent); }\n.chart text { fill: var(--ink); font-size: 9px; text-anchor: middle; }\nth { text-align: left; font-weight: 400; padding-right: 1rem; }\n\ndialog {\n  width: min(34rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); padding: 1.25rem;\n  border: 1px solid var(--line); border-radius: .75rem; background: var(--card); color: var(--ink);\n}\ndialog.wide { width: min(50rem, calc(100vw - 2rem)); }\ndialog::backdrop { background: #0008; }\ndialog h2 { margin-bottom: 1rem; }\n.entries {\n  list-style: none; max-height: 16rem; overflow: auto; border: 1px solid var(--line); border-radius: .45rem;\n  padding: .5rem .75rem; font-size: .9rem;\n}\n.good { color: var(--good); font-weight: 600; }\n.skip { color: var(--pending); }\n.progress { display: flex; align-items: center; gap: .75rem; }\nprogress { flex: 1; accent-color: var(--accent); }\nheader a[aria-current] { font-weight: 600; }\n.notices {\n  position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; display: grid; gap: .5rem; z-index: 2;\n}\n.notice, .clipboard { padding: .6rem 1rem; border-radius: .5rem; background: var(--ink); color: var(--page); }\n.notice { text-align: center; }\n.clipboard { display: flex; align-items: center; justify-content: space-between; gap: 1rem; }\n.notice:empty { padding: 0; } /* screen readers announce only changes of an existing element */\n\n@media (max-width: 34rem) {\n  header { column-gap: .6rem; font-size: .9rem; }\n  header button { padding: .2rem .5rem; }\n  .budget { order: 1; flex-basis: 100%; font-size: .9rem; }\n  meter { width: 3rem; }\n  main { padding: 1rem; }\n  .search { max-width: none; flex-basis: 100%; order: 1; }\n  .grow { flex-basis: 12rem; }\n  .row > .badges { min-width: 0; }\n  .item > .buttons { flex: 1 1 12rem; justify-content: flex-start; }\n  dialog { padding: 1rem; }\n}\n';
 
   // web/theme.css
   var theme_default = `/* What the pages of the console and of the API's reference share. */
@@ -2942,7 +3471,7 @@ h3 { font-size: 1rem; }
 a { color: var(--accent); }
 h1:focus { outline: none; } /* it has the focus so that screen readers start there */
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1.25rem;
+header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem;
   padding: .6rem 1.25rem; background: var(--card); border-bottom: 1px solid var(--line); }
 .brand { margin-right: auto; font-weight: 700; color: var(--ink); text-decoration: none; }
 @media (max-width: 34rem) {
@@ -2953,15 +3482,15 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
   // web/main.js
   function App() {
     const { key, refused, notice, me, made } = session.use();
-    const { path } = place.use();
+    const { path: path2 } = place.use();
     const signedIn = key !== null;
     const invited = made !== null || me?.key.invitation;
     return html`
-    ${signedIn && html`<${Header} invited=${invited} path=${path} />`}
+    ${signedIn && html`<${Header} invited=${invited} path=${path2} />`}
     ${!signedIn && html`<${SignIn} />`}
     ${signedIn && invited && html`<${InvitationView} />`}
     ${!invited && (signedIn || refused) && html`<div class="view" hidden=${!signedIn}>
-      <${View} path=${path} />
+      <${View} path=${path2} />
     </div>`}
     <div class="notices">
       <${Countdown} />
@@ -2969,23 +3498,26 @@ header { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; a
     </div>
   `;
   }
-  function View({ path }) {
-    const [, where, id] = /^(\w+)(?:\/([^/]+))?$/.exec(path) ?? [];
+  function View({ path: path2 }) {
+    const [, where, id] = /^(\w+)(?:\/([^/]+))?$/.exec(path2) ?? [];
     if (where === "secrets" && id) return html`<${SecretView} key=${id} id=${id} />`;
     if (where === "people") return id ? html`<${UserView} key=${id} id=${id} />` : html`<${PeopleView} />`;
+    if (where === "activity") return html`<${ActivityView} />`;
+    if (where === "review") return html`<${ReviewView} />`;
     if (where === "you") return html`<${YouView} />`;
     return html`<${SecretsView} />`;
   }
-  function Header({ invited, path }) {
+  function Header({ invited, path: path2 }) {
     const { made } = session.use();
     const { can } = useRights();
     useReturn(() => session.get().key && refreshMe());
     const to = (where, text, title) => html`<${Link} to=${where} title=${title}
-    aria-current=${path.startsWith(where) ? "page" : void 0}>${text}<//>`;
+    aria-current=${path2.startsWith(where) ? "page" : void 0}>${text}<//>`;
     return html`<header>
     ${invited ? html`<span class="brand">Goblins Secrets</span>` : html`<${Link} to="" class="brand">Goblins Secrets<//>`}
     ${!invited && can("reveal") && html`<${Budget} />`}
     ${!invited && can("admin") && to("people", "People", "People and machines, their rights and keys")}
+    ${!invited && to("activity", "Activity", can("audit") ? "Who did what" : "What you did")}
     ${!invited && to("you", "You", "Your rights and your keys")}
     <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
     ${!made && html`<button onClick=${() => signOut()}>Sign out</button>`}

@@ -32,6 +32,23 @@ export function madeBetween(object, { from, to }) {
 
 // call makes a request to a path below /api/ and returns the answer's body.
 export async function call(method, path, body, key = session.get().key) {
+  return await read(await ask(method, path, body, key), key);
+}
+
+// download reads an export page by page, and calls onPage with the text of each.
+export async function download(path, onPage) {
+  const { key } = session.get();
+  for (let next = path; next; ) {
+    const answer = await ask("GET", next, undefined, key);
+    if (!answer.ok) await read(answer, key);
+    onPage(await answer.text());
+    // The link's host may differ from the page's, for example behind a proxy.
+    const link = /<([^>]+)>; rel="next"/.exec(answer.headers.get("Link"))?.[1];
+    next = link && path.replace(/\?.*/, new URL(link).search);
+  }
+}
+
+async function ask(method, path, body, key) {
   for (let tries = 1; ; tries++) {
     const answer = await send(method, path, body, key);
     // The stage limits requests per second, and rejected this one unprocessed.
@@ -41,7 +58,7 @@ export async function call(method, path, body, key = session.get().key) {
     }
     readBudget(answer.headers);
     ahead = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
-    return await read(answer, key);
+    return answer;
   }
 }
 

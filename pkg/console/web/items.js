@@ -1,5 +1,6 @@
 // The items of a secret.
 
+import { WhoRead } from "./activity.js";
 import { call, find } from "./api.js";
 import { Name } from "./names.js";
 import { Field, FormDialog, Menu, Problem, Time, useAction } from "./parts.js";
@@ -20,7 +21,8 @@ export function ItemRow({ item, open, onItem }) {
   return html`<li class="row item" data-item=${item.id}>
     <div class="grow">
       <h3 class="key" translate=${false}>${item.key}</h3>
-      <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time} at=${item.updated_at} /></p>
+      <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time}
+        at=${item.updated_at} /><${WhoRead} item=${item} /></p>
     </div>
     ${can("reveal") && html`<div class="buttons">
       ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>

@@ -1,5 +1,6 @@
 // The page as a whole: the routes to the views, the header and the notices.
 
+import { ActivityView } from "./activity.js";
 import { refreshMe } from "./api.js";
 import { Countdown } from "./clipboard.js";
 import { InvitationView } from "./invitation.js";
@@ -7,6 +8,7 @@ import { Link, useDeadline, useReturn, useTick } from "./parts.js";
 import { PeopleView, UserView } from "./people.js";
 import { place, travelled } from "./place.js";
 import { html, render } from "./preact.js";
+import { ReviewView } from "./review.js";
 import { useRights } from "./rights.js";
 import { SecretView } from "./secret.js";
 import { SecretsView } from "./secrets.js";
@@ -41,6 +43,8 @@ function View({ path }) {
   const [, where, id] = /^(\w+)(?:\/([^/]+))?$/.exec(path) ?? [];
   if (where === "secrets" && id) return html`<${SecretView} key=${id} id=${id} />`;
   if (where === "people") return id ? html`<${UserView} key=${id} id=${id} />` : html`<${PeopleView} />`;
+  if (where === "activity") return html`<${ActivityView} />`;
+  if (where === "review") return html`<${ReviewView} />`;
   if (where === "you") return html`<${YouView} />`;
   return html`<${SecretsView} />`;
 }
@@ -56,6 +60,7 @@ function Header({ invited, path }) {
       : html`<${Link} to="" class="brand">Goblins Secrets<//>`}
     ${!invited && can("reveal") && html`<${Budget} />`}
     ${!invited && can("admin") && to("people", "People", "People and machines, their rights and keys")}
+    ${!invited && to("activity", "Activity", can("audit") ? "Who did what" : "What you did")}
     ${!invited && to("you", "You", "Your rights and your keys")}
     <a href="../docs/" target="_blank" rel="noopener" title="The reference of the API, in another tab">API</a>
     ${!made && html`<button onClick=${() => signOut()}>Sign out</button>`}

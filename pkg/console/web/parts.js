@@ -179,7 +179,8 @@ export function Link({ to, children, ...more }) {
     event.preventDefault();
     navigate(to);
   };
-  return html`<a href=${new URL(to, document.baseURI).pathname} onClick=${follow} ...${more}>${children}</a>`;
+  const { pathname, search } = new URL(to, document.baseURI);
+  return html`<a href=${pathname + search} onClick=${follow} ...${more}>${children}</a>`;
 }
 
 // Problem shows a failure. If retry is given, it offers to try again.

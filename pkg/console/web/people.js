@@ -1,5 +1,6 @@
 // The account's people and machines, and their rights.
 
+import { activity } from "./activity.js";
 import { all, call, refreshMe } from "./api.js";
 import { invitationOf, Keys, makeKey, ShownKey, WillStop } from "./apikeys.js";
 import { Name } from "./names.js";
@@ -116,6 +117,7 @@ export function UserView({ id }) {
       <h1 tabindex="-1" class="name">${user ? html`<${Marked} text=${user.name} />`
         : missing ? "Deleted user" : "User"}</h1>
       ${user && html`<div class="badges"><span class="badge">${kinds[user.kind]}</span></div>
+        ${can("audit") && html`<${Link} to=${activity({ user: id })}>Activity<//>`}
         <div class="buttons"><${UserButtons} user=${user} open=${setDialog} /></div>`}
     </div>
     ${missing ? html`<p class="problem">There is no such user any more: it was deleted.</p>`

@@ -4,9 +4,10 @@ import { store } from "./session.js";
 
 const home = new URL(document.baseURI).pathname;
 
-// place is the path relative to the console's own path: "" or "secrets/<id>".
-const here = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
-export const place = store({ path: here() });
+// place is the path relative to the console's own path, "" or "secrets/<id>", and the query with its "?".
+const path = () => (location.pathname.startsWith(home) ? location.pathname.slice(home.length).replace(/\/$/, "") : "");
+const here = () => ({ path: path(), query: location.search });
+export const place = store(here());
 
 export function navigate(path) {
   history.pushState(null, "", home + path);
@@ -26,13 +27,14 @@ export function hold(ask) {
 // travelled handles the browser's back and forward buttons.
 export function travelled() {
   if (!holder) return arrive();
-  history.pushState(null, "", home + place.get().path);
+  const { path, query } = place.get();
+  history.pushState(null, "", home + path + query);
   holder();
   return undefined;
 }
 
 function arrive() {
-  place.set({ path: here() });
+  place.set(here());
   // As after a page load, screen readers start with the heading.
   requestAnimationFrame(() => {
     scrollTo(0, 0);

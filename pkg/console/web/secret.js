@@ -1,5 +1,6 @@
 // One secret: its items and the services that use it.
 
+import { activity } from "./activity.js";
 import { ImportDialog } from "./import.js";
 import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
 import {
@@ -72,6 +73,7 @@ export function SecretView({ id }) {
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
+        ${can("audit") && html`<${Link} to=${activity({ secret: id })}>Activity<//>`}
         <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />

@@ -124,7 +124,7 @@ export function SecretButtons({ secret, open, menu }) {
     : html`<div class="buttons">${buttons}</div>`;
 }
 
-const needs = { list: "see secrets", admin: "manage people and machines" };
+const needs = { list: "see secrets", admin: "manage people and machines", audit: "read the log" };
 
 // MayNot says which permission the signed-in key lacks for a page.
 export const MayNot = ({ what }) => html`<p class="empty">Your key may not ${needs[what]}.
