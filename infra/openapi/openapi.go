@@ -317,7 +317,10 @@ func (f *fragment) answer(a answer, keyed bool) (object, error) {
 			return nil, err
 		}
 	}
-	if schema == "" {
+	switch {
+	case schema == "" && a.Media != nil:
+		return nil, fmt.Errorf("the media %s have no JSON beside them", strings.Join(a.Media, ", "))
+	case schema == "":
 		return made, nil
 	}
 	content, err := f.content(schema)

@@ -30,7 +30,7 @@ always: [Cache-Control]
 page: {type: object, properties: {count: {type: integer}}}
 tag: {name: Things}
 operations:
-  list-things: {summary: List, parameters: [cursor], answers: {"200": {page: Thing, description: A page.}}}
+  list-things: {summary: List, parameters: [cursor], answers: {"200": {page: Thing, media: [text/csv], description: A page.}}}
   create-thing: {summary: Create, request: NewThing, answers: {"201": {schema: Thing, description: The thing., headers: [Location]}}}
   get-thing: {summary: Get, answers: {"200": {schema: Thing, description: The thing.}}, failures: [Gone]}
 parameters:
@@ -111,6 +111,7 @@ func TestRulesCompleteADocument(t *testing.T) {
 		"headers":            {names(at(create, "responses", "201", "headers")), []string{"Cache-Control", "Location"}},
 		"page":               {names(at(document, "components", "schemas", "ThingPage", "properties")), []string{"count", "results"}},
 		"example of a page":  {at(list, "responses", "200", "content", "application/json", "example", "results"), []any{map[string]any{"id": "a"}}},
+		"other bodies":       {at(list, "responses", "200", "content", "text/csv", "schema"), map[string]any{"type": "string"}},
 		"body":               {at(create, "requestBody", "content", "application/json", "schema"), ref("schemas/NewThing")},
 		"it is required too": {at(create, "requestBody", "required"), true},
 		"link":               {at(create, "responses", "201", "links", "getThing", "parameters"), map[string]any{"thing_id": "$response.body#/id"}},
@@ -151,6 +152,7 @@ func TestFaultyFragmentsAreRefused(t *testing.T) {
 		"an unknown failure":           {things(), "[Gone]", "[Away]", "operation get-thing: no fragment has the failure Away"},
 		"an unknown schema":            {things(), "request: NewThing", "request: Thin", "operation create-thing: no fragment has the schema Thin"},
 		"an unknown key":               {things(), "summary: Get", "summery: Get", "field summery not found"},
+		"media without JSON":           {things(), "schema: Thing, description: The thing.}}, failures", "media: [text/csv], description: The thing.}}, failures", "operation get-thing: the media text/csv have no JSON beside them"},
 		"a schema that is there twice": {things(), "\nschemas:", "\nschemas:\n  Thing: {type: object}", "Thing is there twice"},
 	} {
 		changed := strings.Replace(fragment, tt.old, tt.new, 1)
@@ -194,7 +196,7 @@ func TestSchemasAreTheWireTypes(t *testing.T) {
 			switch name {
 			case "Page":
 				for schema := range schemas {
-					if strings.HasSuffix(schema, "Page") {
+					if strings.HasSuffix(schema, "Page") && schema != "EventPage" { // which has its own type
 						compare(schema, slices.Clone(fields), true)
 					}
 				}
@@ -353,9 +355,9 @@ func TestPageOfTheAPIAgreesWithTheDocument(t *testing.T) {
 // answered are the schemas of objects that operations answer with: those of the first use of each, without the
 // document itself, and without a reveal's, which are an item's.
 func answered(document map[string]any) (names []string) {
+	names = []string{"Budget", "EventPage", "Finding", "Named", "NamedItem", "Progress", "Review"}
 	for name := range at(document, "components", "schemas").(map[string]any) {
-		object, isPage := strings.CutSuffix(name, "Page")
-		if isPage || name == "Budget" {
+		if object, isPage := strings.CutSuffix(name, "Page"); isPage {
 			names = append(names, object)
 		}
 	}
@@ -491,6 +493,8 @@ func jsonTypes(of ast.Expr) []string {
 		return alternative(append(jsonTypes(of.X), "null"))
 	case *ast.ArrayType:
 		return []string{"array"}
+	case *ast.MapType: // never an empty one
+		return []string{"null", "object"}
 	case *ast.Ident:
 		if kind := map[string]string{"string": "string", "bool": "boolean", "int": "integer"}[of.Name]; kind != "" {
 			return []string{kind}

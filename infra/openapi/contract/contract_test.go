@@ -10,13 +10,25 @@ import (
 )
 
 const (
-	item = "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/items/01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18/"
-	list = "/api/secrets/"
-	row  = `{"id":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","name":"s","is_default":false,"status":"ready","deploy_successful":true,` +
+	item   = "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/items/01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18/"
+	list   = "/api/secrets/"
+	events = "/api/events/"
+	row    = `{"id":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","name":"s","is_default":false,"status":"ready","deploy_successful":true,` +
 		`"created_at":"2026-03-01T10:00:00.000000Z","bundle":null}`
 	masked = `{"id":"01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18","secret":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","key":"K","value":"********",` +
 		`"last_accessed_at":null,"last_accessed_by":null,"created_at":"2026-03-01T10:00:05.000000Z","updated_at":"2026-03-01T10:00:05.000000Z"}`
 )
+
+// event is one as an answer has it.
+var event = `{"id":"01936e24-5a70-7315-8b1c-0a1b2c3d4e5f","at":"2026-03-01T10:00:00.000789Z","action":"user.updated","outcome":"allowed",` +
+	`"user":{"id":"01936e1b-0000-7000-8000-000000000001","name":null},"key":null,"secret":null,"item":null,"service":null,"subject_user":null,` +
+	`"subject_key":null,"version":null,"changed":["name"],"from":{"name":"a"},"to":{"name":"b"},"source_ip":null,"user_agent":null,"request_id":null,` +
+	`"tries":null,"first_at":null,"last_at":null}`
+
+// as gives the answer of an exchange another type.
+func as(media string) func(*contract.Exchange) {
+	return func(x *contract.Exchange) { x.Header["Content-Type"] = []string{media} }
+}
 
 func load(t *testing.T) *contract.Contract {
 	t.Helper()
@@ -48,6 +60,10 @@ func TestCorrectExchangesPass(t *testing.T) {
 		"number as a name":      exchange("POST", list, `{"name":1e400}`, 201, row, located),
 		"longest padded name":   exchange("POST", list, `{"name":"\u2003`+strings.Repeat("é", 255)+`\n"}`, 201, row, located),
 		"empty change":          exchange("PATCH", item, ``, 200, masked, nil),
+		"events":                exchange("GET", events, ``, 200, `{"next":null,"previous":null,"results":[`+event+`]}`, nil),
+		"events as CSV":         exchange("GET", events+"?format=csv", ``, 200, "id,at\r\na,\"b\n\"\r\n", as("text/csv; charset=utf-8")),
+		"events as lines":       exchange("GET", events+"?format=ndjson&since=2026-03-01T10:00:00Z&user=me", ``, 200, event+"\n"+event+"\n", as("application/x-ndjson")),
+		"no events as lines":    exchange("GET", events+"?format=ndjson", ``, 200, "", as("application/x-ndjson")),
 		"deletion":              exchange("DELETE", item, ``, 204, ``, nil),
 		"refused field":         exchange("POST", list, `{"name":""}`, 400, `{"name":["This field may not be blank."]}`, nil),
 		"taken name":            exchange("POST", list, `{"name":"s"}`, 400, `{"name":["secret with this name already exists."]}`, nil),
@@ -78,6 +94,15 @@ func TestBrokenExchangesAreFound(t *testing.T) {
 		"another shape of a failure":                   exchange("GET", item, "", 404, `{"error":"Not found."}`, nil),
 		"a body where none is":                         exchange("DELETE", item, ``, 204, `{}`, nil),
 		"no body":                                      exchange("GET", list, "", 200, ``, nil),
+		"no header of CSV":                             exchange("GET", events+"?format=csv", "", 200, "", as("text/csv")),
+		"a cell more":                                  exchange("GET", events+"?format=csv", "", 200, "id,at\r\na,b,c\r\n", as("text/csv")),
+		"a line that is no event":                      exchange("GET", events+"?format=ndjson", "", 200, event+"\n{}\n", as("application/x-ndjson")),
+		"a field more in a line":                       exchange("GET", events+"?format=ndjson", "", 200, strings.Replace(event, `"id"`, `"x":1,"id"`, 1), as("application/x-ndjson")),
+		"another type of a body":                       exchange("GET", events, "", 200, "<html>", as("text/html")),
+		"CSV where none is":                            exchange("GET", list, "", 200, "id\r\n", as("text/csv")),
+		"another link":                                 exchange("GET", events, "", 200, `{"next":null,"previous":null,"results":[]}`, func(x *contract.Exchange) { x.Header["Link"] = []string{"/"} }),
+		"neither a time nor an id, and accepted":       exchange("GET", events+"?since=yesterday", "", 200, `{"next":null,"previous":null,"results":[]}`, nil),
+		"a time, and refused":                          exchange("GET", events+"?since=2026-03-01T10:00:00Z", "", 400, `{"since":["Must be a time with an offset, or the id of an event."]}`, nil),
 		"a header more":                                exchange("GET", list, "", 200, page, func(x *contract.Exchange) { x.Header["X-Powered-By"] = []string{"us"} }),
 		"a header is missing":                          exchange("GET", list, "", 200, page, func(x *contract.Exchange) { delete(x.Header, "Cache-Control") }),
 		"another value of a header":                    exchange("GET", list, "", 200, page, func(x *contract.Exchange) { x.Header["Cache-Control"] = []string{"public"} }),
@@ -137,5 +162,36 @@ func TestUnheldLimitsAreNamed(t *testing.T) {
 	}
 	if after := len(c.Unproven()); after != before-1 {
 		t.Errorf("Unproven has %d operations, want %d", after, before-1)
+	}
+}
+
+// Each alternative of a parameter is a limit, and so is what it says.
+func TestUnheldAlternativesAreNamed(t *testing.T) {
+	c := load(t)
+	unheld := func() (n int) {
+		for _, limit := range c.Unheld() {
+			if strings.HasPrefix(limit, "listEvents: since with") {
+				n++
+			}
+		}
+		return n
+	}
+	empty := `{"next":null,"previous":null,"results":[]}`
+	for _, step := range []struct {
+		since  string
+		status int
+		answer string
+		want   int // limits that are not held then
+	}{
+		{"01936e24-5a70-7315-8b1c-0a1b2c3d4e5f", 200, empty, 3},
+		{"2026-03-01T10:00:00Z", 200, empty, 2},
+		{"yesterday", 400, `{"since":["Must be a time with an offset, or the id of an event."]}`, 0},
+	} {
+		if err := c.Check(exchange("GET", events+"?since="+step.since, "", step.status, step.answer, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if got := unheld(); got != step.want {
+			t.Errorf("after %s, %d limits of since are not held, want %d: %v", step.since, got, step.want, c.Unheld())
+		}
 	}
 }

@@ -110,9 +110,18 @@ func mutants(source map[string]any) (all []mutant) {
 				change(fmt.Sprintf("%s %d", keyword, n+1), json.Number(strconv.Itoa(n+1)))
 			}
 		case []any:
-			if keyword == "type" || keyword == "enum" {
+			if keyword == "type" || keyword == "enum" || keyword == "anyOf" {
 				for i := range value {
 					change(fmt.Sprintf("no %s %v", keyword, value[i]), slices.Delete(slices.Clone(value), i, i+1))
+				}
+			}
+			for i := range value {
+				alternative, isSchema := value[i].(map[string]any)
+				if keyword != "anyOf" || !isSchema {
+					continue
+				}
+				for _, m := range mutants(alternative) {
+					change(fmt.Sprintf("%s in the alternative %d", m.what, i+1), slices.Replace(slices.Clone(value), i, i+1, any(m.schema)))
 				}
 			}
 		}

@@ -98,7 +98,16 @@ const jsonBody = "/content/application~1json/schema"
 func (l *loader) answer(at string) answer {
 	a := answer{headers: map[string]header{}}
 	if l.object(at+jsonBody) != nil {
-		a.body = l.schema(at + jsonBody).Schema
+		body := at + jsonBody
+		a.body = l.schema(body).Schema
+		if objects := l.resolve(body) + "/properties/results/items"; l.object(objects) != nil {
+			a.object = l.schema(objects).Schema
+		}
+	}
+	for media := range l.object(at + "/content") {
+		if media != "application/json" {
+			a.media = append(a.media, media)
+		}
 	}
 	for name := range l.object(at + "/headers") {
 		place := l.resolve(at + "/headers/" + escape(name))
