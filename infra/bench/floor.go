@@ -93,12 +93,16 @@ func (f *floor) fillCounter(ctx context.Context, c secrets.Caller) error {
 // reveal reveals one value.
 func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item string) ([]byte, error) {
 	var charge *dynamodb.UpdateItemOutput
-	var value row
+	var read map[string]row
 	var first, second errgroup.Group
 	first.Go(func() (err error) { charge, err = f.charge(ctx, c); return err })
-	first.Go(func() (err error) { value, err = f.value(ctx, c, secret, item); return err })
+	first.Go(func() (err error) { read, err = f.value(ctx, c, secret, item); return err })
 	if err := first.Wait(); err != nil {
 		return nil, err
+	}
+	value := read["VALUE#"+item]
+	if value == nil {
+		return nil, errors.New("no value")
 	}
 	sealed := value["sealed"].(*types.AttributeValueMemberB).Value
 	version := value["version"].(*types.AttributeValueMemberN).Value
@@ -129,7 +133,7 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 	})
 	second.Go(func() error {
 		_, err := f.db.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: &f.table, Item: event(c, "item.revealed", secret, item, version, ""),
+			TableName: &f.table, Item: event(c, "item.revealed", named{secret, textOf(read["SECRET#"+secret], "name")}, named{item, textOf(read["ITEM#"+item], "key")}, version),
 			ConditionExpression: aws.String("attribute_not_exists(PK)"),
 		})
 		return err
@@ -137,24 +141,32 @@ func (f *floor) reveal(ctx context.Context, c secrets.Caller, secret, item strin
 	return opened, second.Wait()
 }
 
-// value reads the key that asks, the secret and the value together, and returns the value.
-func (f *floor) value(ctx context.Context, c secrets.Caller, secret, item string) (row, error) {
-	sk := "VALUE#" + item
+// value reads the key that asks, the secret, the item and the value together. It returns them by their sort keys.
+func (f *floor) value(ctx context.Context, c secrets.Caller, secret, item string) (map[string]row, error) {
 	out, err := f.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{f.table: {
 		ConsistentRead: aws.Bool(true),
 		Keys: []row{
-			rowKey("PEOPLE#"+c.AccountID.String(), "KEY#"+c.KeyID.String()), rowKey(accountPK(c), "SECRET#"+secret), rowKey(secretPK(c, secret), sk),
+			rowKey("PEOPLE#"+c.AccountID.String(), "KEY#"+c.KeyID.String()), rowKey(accountPK(c), "SECRET#"+secret),
+			rowKey(secretPK(c, secret), "ITEM#"+item), rowKey(secretPK(c, secret), "VALUE#"+item),
 		},
 	}}})
 	if err != nil {
 		return nil, err
 	}
+	read := map[string]row{}
 	for _, found := range out.Responses[f.table] {
-		if at, ok := found["SK"].(*types.AttributeValueMemberS); ok && at.Value == sk {
-			return found, nil
-		}
+		read[textOf(found, "SK")] = found
 	}
-	return nil, errors.New("no value")
+	return read, nil
+}
+
+// textOf is a text of a row; empty: there is none.
+func textOf(r row, name string) string {
+	value, _ := r[name].(*types.AttributeValueMemberS)
+	if value == nil {
+		return ""
+	}
+	return value.Value
 }
 
 func (f *floor) charge(ctx context.Context, c secrets.Caller) (*dynamodb.UpdateItemOutput, error) {
@@ -213,7 +225,8 @@ func (f *floor) list(ctx context.Context, c secrets.Caller, secret string) ([]ro
 
 // create adds an item and returns its id.
 func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value string) (string, error) {
-	if _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); err != nil {
+	parent, err := f.get(ctx, accountPK(c), "SECRET#"+secret)
+	if err != nil {
 		return "", err
 	}
 	item := uuid.Must(uuid.NewV7()).String()
@@ -227,10 +240,10 @@ func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value
 		f.put(row{"PK": text(secretPK(c, secret)), "SK": text("KEY#" + key), "owner": text(item)}),
 		f.put(row{
 			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),
-			"size": number(size), "created_at": text(now), "updated_at": text(now),
+			"size": number(size), "created_at": text(now), "updated_at": text(now), "value_at": text(now),
 		}),
 		f.put(valueRow(c, secret, item, "1", sealed)),
-		f.put(event(c, "item.created", secret, item, "1", key)),
+		f.put(event(c, "item.created", named{secret, textOf(parent.Item, "name")}, named{item, key}, "1")),
 	)
 }
 
@@ -259,14 +272,14 @@ func entrySize(key, value string) int64 { return int64(len(key) + len(value) + l
 
 // update replaces an item's value.
 func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, value string) error {
-	var old *dynamodb.GetItemOutput
+	var parent, old *dynamodb.GetItemOutput
 	var g errgroup.Group
-	g.Go(func() error { _, err := f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
+	g.Go(func() (err error) { parent, err = f.get(ctx, accountPK(c), "SECRET#"+secret); return err })
 	g.Go(func() (err error) { old, err = f.get(ctx, secretPK(c, secret), "ITEM#"+item); return err })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	key := old.Item["key"].(*types.AttributeValueMemberS).Value
+	key, now := textOf(old.Item, "key"), timestamp()
 	read, err := strconv.Atoi(old.Item["version"].(*types.AttributeValueMemberN).Value)
 	if err != nil {
 		return err
@@ -283,16 +296,16 @@ func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, valu
 		f.change(c, secret, row{":revision": number(1)}), // the size does not change
 		types.TransactWriteItem{Update: &types.Update{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
-			UpdateExpression:         aws.String("SET #key = :key, version = :version, #size = :size, updated_at = :at"),
+			UpdateExpression:         aws.String("SET #key = :key, version = :version, #size = :size, updated_at = :at, value_at = :value"),
 			ConditionExpression:      aws.String("#key = :old AND version = :read"),
 			ExpressionAttributeNames: map[string]string{"#key": "key", "#size": "size"},
 			ExpressionAttributeValues: row{
 				":old": text(key), ":read": number(int64(read)), ":size": number(entrySize(key, value)),
-				":key": text(key), ":version": number(int64(read + 1)), ":at": text(timestamp()),
+				":key": text(key), ":version": number(int64(read + 1)), ":at": text(now), ":value": text(now),
 			},
 		}},
 		replaced,
-		f.put(event(c, "item.updated", secret, item, version, key)),
+		f.put(event(c, "item.updated", named{secret, textOf(parent.Item, "name")}, named{item, key}, version)),
 	)
 }
 
@@ -322,19 +335,24 @@ func valueRow(c secrets.Caller, secret, item, version string, sealed []byte) row
 	}
 }
 
-// event returns a row of the audit trail. A reveal does not know the item's name.
-func event(c secrets.Caller, kind, secret, item, version, name string) row {
-	r := row{
-		"PK": text("EVENTS#" + c.AccountID.String()), "SK": text(uuid.Must(uuid.NewV7()).String()),
-		"at": text(timestamp()), "type": text(kind),
-		"user_id": text(c.UserID.String()), "key_id": text(c.KeyID.String()),
-		"source_ip": text(c.SourceIP), "request_id": text(c.RequestID),
-		"secret_id": text(secret), "item_id": text(item), "version": &types.AttributeValueMemberN{Value: version},
+// named is an object of an event.
+type named struct{ id, name string }
+
+// eventDays is the template's default.
+const eventDays = 400
+
+// event returns a row of the audit trail, with the keys of its indexes. Its id is its time.
+func event(c secrets.Caller, kind string, secret, item named, version string) row {
+	account := c.AccountID.String()
+	return row{
+		"PK": text("EVENTS#" + account), "SK": text(uuid.Must(uuid.NewV7()).String()), "action": text(kind),
+		"by_secret": text(account + "#" + secret.id), "by_user": text(account + "#" + c.UserID.String()),
+		"user_name": text(c.UserName), "key_id": text(c.KeyID.String()), "key_name": text(c.KeyName),
+		"source_ip": text(c.SourceIP), "user_agent": text(c.UserAgent), "request_id": text(c.RequestID),
+		"secret_name": text(secret.name), "item_id": text(item.id), "item_key": text(item.name),
+		"version":    &types.AttributeValueMemberN{Value: version},
+		"expires_at": number(time.Now().Add(eventDays * 24 * time.Hour).Unix()),
 	}
-	if name != "" {
-		r["name"] = text(name)
-	}
-	return r
 }
 
 func associatedData(c secrets.Caller, secret, item, version string) map[string]string {

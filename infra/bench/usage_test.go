@@ -70,6 +70,7 @@ func newCounter(t *testing.T) *counter {
 	c.manager = c.table.Manager(t, c.usage.Count, func(cfg *aws.Config) { c.floor = newFloor(*cfg, c.table.Endpoints()) })
 	made, caller := c.table.Account(t, "counted")
 	c.key, c.def, c.caller = made.Key, made.Account.DefaultSecretID.String(), caller
+	c.caller.UserAgent = userAgent
 	return c
 }
 
@@ -152,6 +153,11 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	stored.body = `{"key":"RENAMED"}`
 	c.record("`update-item`, a new key", c.serve(httpapi.UpdateItem, stored))
 	c.record("`delete-item`", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, want: 204}))
+	page := c.record("`list-events`, a page of 100", c.serve(httpapi.ListEvents, request{want: 200}))
+	c.record("`list-events`, a page of 100 of a user", c.serve(httpapi.ListEvents, request{query: "user=me", want: 200}))
+	c.record("`list-secret-events`, a page of 100", c.serve(httpapi.ListSecretEvents, request{secret: secret, want: 200}))
+	c.record("`list-item-events`, 5 events among 107 of the secret", c.serve(httpapi.ListItemEvents, request{secret: secret, item: item, want: 200}))
+	c.record("`get-review`, 1 user, 1 key, 3 secrets, 100 items", c.serve(httpapi.GetReview, request{want: 200}))
 
 	c.fillCounter(readLimit, readLimit-1, time.Now()) // one is counted
 	const exhausted = "`get-item`, refused: no budget left"
@@ -161,7 +167,9 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	documented(t, "routes", c.rows)
 
 	goal(t, "write units of a reveal", reveal.Writes, 3)
-	goal(t, "read units of a reveal, one of them for its authority", reveal.Reads, 3)
+	goal(t, "write units of a reveal in the indexes", reveal.IndexWrites, 2)
+	goal(t, "read units of a reveal, one of them for its authority", reveal.Reads, 4)
+	goal(t, "queries of a page of events, one of them for refused tries", page.Calls["Query"], 2)
 	goal(t, "round trips for a reveal's rows and authority, beside its charge", reveal.Calls["BatchGetItem"]+reveal.Calls["GetItem"], 1)
 	goal(t, "KMS calls of a reveal", reveal.Of("KMS"), 1)
 	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")

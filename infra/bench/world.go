@@ -26,6 +26,9 @@ import (
 // plaintext is the value of every item: a long token of 256 bytes.
 var plaintext = strings.Repeat("0123456789abcdef", 16)
 
+// userAgent is what clients call themselves.
+const userAgent = "curl/8.5.0"
+
 // world is a DynamoDB with a table in memory, the fastest AWS available here, where an overhead
 // shows most. It has a KMS, and the product on both.
 type world struct {
@@ -85,7 +88,7 @@ func (w *world) close() error {
 func account(ctx context.Context, m *secrets.Manager) (secret string, c secrets.Caller, err error) {
 	made, err := m.CreateAccount(ctx, secrets.Text("bench"))
 	c = made.Caller()
-	c.SourceIP, c.RequestID = "203.0.113.7", uuid.NewString()
+	c.SourceIP, c.UserAgent, c.RequestID = "203.0.113.7", userAgent, uuid.NewString()
 	return made.Account.DefaultSecretID.String(), c, err
 }
 
