@@ -207,6 +207,8 @@ func TestEachPermissionAllowsItsRoutesOnly(t *testing.T) {
 				return "" // any key, or what the domain decides by the key's user
 			case strings.HasPrefix(path, "/api/users/"):
 				return "admin"
+			case strings.HasSuffix(path, "/events/"), path == "/api/review/":
+				return "audit"
 			case path == "/api/secrets/{S}/items/{I}/" && method == "GET":
 				return "reveal"
 			case method == "GET":

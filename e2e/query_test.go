@@ -7,12 +7,16 @@ import (
 
 // parameters are those of some routes. No other route has any.
 var parameters = map[string]string{
-	"GET /api/secrets/":           "cursor, name, page_size",
-	"GET /api/secrets/{S}/items/": "cursor, key, page_size",
-	"GET /api/services/":          "cursor, name, page_size, secret",
-	"GET /api/users/":             "cursor, page_size",
-	"GET /api/keys/":              "cursor, page_size, user",
-	"DELETE /api/keys/{K}/":       "made",
+	"GET /api/secrets/":                      "cursor, name, page_size",
+	"GET /api/secrets/{S}/items/":            "cursor, key, page_size",
+	"GET /api/services/":                     "cursor, name, page_size, secret",
+	"GET /api/users/":                        "cursor, page_size",
+	"GET /api/keys/":                         "cursor, page_size, user",
+	"DELETE /api/keys/{K}/":                  "made",
+	"GET /api/review/":                       "cursor",
+	"GET /api/events/":                       "action, cursor, format, key, outcome, page_size, secret, since, until, user",
+	"GET /api/secrets/{S}/events/":           "action, cursor, format, key, outcome, page_size, since, until, user",
+	"GET /api/secrets/{S}/items/{I}/events/": "action, cursor, format, key, outcome, page_size, since, until, user",
 }
 
 // A filter that was ignored would make a script take the first object of a list for the one that it asked

@@ -286,6 +286,11 @@ func (r response) isReveal() bool {
 	return r.method == "GET" && r.status == http.StatusOK && revealPath.MatchString(r.path)
 }
 
+// isExport reports whether the answer has events in a format.
+func (r response) isExport(format string) bool {
+	return r.status == http.StatusOK && strings.Contains(r.path, "/events/?") && regexp.MustCompile(`[?&]format=`+format+`(&|$)`).MatchString(r.path)
+}
+
 var openPath = regexp.MustCompile(`^/($|console|docs|api/openapi\.json)`)
 
 // isOpen reports whether the answer comes from a route without a key: the web console, or the API's description.
@@ -308,7 +313,12 @@ func (r response) check(t *testing.T, from *target) {
 	// API Gateway adds a type to answers without one.
 	if bodiless := r.body == "" && r.method != http.MethodHead; !bodiless || !from.apigw {
 		want := []string{"application/json"}
-		if bodiless {
+		switch {
+		case r.isExport("csv"):
+			want = []string{"text/csv; charset=utf-8"}
+		case r.isExport("ndjson"):
+			want = []string{"application/x-ndjson"}
+		case bodiless:
 			want = nil
 		}
 		if got := r.header.Get("X-Content-Type-Options"); !bodiless && got != "nosniff" {
@@ -318,7 +328,7 @@ func (r response) check(t *testing.T, from *target) {
 			t.Errorf("%v = %d with Content-Type %q, want %q", r, r.status, got, want)
 		}
 	}
-	if r.body != "" && (!strings.HasSuffix(r.body, "}\n") || strings.Count(r.body, "\n") != 1) {
+	if r.body != "" && !r.isExport("csv") && !r.isExport("ndjson") && (!strings.HasSuffix(r.body, "}\n") || strings.Count(r.body, "\n") != 1) {
 		t.Errorf("%v = %d %q, want one line of JSON", r, r.status, short(r.body))
 	}
 	if r.isReveal() {

@@ -109,7 +109,11 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 	parameters := sorted(append(more, "action", "cursor", "format", "key", "outcome", "page_size", "since", "until", "user"))
 	return handle(m, secrets.EventRead, func(r *http.Request, c secrets.Caller) (answer, error) {
 		query := r.URL.Query()
-		encode, known := eventFormats[query.Get("format")]
+		format := "json"
+		if query.Has("format") {
+			format = query.Get("format")
+		}
+		encode, known := eventFormats[format]
 		if !known {
 			return answer{}, secrets.Invalid{{Field: "format", Messages: []string{"Choose from: csv, json, ndjson."}}}
 		}
@@ -157,7 +161,7 @@ func cut(page secrets.Page[secrets.Event]) secrets.Page[secrets.Event] {
 
 // eventFormats encode a page of events, by ?format=.
 var eventFormats = map[string]func(*http.Request, secrets.Page[secrets.Event]) answer{
-	"": jsonEvents, "json": jsonEvents, "csv": csvEvents, "ndjson": ndjsonEvents,
+	"json": jsonEvents, "csv": csvEvents, "ndjson": ndjsonEvents,
 }
 
 func jsonEvents(r *http.Request, page secrets.Page[secrets.Event]) answer {

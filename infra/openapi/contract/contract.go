@@ -157,6 +157,16 @@ func parse(text []byte) (*Contract, error) {
 	return c, l.err
 }
 
+// Choices returns the values that the document has for a parameter of its components.
+func (c *Contract) Choices(parameter string) (values []string) {
+	l := loader{document: c.document}
+	choices, _ := l.object("/components/parameters/" + parameter + "/schema")["enum"].([]any)
+	for _, choice := range choices {
+		values = append(values, fmt.Sprint(choice))
+	}
+	return values
+}
+
 // Unproven returns the ids of the operations that have not succeeded so far.
 func (c *Contract) Unproven() (ids []string) {
 	c.mu.Lock()
