@@ -191,6 +191,55 @@ func (p permitted) expiry(t *testing.T, _ func() bool) (failure string) {
 	return *c.failure
 }
 
+// events reads the lists of events, with audit and one's own without, and the review.
+func (p permitted) events(t *testing.T, _ func() bool) (failure string) {
+	t.Helper()
+	made := p.account(t)
+	c := p.calls(t, made.APIKey)
+	user := c.do("POST", "/api/users/", `{"kind":"machine","name":"m","permissions":["list"]}`, 201).ID
+	own := c.with(c.do("POST", "/api/keys/", `{"name":"k","user":"`+user+`"}`, 201).Key)
+	secret := "/api/secrets/" + made.DefaultSecretID + "/"
+	for _, list := range []string{"/api/events/", secret + "events/", secret + "items/" + made.DefaultSecretID + "/events/"} {
+		c.do("GET", list, "", 200)
+		own.do("GET", list+"?user=me", "", 200)
+	}
+	c.do("GET", "/api/review/", "", 200)
+	return *c.failure
+}
+
+// refusals tries, with an invitation, all that has no other need to write. Each try is counted.
+func (p permitted) refusals(t *testing.T, _ func() bool) (failure string) {
+	t.Helper()
+	made := p.account(t)
+	c := p.calls(t, made.APIKey)
+	user := c.do("POST", "/api/users/", `{"kind":"person","name":"n","permissions":["list"]}`, 201).ID
+	invitation := c.with(c.do("POST", "/api/keys/", `{"name":"i","invitation":true,"user":"`+user+`"}`, 201).Key)
+	secret := "/api/secrets/" + made.DefaultSecretID + "/"
+	refused := []string{
+		"/api/secrets/", secret, secret + "items/", "/api/services/", "/api/services/x/", "/api/budget/", "/api/users/", "/api/users/" + user + "/",
+		"/api/keys/", "/api/keys/" + made.KeyID + "/", "/api/events/", secret + "events/", secret + "items/x/events/", "/api/review/",
+	}
+	for _, path := range refused {
+		invitation.do("GET", path, "", 403)
+	}
+	if *c.failure != "" {
+		return *c.failure
+	}
+	status, text := c.call(t, "GET", "/api/events/?outcome=denied", "")
+	var listed struct{ Results []struct{ Tries int } }
+	if err := json.Unmarshal([]byte(text), &listed); err != nil || status != 200 {
+		t.Fatalf("GET /api/events/ = %d %s, %v", status, text, err)
+	}
+	counted := 0
+	for _, ev := range listed.Results {
+		counted += ev.Tries
+	}
+	if counted != len(refused) {
+		return fmt.Sprintf("%d refused tries are counted, want %d: %s", counted, len(refused), text)
+	}
+	return ""
+}
+
 // ask invokes a function as an operator, and decodes its answer.
 func (p permitted) ask(t *testing.T, function string, in, out any) (failure string) {
 	t.Helper()

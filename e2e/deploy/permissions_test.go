@@ -70,25 +70,27 @@ var without = map[string]map[string]string{
 	"CheckBundles": {
 		"dynamodb:Query": "(check)", "dynamodb:GetItem": "(check)", "dynamodb:PutItem": "(check)", "secretsmanager:DescribeSecret": "(check)",
 	},
-	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree"},
+	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree", "dynamodb:UpdateItem": "(refusals)"},
 	"GetItem": {
 		"dynamodb:BatchGetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
 	},
-	"GetSecret":  {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces"},
-	"GetService": {"dynamodb:GetItem": gottenService},
-	"ListItems":  {"dynamodb:GetItem": slash, "dynamodb:Query": slash},
+	"GetSecret":  {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces", "dynamodb:UpdateItem": "(refusals)"},
+	"GetService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": "(refusals)"},
+	"ListItems":  {"dynamodb:GetItem": slash, "dynamodb:Query": slash, "dynamodb:UpdateItem": "(refusals)"},
 	"ListSecrets": {
 		"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders",
-		"dynamodb:BatchGetItem": "(limited)",
+		"dynamodb:BatchGetItem": "(limited)", "dynamodb:UpdateItem": "(refusals)",
 	},
-	"ListServices": {"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices, "dynamodb:BatchGetItem": "(limited)"},
-	"GetMe":        {"dynamodb:GetItem": "(me)"},
-	"ListUsers":    {"dynamodb:GetItem": "(users)", "dynamodb:Query": "(users)"},
+	"ListServices": {
+		"dynamodb:GetItem": listedServices, "dynamodb:Query": listedServices, "dynamodb:BatchGetItem": "(limited)", "dynamodb:UpdateItem": "(refusals)",
+	},
+	"GetMe":     {"dynamodb:GetItem": "(me)"},
+	"ListUsers": {"dynamodb:GetItem": "(users)", "dynamodb:Query": "(users)", "dynamodb:UpdateItem": "(refusals)"},
 	"CreateUser": {
 		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
 		"dynamodb:UpdateItem": "(users)", "dynamodb:PutItem": "(users)",
 	},
-	"GetUser": {"dynamodb:GetItem": "(users)"},
+	"GetUser": {"dynamodb:GetItem": "(users)", "dynamodb:UpdateItem": "(refusals)"},
 	"UpdateUser": {
 		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
 		"dynamodb:UpdateItem": "(users)", "dynamodb:PutItem": "(users)",
@@ -97,12 +99,16 @@ var without = map[string]map[string]string{
 		"dynamodb:GetItem": "(users)", "dynamodb:BatchGetItem": "(users)", "dynamodb:ConditionCheckItem": "(users)",
 		"dynamodb:UpdateItem": "(users)", "dynamodb:DeleteItem": "(users)", "dynamodb:PutItem": "(users)",
 	},
-	"ListKeys": {"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)"},
+	"ListKeys": {
+		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)", "dynamodb:UpdateItem": "(refusals)",
+	},
 	"CreateKey": {
 		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
 		"dynamodb:UpdateItem": "(keys)", "dynamodb:DeleteItem": "(keys)", "dynamodb:PutItem": "(keys)",
 	},
-	"GetKey": {"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)"},
+	"GetKey": {
+		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)", "dynamodb:UpdateItem": "(refusals)",
+	},
 	"UpdateKey": {
 		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
 		"dynamodb:UpdateItem": "(keys)", "dynamodb:PutItem": "(keys)",
@@ -111,6 +117,10 @@ var without = map[string]map[string]string{
 		"dynamodb:GetItem": "(keys)", "dynamodb:BatchGetItem": "(keys)", "dynamodb:Query": "(keys)", "dynamodb:ConditionCheckItem": "(keys)",
 		"dynamodb:UpdateItem": "(keys)", "dynamodb:DeleteItem": "(keys)", "dynamodb:PutItem": "(keys)",
 	},
+	"ListEvents":       {"dynamodb:Query": "(events)", "dynamodb:GetItem": "(events)", "dynamodb:UpdateItem": "(refusals)"},
+	"ListSecretEvents": {"dynamodb:Query": "(events)", "dynamodb:GetItem": "(events)", "dynamodb:UpdateItem": "(refusals)"},
+	"ListItemEvents":   {"dynamodb:Query": "(events)", "dynamodb:GetItem": "(events)", "dynamodb:UpdateItem": "(refusals)"},
+	"GetReview":        {"dynamodb:Query": "(events)", "dynamodb:GetItem": "(events)", "dynamodb:UpdateItem": "(refusals)"},
 	"IssueKey": {
 		"dynamodb:GetItem": "(operators)", "dynamodb:Query": "(operators)", "dynamodb:UpdateItem": "(operators)", "dynamodb:PutItem": "(operators)",
 	},
@@ -228,7 +238,7 @@ func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (fa
 	return map[string]func(*testing.T, func() bool) string{
 		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
 		"(check)": p.check, "(users)": p.users, "(keys)": p.keys, "(me)": p.me, "(use)": p.use, "(limited)": p.limitedLists,
-		"(operators)": p.operators, "(expiry)": p.expiry,
+		"(operators)": p.operators, "(expiry)": p.expiry, "(events)": p.events, "(refusals)": p.refusals,
 	}
 }
 

@@ -73,6 +73,7 @@ func Run(ctx context.Context, address, key string, out io.Writer) error {
 		{"create an item, masked", r.createItem},
 		{"reveal it, byte for byte", r.reveal},
 		{"the budget counts the reveal", r.budget},
+		{"the access log has the reveal", r.events},
 		{"compressed answers", r.compressedAnswers},
 		{"compressed requests", r.compressedRequests},
 		{"401 without a key", func() error { return r.refused(401, "GET", "/api/secrets/", "", "Authorization", "") }},
@@ -275,6 +276,20 @@ func (r *run) budget() error {
 		err = fmt.Errorf("%d are left, want fewer than %d", left, r.left)
 	}
 	return err
+}
+
+// events waits for the reveal among the item's events: an index may lag by a second. One's own need no permission.
+func (r *run) events() error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		read, err := r.want(200, "GET", r.item+"events/?user=me&action=item.revealed", "")
+		found, _ := read.object["results"].([]any)
+		switch {
+		case err != nil || len(found) == 1:
+			return err
+		case time.Now().After(deadline):
+			return fmt.Errorf("it has %d events of one reveal", len(found))
+		}
+	}
 }
 
 func (r *run) compressedAnswers() error {

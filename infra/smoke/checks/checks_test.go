@@ -38,6 +38,7 @@ func TestChecksSeeWhatIsBroken(t *testing.T) {
 		"no Location":            {func(r *http.Response) { r.Header.Del("Location") }, "create a secret"},
 		"a cached error":         {func(r *http.Response) { r.Header.Set("Cache-Control", "max-age=60") }, "401 without a key"},
 		"no budget":              {func(r *http.Response) { r.Header.Del("Ratelimit"); delete(r.Header, "RateLimit") }, "reveal it"},
+		"no access log":          {func(r *http.Response) { onPath(r, "/events/", 500) }, "the access log has the reveal"},
 		"no way to delete":       {func(r *http.Response) { onMethod(r, "DELETE", 500) }, "delete everything"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,6 +72,12 @@ func onStatus(r *http.Response, status int, body string) {
 	if r.StatusCode == status {
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		r.Header.Del("Content-Length")
+	}
+}
+
+func onPath(r *http.Response, end string, status int) {
+	if strings.HasSuffix(r.Request.URL.Path, end) {
+		r.StatusCode = status
 	}
 }
 
