@@ -158,9 +158,12 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 		"a limit of a parameter is narrower": {
 			func(d object) { at(d, "components", "parameters", "page_size", "schema")["maximum"] = 500 },
 			[]string{
+				"`GET /api/events/`: request-parameter-max-decreased",
 				"`GET /api/keys/`: request-parameter-max-decreased",
 				"`GET /api/secrets/`: request-parameter-max-decreased",
+				"`GET /api/secrets/{secret_id}/events/`: request-parameter-max-decreased",
 				"`GET /api/secrets/{secret_id}/items/`: request-parameter-max-decreased",
+				"`GET /api/secrets/{secret_id}/items/{item_id}/events/`: request-parameter-max-decreased",
 				"`GET /api/services/`: request-parameter-max-decreased",
 				"`GET /api/users/`: request-parameter-max-decreased",
 			},

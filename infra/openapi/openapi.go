@@ -9,7 +9,7 @@
 //   - Answers to requests with a key have the headers that all of them have.
 //   - The example of a body is that of its schema.
 //   - A page of a list has the links and the count of every page.
-//   - The answer to a creation links to the operations on the new object.
+//   - The answer to a creation links to the operations on the new object, but for those that outlive it.
 //
 // A route without an operation, an operation without a route, and a component that nothing uses are errors.
 package openapi
@@ -83,6 +83,7 @@ type operation struct {
 	Request     string          `yaml:"request"`    // the schema of the body
 	Answers     ordered[answer] `yaml:"answers"`    // successes, by status
 	Failures    []string        `yaml:"failures"`   // those that follow from no kind
+	Outlives    bool            `yaml:"outlives"`   // it answers for an object that is deleted, too
 
 	tag string
 }
@@ -212,12 +213,20 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 	var paths object
 	var errs []error
 	rest := slices.Clone(f.Operations)
+	var linked []functions.Route // those that creations link to
 	routes := slices.DeleteFunc(functions.Routes(table), func(r functions.Route) bool {
 		return r.Method == "ANY" || !strings.HasPrefix(r.Path, Below)
 	})
+	nameOf := func(route functions.Route) string {
+		return table[slices.IndexFunc(table, func(f functions.Function) bool { return f.ID() == route.Function })].Name
+	}
 	for _, route := range routes {
-		i := slices.IndexFunc(table, func(f functions.Function) bool { return f.ID() == route.Function })
-		name := table[i].Name
+		if !f.Operations.get(nameOf(route)).Outlives {
+			linked = append(linked, route)
+		}
+	}
+	for _, route := range routes {
+		name := nameOf(route)
 		if rest.index(name) < 0 {
 			errs = append(errs, fmt.Errorf("%s %s: no fragment has the operation %s", route.Method, route.Path, name))
 			continue
@@ -226,7 +235,7 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 		if i := f.tags.index(op.tag); i >= 0 {
 			f.grouped, f.tags = append(f.grouped, f.tags[i].value), f.tags.without(op.tag)
 		}
-		made, err := f.operation(op, route, routes)
+		made, err := f.operation(op, route, linked)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("operation %s: %w", name, err))
 		}
@@ -245,7 +254,8 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 	return paths, errors.Join(errs...)
 }
 
-func (f *fragment) operation(op operation, route functions.Route, routes []functions.Route) (object, error) {
+// operation completes an operation. The answer to a creation links to those of the other routes.
+func (f *fragment) operation(op operation, route functions.Route, others []functions.Route) (object, error) {
 	parameters := append(inPath(route.Path), op.Parameters...)
 	of := map[string]bool{
 		"all": true, "key": !route.Open, "body": op.Request != "",
@@ -281,7 +291,7 @@ func (f *fragment) operation(op operation, route functions.Route, routes []funct
 			return nil, err
 		}
 		if a.key == "201" {
-			response = append(response, entry[any]{"links", links(route, routes)})
+			response = append(response, entry[any]{"links", links(route, others)})
 		}
 		responses[a.key] = response
 	}

@@ -32,6 +32,7 @@ tag: {name: Things}
 operations:
   list-things: {summary: List, parameters: [cursor], answers: {"200": {page: Thing, media: [text/csv], description: A page.}}}
   create-thing: {summary: Create, request: NewThing, answers: {"201": {schema: Thing, description: The thing., headers: [Location]}}}
+  list-marks: {summary: Marks, outlives: true, answers: {"200": {schema: Thing, description: The thing.}}}
   get-thing: {summary: Get, answers: {"200": {schema: Thing, description: The thing.}}, failures: [Gone]}
 parameters:
   cursor: {in: query, schema: {type: string}}
@@ -55,6 +56,7 @@ func things() []functions.Function {
 		{Name: "list-things", Route: "GET /api/things"},
 		{Name: "create-thing", Route: "POST /api/things"},
 		{Name: "get-thing", Route: "GET /api/things/{thing_id}"},
+		{Name: "list-marks", Route: "GET /api/things/{thing_id}/marks"},
 		{Name: "page", Route: "GET /page", Open: true},
 		{Name: "fallback", Route: "ANY /{proxy+}"},
 	}
@@ -99,7 +101,7 @@ func TestRulesCompleteADocument(t *testing.T) {
 	type part struct{ got, want any }
 	ref := func(to string) any { return map[string]any{"$ref": "#/components/" + to} }
 	for what, p := range map[string]part{
-		"paths":              {names(at(document, "paths")), []string{"/api/things/", "/api/things/{thing_id}/"}},
+		"paths":              {names(at(document, "paths")), []string{"/api/things/", "/api/things/{thing_id}/", "/api/things/{thing_id}/marks/"}},
 		"name":               {at(get, "operationId"), "getThing"},
 		"path's parameter":   {at(get, "parameters"), []any{ref("parameters/thing_id")}},
 		"it is required":     {at(document, "components", "parameters", "thing_id", "required"), true},
@@ -114,6 +116,7 @@ func TestRulesCompleteADocument(t *testing.T) {
 		"other bodies":       {at(list, "responses", "200", "content", "text/csv", "schema"), map[string]any{"type": "string"}},
 		"body":               {at(create, "requestBody", "content", "application/json", "schema"), ref("schemas/NewThing")},
 		"it is required too": {at(create, "requestBody", "required"), true},
+		"links":              {names(at(create, "responses", "201", "links")), []string{"getThing"}},
 		"link":               {at(create, "responses", "201", "links", "getThing", "parameters"), map[string]any{"thing_id": "$response.body#/id"}},
 	} {
 		if diff := cmp.Diff(p.want, p.got); diff != "" {
@@ -144,7 +147,7 @@ func TestFaultyFragmentsAreRefused(t *testing.T) {
 		want     string
 	}{
 		"a route without an operation": {more, "", "", "DELETE /api/things/{thing_id}: no fragment has the operation delete-thing"},
-		"an operation without a route": {things()[:2], "", "", "operation get-thing: functions.yaml has no route of it below /api/"},
+		"an operation without a route": {append(things()[:2], things()[3]), "", "", "operation get-thing: functions.yaml has no route of it below /api/"},
 		"an unused schema":             {things(), "\nschemas:", "\nschemas:\n  Other: {type: object}", "nothing uses Other of schemas"},
 		"an unused parameter":          {things(), ", parameters: [cursor]", "", "nothing uses cursor of parameters"},
 		"an unused failure":            {things(), ", failures: [Gone]", "", "nothing uses Gone of responses"},

@@ -103,7 +103,8 @@ class Reached:
     def after_run(self, ctx):
         unreached = self.tested - self.reached
         assert not unreached, f"no request succeeded: {sorted(unreached)}"
-        unlinked = {operation for operation in self.tested if "{" in operation} - self.linked
+        # No link leads to events of an object: they outlive it, and the check use_after_free would take that for a fault.
+        unlinked = {operation for operation in self.tested if "{" in operation and not operation.endswith("/events/")} - self.linked
         assert not unlinked, f"no request succeeded in a stateful test: {sorted(unlinked)}"
 
 
