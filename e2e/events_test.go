@@ -19,9 +19,6 @@ import (
 // emptyTrail is a page of no events.
 const emptyTrail = `{"next":null,"previous":null,"results":[]}`
 
-// agent is what the scenarios' clients call themselves.
-const agent = "User-Agent: e2e/1.0 (événements)"
-
 // named is an object of an event.
 type named struct{ ID, Name, Key string }
 
@@ -122,7 +119,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		a, b := tg.client(t), tg.client(t)
 		secret := a.secret(t, "prod")
 		item := a.item(t, secret, "OLD", "PLANTED 1")
-		a.do(t, "GET", item, "", agent).want(t, 200, `{<...>"PLANTED 1"<...>`)
+		a.get(t, item).want(t, 200, `{<...>"PLANTED 1"<...>`)
 		a.do(t, "PATCH", item, `{"key":"NEW","value":"PLANTED 2"}`).want(t, 200, `{<...>`)
 		a.do(t, "PATCH", item, `{"key":"NEW"}`).want(t, 200, `{<...>`) // changes nothing
 		a.do(t, "PATCH", secret, `{"name":"live"}`).want(t, 200, `{<...>`)
@@ -150,7 +147,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 
 		revealed := a.events(t, item+"events/?action=item.revealed&user=me", 1)[0]
 		if ev := revealed; ev.User.ID != a.user || ev.Key == nil || ev.Key.Name != "First key" || ev.Secret.ID != of(secret) || ev.Item.ID != itemID ||
-			ev.Version == nil || *ev.Version != 1 || *ev.UserAgent != strings.TrimPrefix(agent, "User-Agent: ") || ev.RequestID == nil ||
+			ev.Version == nil || *ev.Version != 1 || ev.UserAgent == nil || ev.RequestID == nil ||
 			ev.From != nil || ev.To != nil || len(ev.Changed) != 0 || ev.Tries != nil || ev.FirstAt != nil || ev.LastAt != nil {
 			t.Errorf("the reveal = %+v", ev)
 		}
@@ -197,15 +194,38 @@ func TestEventsOfRevealsShortenNames(t *testing.T) {
 		long := strings.Repeat("é", 120)
 		secret := a.secret(t, long)
 		item := a.item(t, secret, strings.Repeat("K", 253), "PLANTED")
-		a.do(t, "GET", item, "", "User-Agent: "+strings.Repeat("a", 2000)).want(t, 200, `{<...>`)
+		a.get(t, item).want(t, 200, `{<...>`)
 		reveal := a.events(t, item+"events/?action=item.revealed", 1)[0]
-		for what, text := range map[string]string{"secret": reveal.Secret.Name, "item": reveal.Item.Key, "client": *reveal.UserAgent} {
+		for what, text := range map[string]string{"secret": reveal.Secret.Name, "item": reveal.Item.Key} {
 			if len(text) > 100 || len(text) < 90 || !strings.HasSuffix(text, "…") {
 				t.Errorf("of the %s the reveal has %q, want at most 100 bytes that end with …", what, text)
 			}
 		}
 		if ev := a.events(t, item+"events/?action=item.created", 1)[0]; ev.Secret.Name != long || ev.Item.Key != strings.Repeat("K", 253) {
 			t.Errorf("the creation has %q and %q, want whole names", ev.Secret.Name, ev.Item.Key)
+		}
+	})
+}
+
+// Events and refused tries have what the client calls itself, or the beginning of it.
+func TestEventsNameTheClient(t *testing.T) {
+	withTarget(t, func(t *testing.T, tg *target) {
+		a, known := withItem(t, tg)
+		reader := a.machine(t, `"permissions":["list"]`)
+		reveal := known.fill("/api/secrets/{S}/items/{I}/")
+		long := strings.Repeat("a", 2000)
+		for _, c := range []*client{a, reader} {
+			for _, agent := range []string{`e2e/1.0 (events, "quoted")`, long} {
+				c.do(t, "GET", reveal, "", "User-Agent: "+agent)
+			}
+		}
+		for i, ev := range a.events(t, reveal+"events/?action=item.revealed&outcome=allowed", 2) { // the newest first
+			if want := []string{long[:97] + "…", `e2e/1.0 (events, "quoted")`}[i]; *ev.UserAgent != want {
+				t.Errorf("a reveal by the client %q, want %q", *ev.UserAgent, want)
+			}
+		}
+		if refused := a.allEvents(t, "/api/events/?outcome=denied"); *refused[0].UserAgent != long[:97]+"…" {
+			t.Errorf("the last refused try is by the client %q", *refused[0].UserAgent)
 		}
 	})
 }
@@ -219,7 +239,7 @@ func TestRefusedTriesAreListed(t *testing.T) {
 		limited := a.machine(t, `"permissions":["list"],"secrets":["`+known["S"]+`"]`)
 		spent := a.machine(t, `"permissions":["reveal"],"reveal_limit":1`)
 		for range 3 {
-			reader.do(t, "GET", reveal, "", agent).want(t, 403, denied)
+			reader.get(t, reveal).want(t, 403, denied)
 		}
 		reader.post(t, "/api/secrets/", `{"name":"PLANTED"}`).want(t, 403, denied)
 		reader.get(t, "/api/events/").want(t, 403, denied)
@@ -231,7 +251,6 @@ func TestRefusedTriesAreListed(t *testing.T) {
 		// None of these is a refusal.
 		reader.get(t, "/api/secrets/"+unknownID+"/").want(t, 404, notFound)
 		reader.get(t, "/api/secrets/?x=y").want(t, 400, `{<...>`)
-		a.do(t, "GET", reveal, "", "Authorization: Bearer gob_x").want(t, 401, unauthenticated)
 
 		type kind struct{ user, outcome, action string }
 		tries, last := map[kind]int{}, map[kind]event{}
@@ -255,7 +274,7 @@ func TestRefusedTriesAreListed(t *testing.T) {
 		}
 		ev := last[kind{reader.user, "denied", "item.revealed"}]
 		if ev.Secret.ID != known["S"] || ev.Secret.Name != "" || ev.Item.ID != known["I"] || ev.Item.Key != "" || ev.User.Name != "machine" ||
-			*ev.UserAgent != strings.TrimPrefix(agent, "User-Agent: ") || ev.SourceIP == nil || ev.RequestID == nil {
+			ev.UserAgent == nil || ev.SourceIP == nil || ev.RequestID == nil {
 			t.Errorf("the refused reveal = %+v", ev)
 		}
 		if ev := last[kind{limited.user, "denied", "secret.read"}]; ev.Secret.ID != strings.Split(other, "/")[3] {
@@ -269,6 +288,18 @@ func TestRefusedTriesAreListed(t *testing.T) {
 		if got := a.allEvents(t, "/api/events/?since="+url.QueryEscape(later(-time.Hour))+"&outcome=throttled&key="+last[kind{spent.user, "throttled", "item.revealed"}].Key.ID); len(got) == 0 {
 			t.Error("no refused tries of a key since an hour ago")
 		}
+	})
+}
+
+// What has no user is in no account's log.
+func TestUnknownKeysLeaveNoEvents(t *testing.T) {
+	withTarget(t, func(t *testing.T, tg *target) {
+		a, known := withItem(t, tg)
+		revoked, id := a.newKey(t, `{"name":"revoked"}`)
+		a.do(t, "DELETE", "/api/keys/"+id+"/", "").want(t, 204, "")
+		revoked.get(t, known.fill("/api/secrets/{S}/items/{I}/")).want(t, 401, unauthenticated)
+		a.do(t, "GET", "/api/events/", "", "Authorization: Bearer gob_x").want(t, 401, unauthenticated)
+		a.get(t, "/api/events/?outcome=denied").want(t, 200, emptyTrail)
 	})
 }
 
@@ -367,7 +398,7 @@ func TestEventsHavePages(t *testing.T) {
 		secret := a.secret(t, `=1+1,"quoted"`)
 		item := a.item(t, secret, "-KEY", "PLANTED")
 		reader := a.machine(t, `"permissions":["list"]`)
-		a.do(t, "GET", item, "", "User-Agent: @client, \"é\"").want(t, 200, `{<...>`)
+		a.do(t, "GET", item, "", "User-Agent: @client, \"e2e\"").want(t, 200, `{<...>`)
 		reader.get(t, item).want(t, 403, denied)
 		reader.post(t, "/api/secrets/", `{}`).want(t, 403, denied)
 		for _, list := range []string{"/api/events/", secret + "events/", item + "events/"} {
