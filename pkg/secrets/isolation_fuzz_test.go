@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"encoding/base64"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,6 +50,8 @@ type fuzzer struct {
 	member
 	name string
 	set  []string // the secrets that its user is limited to: shown to it, although its key may have fewer
+
+	narrow bool // its key may do less than its user
 }
 
 type isolation struct {
@@ -59,6 +63,7 @@ type isolation struct {
 	seen   map[string]int  // traces by kind, what and whether the caller is limited
 	done   map[string]int  // answers below 300, by route
 	named  map[string]bool // user + secret: that a key of the user was limited to
+	sent   map[string]bool // user + id: that the user named in a path
 	counts int
 }
 
@@ -119,6 +124,8 @@ func (f *isolation) maySee(c *fuzzer, x trace, route, object, in string) bool {
 		return route == "get-item" && p.Has(secrets.Reveal) && c.Rights.Reaches(uuid.MustParse(x.secret))
 	case x.what == "email":
 		return p.Has(secrets.Admin) || x.id == c.UserID.String()
+	case route == "get-review":
+		return p.Has(secrets.Audit)
 	case c.mayList(x.thing):
 		return true
 	case x.kind == "user" && x.what == "id":
@@ -149,8 +156,13 @@ func (f *isolation) check(c *fuzzer, route, path, said string, status int, heade
 	f.t.Helper()
 	answer := body + fmt.Sprint(header)
 	for _, found := range cursors.FindAllStringSubmatch(answer, -1) {
-		if b, err := base64.RawURLEncoding.DecodeString(found[1]); err == nil && len(b) == 17 && !strings.Contains(said, found[1]) {
+		b, err := base64.RawURLEncoding.DecodeString(found[1])
+		switch {
+		case err != nil || strings.Contains(said, found[1]):
+		case len(b) == 17:
 			answer += " " + uuid.UUID(b[1:]).String()
+		case len(b) == 37: // of a review
+			answer += fmt.Sprint(" ", uuid.UUID(b[5:21]), " ", uuid.UUID(b[21:]))
 		}
 	}
 	var object struct{ ID, Secret string }
@@ -169,6 +181,114 @@ func (f *isolation) check(c *fuzzer, route, path, said string, status int, heade
 		f.t.Errorf("%s: %s = %d with a key's text: %s", c.name, route, status, body)
 	}
 	f.checkDetails(c, body)
+}
+
+// shownEvent is an event as any format shows it.
+type shownEvent struct {
+	outcome, user, key string
+	text               string // all of it
+}
+
+// eventsIn are the events of an answer, and what it says beside them.
+func eventsIn(t *testing.T, format, body string) (found []shownEvent, rest string) {
+	t.Helper()
+	var texts []json.RawMessage
+	switch format {
+	case "csv":
+		records, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+		if err != nil || len(records) == 0 {
+			t.Fatalf("%v in %q", err, body)
+		}
+		column := func(name string) int { return slices.Index(records[0], name) }
+		for _, r := range records[1:] {
+			found = append(found, shownEvent{r[column("outcome")], r[column("user_id")], r[column("key_id")], strings.Join(r, " ")})
+		}
+		return found, ""
+	case "ndjson":
+		for line := range strings.Lines(body) {
+			texts = append(texts, json.RawMessage(line))
+		}
+	default:
+		var page struct {
+			Next, Previous any
+			Results        []json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatalf("%v in %q", err, body)
+		}
+		texts, rest = page.Results, fmt.Sprint(page.Next, " ", page.Previous)
+	}
+	for _, text := range texts {
+		var ev struct {
+			Outcome   string
+			User, Key struct{ ID string }
+		}
+		if err := json.Unmarshal(text, &ev); err != nil {
+			t.Fatalf("%v in %q", err, text)
+		}
+		found = append(found, shownEvent{ev.Outcome, ev.User.ID, ev.Key.ID, string(text)})
+	}
+	return found, rest
+}
+
+// checkEvents holds events against what the caller may see of the trail: with audit that of its account, else what
+// its user did, of a key with fewer rights only what was done with it. An event shows what it is about, with the names
+// of that time. A refused try also shows ids that its user sent, whosever they are.
+func (f *isolation) checkEvents(c *fuzzer, asked string, events []shownEvent) {
+	f.t.Helper()
+	for _, ev := range events {
+		mayRead := c.Rights.Permissions.Has(secrets.Audit) || ev.user == c.UserID.String() && (!c.narrow || ev.key == c.KeyID.String())
+		if !mayRead {
+			f.t.Errorf("%s: %s shows the event of another one: %s", c.name, asked, ev.text)
+		}
+		kind := "event"
+		if ev.outcome != string(secrets.OutcomeAllowed) {
+			kind = "refused try"
+		}
+		f.seen[fmt.Sprintf("%s audit=%v", kind, c.Rights.Permissions.Has(secrets.Audit))]++
+		for _, text := range markers.FindAllString(ev.text, -1) {
+			x, known := f.traces[text]
+			switch {
+			case !known, x.account == c.AccountID && x.what != "value":
+			case ev.outcome != string(secrets.OutcomeAllowed) && x.what == "id" && f.sent[ev.user+x.id]:
+				f.seen["id of another account"]++
+			default:
+				f.t.Errorf("%s: %s shows the %s of the %s %s: %s", c.name, asked, x.what, x.kind, x.id, ev.text)
+			}
+		}
+	}
+}
+
+// checkTrail reads all that a caller sees as its own events. They are those of the table.
+func (f *isolation) checkTrail(c *fuzzer, m *secrets.Manager, rows []secretstest.Row) {
+	f.t.Helper()
+	if c.Kind == secrets.Invited {
+		return
+	}
+	var want []string
+	account, user := c.AccountID.String(), c.UserID.String()
+	for _, row := range rows {
+		isOurs := row["PK"] == "EVENTS#"+account && row["by_user"] == account+"#"+user || row["PK"] == "REFUSED#"+account && row["user_id"] == user
+		if isOurs && (!c.narrow || row["key_id"] == c.KeyID.String()) {
+			want = append(want, fmt.Sprint(row["SK"]))
+		}
+	}
+	var got []string
+	for from := (&secrets.Cursor{}); from != nil; {
+		page, err := m.ListEvents(f.t.Context(), c.Caller, secrets.EventsInput{User: secrets.Text("me")}, *from, 1000)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, ev := range page.Results {
+			got = append(got, ev.ID.String())
+		}
+		from = page.Next
+	}
+	slices.Sort(want)
+	slices.Reverse(want)
+	if !slices.Equal(got, want) {
+		f.t.Errorf("%s finds %d own events, want %d", c.name, len(got), len(want))
+	}
 }
 
 // checkDetails finds users in an answer that show more than a name and a kind to those who may not see it.
@@ -217,19 +337,19 @@ func TestNoCallerSeesWhatItMayNot(t *testing.T) {
 	table := secretstest.NewTable(t)
 	m := table.Manager(t)
 	m.Log = slog.New(slog.DiscardHandler)
-	f := &isolation{t: t, rnd: rand.New(rand.NewPCG(19, 19)), traces: map[string]trace{}, seen: map[string]int{}, done: map[string]int{}, named: map[string]bool{}}
+	f := &isolation{t: t, rnd: rand.New(rand.NewPCG(19, 19)), traces: map[string]trace{}, seen: map[string]int{}, done: map[string]int{}, named: map[string]bool{}, sent: map[string]bool{}}
 	var fuzzers []*fuzzer
 	for _, name := range []string{"ours", "theirs"} {
 		fuzzers = append(fuzzers, f.populate(table, m, name)...)
 	}
-	rows, err := functions.Load()
+	all, err := functions.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var routes []functions.Route
 	var names []string
 	handlers := map[string]http.Handler{}
-	for _, fn := range rows {
+	for _, fn := range all {
 		for _, r := range fn.Routes() {
 			if entry, ok := matrix[fn.Name]; ok {
 				names, routes = append(names, fn.Name), append(routes, r)
@@ -253,7 +373,16 @@ func TestNoCallerSeesWhatItMayNot(t *testing.T) {
 			}
 		}
 	}
+	for _, what := range []string{"event audit=true", "event audit=false", "refused try audit=true", "refused try audit=false", "id of another account"} {
+		if f.seen[what] == 0 {
+			t.Errorf("no answer had an %s", what)
+		}
+	}
 	t.Logf("%d counts; seen %v", f.counts, f.seen)
+	rows := table.Rows(t)
+	for _, c := range fuzzers {
+		f.checkTrail(c, m, rows)
+	}
 	table.Check(t)
 }
 
@@ -286,7 +415,7 @@ func (f *isolation) populate(table *secretstest.Table, m *secrets.Manager, name 
 		f.add(&thing{kind: "service", account: account, id: service.ID.String(), secret: id, fixed: true}, map[string]string{label: "name"})
 	}
 	meet := func(what string, x member, limits ...uuid.UUID) {
-		c := &fuzzer{member: x, name: name + "'s " + what}
+		c := &fuzzer{member: x, name: name + "'s " + what, narrow: what == "narrow key"}
 		for _, id := range limits {
 			c.set = append(c.set, id.String())
 		}
@@ -309,6 +438,7 @@ func (f *isolation) populate(table *secretstest.Table, m *secrets.Manager, name 
 		{"limited editor", secrets.Person, list | reveal | write, set[:2], secrets.KeyInput{}},
 		{"limited writer", secrets.Person, write, set[1:3], secrets.KeyInput{}},
 		{"limited machine", secrets.Machine, list | reveal, set[1:2], secrets.KeyInput{}},
+		{"auditor", secrets.Person, secrets.Audit, nil, secrets.KeyInput{}},
 		{"admin of people", secrets.Person, secrets.Admin, nil, secrets.KeyInput{}},
 		{"narrow key", secrets.Person, secrets.Every, nil, secrets.KeyInput{Permissions: secrets.Texts("list", "reveal"), Secrets: idsField(set[0])}},
 		{"invited", secrets.Invited, secrets.Every, nil, secrets.KeyInput{}},
@@ -333,6 +463,13 @@ func (f *isolation) populate(table *secretstest.Table, m *secrets.Manager, name 
 		}
 		f.add(&thing{kind: "key", account: account, id: k.KeyID.String(), owner: u.ID.String(), maker: k.key.MadeBy.String(), fixed: true}, map[string]string{keyMark: "name"})
 		meet(x.name, k, x.limits...)
+		if x.name == "narrow key" { // which does not see what its user's other key did
+			other := keyOf(t, table, first, u, secrets.KeyInput{Name: secrets.Text("wide")})
+			f.add(&thing{kind: "key", account: account, id: other.KeyID.String(), owner: u.ID.String(), maker: other.key.MadeBy.String(), fixed: true}, nil)
+			_, err := m.UpdateSecret(ctx, other.Caller, def, secretInput("renamed"))
+			fail(err)
+			m.Refused(ctx, other.Caller, secrets.Try{Action: secrets.ItemRevealed}, secrets.ErrDenied)
+		}
 	}
 	return all
 }
@@ -428,7 +565,10 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 		}
 		limits()
 	}
-	if strings.HasPrefix(name, "list-") {
+	isTrail := strings.HasSuffix(name, "-events")
+	if isTrail {
+		f.filter(c, name, about, query)
+	} else if strings.HasPrefix(name, "list-") {
 		if f.rnd.IntN(2) == 0 {
 			query.Set("page_size", fmt.Sprint(1+f.rnd.IntN(3)))
 		}
@@ -460,6 +600,9 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 	if len(query) > 0 {
 		q = "?" + query.Encode()
 	}
+	for _, id := range ids {
+		f.sent[c.UserID.String()+id] = true
+	}
 	w := exchange(f.t, h, c.Caller, at.Method, at.Path, q, text, ids...)
 	path := strings.Join(append([]string{at.Path}, ids...), " ")
 	if w.Code >= 500 {
@@ -468,6 +611,12 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 	if w.Code < 300 {
 		f.done[name]++
 		f.happened(c, name, target, moved, marks, limitedTo, w.Body.Bytes())
+	}
+	if isTrail && w.Code == 200 {
+		events, rest := eventsIn(f.t, query.Get("format"), w.Body.String())
+		f.checkEvents(c, name+" "+path+q, events)
+		f.check(c, name, path, text+q, w.Code, w.Header(), rest)
+		return
 	}
 	f.check(c, name, path, text+q, w.Code, w.Header(), w.Body.String())
 	isFiltered := query.Has("name") || query.Has("key") || query.Has("user") || query.Has("secret")
@@ -478,6 +627,37 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 			in = target.id
 		}
 		f.checkCount(c, kind, in, w.Body.String())
+	}
+}
+
+// filter asks for a part of the trail.
+func (f *isolation) filter(c *fuzzer, name string, about func(string) *thing, query url.Values) {
+	some := func(n int) bool { return f.rnd.IntN(n) == 0 }
+	query.Set("page_size", fmt.Sprint(1+f.rnd.IntN(20)))
+	switch f.rnd.IntN(4) {
+	case 0, 1:
+		query.Set("user", "me")
+	case 2:
+		query.Set("user", about("user").id)
+	}
+	if name == "list-events" && some(3) {
+		query.Set("secret", about("secret").id)
+	}
+	if some(4) {
+		query.Set("key", about("key").id)
+	}
+	if some(4) {
+		query.Set("action", secrets.Actions[f.rnd.IntN(len(secrets.Actions))])
+	}
+	if some(3) {
+		query.Set("outcome", secrets.Outcomes[f.rnd.IntN(len(secrets.Outcomes))])
+	}
+	if some(4) {
+		query.Set("format", []string{"json", "csv", "ndjson"}[f.rnd.IntN(3)])
+	}
+	if some(3) {
+		at := time.Now().Add(-time.Duration(f.rnd.IntN(5)) * time.Second)
+		query.Set("cursor", secrets.Cursor{Backward: some(2), ID: secrets.NewEventID(at, uuid.New())}.String())
 	}
 }
 
