@@ -169,9 +169,10 @@ func (r idRange) query(from Cursor) EventQuery {
 	return q
 }
 
-// refusedQuery is query for rows of refused tries, whose ids are the beginning of their minute.
+// refusedQuery is query for rows of refused tries, whose ids are the beginning of their minute. Between times that leave
+// nothing between them there is no minute either.
 func (r idRange) refusedQuery(from Cursor) EventQuery {
-	if !r.since.IsZero() {
+	if !r.since.IsZero() && (r.until.IsZero() || r.since.Before(r.until)) {
 		r.low = firstEventID(r.since.Truncate(time.Minute))
 	}
 	return r.query(from)
