@@ -42,7 +42,10 @@ type entry struct {
 func entries(t testing.TB, table *secretstest.Table, account uuid.UUID) (all []entry) {
 	t.Helper()
 	text := func(row secretstest.Row, name string) string { x, _ := row[name].(string); return x }
-	ofIndex := func(row secretstest.Row, name string) string { _, id, _ := strings.Cut(text(row, name), "#"); return id }
+	ofIndex := func(row secretstest.Row, name string) string {
+		_, id, _ := strings.Cut(text(row, name), "#")
+		return id
+	}
 	for _, row := range table.Rows(t) {
 		e := entry{
 			id: text(row, "SK"), action: text(row, "action"), outcome: "allowed", key: text(row, "key_id"), item: text(row, "item_id"),
