@@ -304,7 +304,7 @@ func TestChargesCostOneUnit(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					size = max(size, rowSize(stored.Item))
+					size = max(size, secretstest.RowSize(stored.Item))
 				}
 			}
 			return nil

@@ -3,6 +3,7 @@ package secrets
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -95,9 +96,10 @@ func differences(before, after map[string]string) (changed []string, from, to ma
 // shownBytes is the longest text that a reveal's event keeps of a name, and any event of a user agent.
 const shownBytes = 100
 
-// shortened cuts a long text at the end of a character.
+// shortened cuts a long text at the end of a character. What a client sends may be no text at all.
 func shortened(text string) string {
 	const ellipsis = "…"
+	text = strings.ToValidUTF8(text, "\ufffd")
 	if len(text) <= shownBytes {
 		return text
 	}
