@@ -221,7 +221,11 @@ func TestPeopleSurviveFaults(t *testing.T) {
 				op.prepare(t, &w)
 				return w
 			}
-			for _, call := range calls(t, prepare(), op.do) {
+			made, events := calls(t, prepare(), op.do)
+			if len(events) == 0 {
+				t.Error("no event tells of it")
+			}
+			for _, call := range made {
 				outcomes := []secretstest.Fault{secretstest.Before, secretstest.After, secretstest.LostAfter}
 				if call.What != "TransactWriteItems" {
 					outcomes = outcomes[:1] // a read has no other
@@ -232,7 +236,7 @@ func TestPeopleSurviveFaults(t *testing.T) {
 							continue // nothing follows what is written
 						}
 						w := prepare()
-						underFault(t, w, op, call, fault, crash)
+						underFault(t, w, op, call, fault, crash, events)
 						err := op.do(t.Context(), table.Manager(t), w)
 						isGone := errors.Is(err, secrets.ErrNotFound) || errors.Is(err, secrets.ErrUnauthenticated)
 						if err != nil && !isGone || !op.done(t, table.Manager(t), w) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,7 +25,7 @@ func TestFailedRevealReleasesNothing(t *testing.T) {
 		_, err := m.RevealItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
 		return err
 	}
-	made := calls(t, newWorld(t, table), do)
+	made, _ := calls(t, newWorld(t, table), do)
 	if len(made) != 5 {
 		t.Errorf("a reveal makes the calls %v, want 5", made)
 	}
@@ -101,7 +103,8 @@ func recorded(t *testing.T, w world) (charges, events int) {
 }
 
 // An item that is updated between the reads of a reveal gives its newer value. An item that
-// is updated again gives none. An older value never leaves with a newer item.
+// is updated again gives none. An older value never leaves with a newer item. The version that was opened and not
+// released has an event too: the only one that tells of no released value.
 func TestRevealDuringUpdatesIsWhole(t *testing.T) {
 	table := secretstest.NewTable(t)
 	for _, updates := range []int{1, 2} {
@@ -117,6 +120,16 @@ func TestRevealDuringUpdatesIsWhole(t *testing.T) {
 			return secretstest.None
 		}))
 		r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+		var events []string
+		for _, ev := range recordedEvents(t, w) {
+			if strings.HasPrefix(ev, secrets.ItemRevealed) {
+				events = append(events, ev)
+			}
+		}
+		slices.Sort(events) // both are of the time at which the reveal began
+		if want := []string{secrets.ItemRevealed + " 1", secrets.ItemRevealed + " 2"}; !slices.Equal(events, want) {
+			t.Errorf("reveal during %d updates leaves %v, want %v", updates, events, want)
+		}
 		if updates == 1 && (err != nil || r.Value.Reveal() != "rotated 1" || r.Item.Version != 2) {
 			t.Errorf("reveal during an update = version %d, %v, want the newer value", r.Item.Version, err)
 		}

@@ -7,6 +7,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -237,10 +241,10 @@ func usedWrites() (found []operation) {
 	return found
 }
 
-// calls lists every AWS call that do makes when nothing fails.
-func calls(t *testing.T, w world, do func(context.Context, *secrets.Manager, world) error) []secretstest.Call {
+// calls lists every AWS call that do makes when nothing fails, and the events that it leaves.
+func calls(t *testing.T, w world, do func(context.Context, *secrets.Manager, world) error) (made []secretstest.Call, events []string) {
 	t.Helper()
-	var made []secretstest.Call
+	before := len(recordedEvents(t, w))
 	m := w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
 		made = append(made, c)
 		return secretstest.None
@@ -248,7 +252,27 @@ func calls(t *testing.T, w world, do func(context.Context, *secrets.Manager, wor
 	if err := do(t.Context(), m, w); err != nil {
 		t.Fatal(err)
 	}
-	return made
+	return made, recordedEvents(t, w)[before:]
+}
+
+// recordedEvents are the actions of the events of a world, oldest first, with the versions of values.
+func recordedEvents(t *testing.T, w world) (actions []string) {
+	t.Helper()
+	out, err := w.table.Client.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: &w.table.Name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("PK = :pk"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": &types.AttributeValueMemberS{Value: "EVENTS#" + w.caller.AccountID.String()}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range out.Items {
+		action := row["action"].(*types.AttributeValueMemberS).Value
+		if version, ok := row["version"].(*types.AttributeValueMemberN); ok {
+			action += " " + version.Value
+		}
+		actions = append(actions, action)
+	}
+	return actions
 }
 
 // Each write meets each fault at each of its calls. An acknowledged write is in the table,
@@ -265,10 +289,15 @@ func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
 				}
 				return w
 			}
-			for _, call := range calls(t, prepare(), op.do) {
+			made, events := calls(t, prepare(), op.do)
+			// One of a purge is that of the deletion before it, and that of an account is in the account.
+			if (len(events) == 0) != (op.name == "PurgeSecrets" || op.name == "CreateAccount") || len(events) > 1 {
+				t.Errorf("the events %v tell of it, want one", events)
+			}
+			for _, call := range made {
 				for _, fault := range faults {
 					for _, crash := range []bool{false, true} {
-						underFault(t, prepare(), op, call, fault, crash)
+						underFault(t, prepare(), op, call, fault, crash, events)
 					}
 				}
 			}
@@ -297,9 +326,12 @@ func ambiguous(f secretstest.Fault) bool {
 	return f == secretstest.LostBefore || f == secretstest.LostAfter
 }
 
-func underFault(t *testing.T, w world, op operation, call secretstest.Call, fault secretstest.Fault, crash bool) {
+// underFault does an operation that meets a fault. What was done has left its events, each exactly once, and what was
+// not done none.
+func underFault(t *testing.T, w world, op operation, call secretstest.Call, fault secretstest.Fault, crash bool, events []string) {
 	t.Helper()
 	name := fmt.Sprintf("%s/%s/crash=%v", call, fault, crash)
+	before := len(recordedEvents(t, w))
 	err := op.do(t.Context(), w.table.Manager(t, secretstest.Inject(secretstest.At(call, fault, crash))), w)
 	var invalid secrets.Invalid
 	if errors.As(err, &invalid) {
@@ -308,7 +340,12 @@ func underFault(t *testing.T, w world, op operation, call secretstest.Call, faul
 	if fault.Retried() && !crash && err != nil {
 		t.Errorf("%s: %v, want the SDK's retry to succeed", name, err)
 	}
+	left := recordedEvents(t, w)[before:]
 	done := op.done(t, w.table.Manager(t), w)
+	isPart := !done && len(left) < len(events) && slices.Equal(left, events[:len(left)]) // of several changes
+	if done && !slices.Equal(left, events) || !done && len(left) > 0 && !isPart {
+		t.Errorf("%s: %v, done = %v with the events %v, want each of %v once", name, err, done, left, events)
+	}
 	if err == nil && !done {
 		t.Errorf("%s: an acknowledged write is lost", name)
 	}
