@@ -223,7 +223,7 @@ func TestPeopleSurviveFaults(t *testing.T) {
 			}
 			made, events := calls(t, prepare(), op.do)
 			if len(events) == 0 {
-				t.Error("no event tells of it")
+				t.Error("it leaves no event")
 			}
 			for _, call := range made {
 				outcomes := []secretstest.Fault{secretstest.Before, secretstest.After, secretstest.LostAfter}

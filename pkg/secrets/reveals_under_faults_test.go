@@ -104,7 +104,7 @@ func recorded(t *testing.T, w world) (charges, events int) {
 
 // An item that is updated between the reads of a reveal gives its newer value. An item that
 // is updated again gives none. An older value never leaves with a newer item. The version that was opened and not
-// released has an event too: the only one that tells of no released value.
+// released has an event too: the only event without a released value.
 func TestRevealDuringUpdatesIsWhole(t *testing.T) {
 	table := secretstest.NewTable(t)
 	for _, updates := range []int{1, 2} {

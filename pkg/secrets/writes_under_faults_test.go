@@ -292,7 +292,7 @@ func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
 			made, events := calls(t, prepare(), op.do)
 			// One of a purge is that of the deletion before it, and that of an account is in the account.
 			if (len(events) == 0) != (op.name == "PurgeSecrets" || op.name == "CreateAccount") || len(events) > 1 {
-				t.Errorf("the events %v tell of it, want one", events)
+				t.Errorf("it leaves the events %v, want one", events)
 			}
 			for _, call := range made {
 				for _, fault := range faults {
