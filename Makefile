@@ -26,7 +26,7 @@ DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
 LARGE = Test(LargestSecretIsDeletedInTime|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot)
 
-.PHONY: help generate run account sam-local invoke sam-program deploy smoke test lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
+.PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,12 +55,24 @@ sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
 test: lint validate ## run the tests and checks that must pass before a change lands
-	go test -race -count=1 -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$' $$(go list ./... | grep -v /e2e/contract) # some tests build programs, which Go's cache of results does not see
-	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets
+	@$(MAKE) --no-print-directory -j2 test-race test-plain
 	@cd e2e/dotenv && go test -count=1 # from its folder, go test shows what was NOT run
 	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
 	  echo 'Chromium is not installed: the console was NOT tested in a browser. Install it as root on Debian: e2e/browser/chromium.sh --install' >&2
 	@$(MAKE) --no-print-directory vulncheck
+
+# Some tests build programs, which Go's cache of results does not see: hence -count=1.
+TEST = go test -count=1 -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
+# Tests without threads of their own, or of other programs: a browser, clients, builds. The race detector would only
+# take time.
+PLAIN = /(e2e/(browser|clients|deploy)|infra/(bench|build|functions|openapi|sam))
+
+test-race:
+	$(TEST) -race $$(go list ./... | grep -vE '$(PLAIN)|/e2e/contract|^goblins-secrets$$')
+
+test-plain:
+	$(TEST) . $$(go list ./... | grep -E '$(PLAIN)')
+	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets
 
 generate: ## write the generated files: see functions.yaml and pkg/console/web
 	go generate ./...
