@@ -260,6 +260,7 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 		reveal   = "Copy value of KEY, Show value of KEY"
 		write    = "Add item, Delete item KEY, Delete secret shop, Edit value of KEY, Move service app, Paste .env, Remove service app, Rename item KEY"
 		names    = "Attach a service, Rename secret shop"
+		log      = "Activity, Who read this: KEY"
 		unlisted = "Ask your administrator for the permission “list”."
 	)
 	for _, tt := range []struct {
@@ -269,13 +270,13 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 		secret      []string
 		says        string
 	}{
-		{"list reveal write audit admin", false, "Delete secret shop, New secret, People, Rename secret Default, Rename secret shop", []string{reveal, write, names}, "Reveals: "},
+		{"list reveal write audit admin", false, "Delete secret shop, New secret, People, Rename secret Default, Rename secret shop", []string{reveal, write, names, log}, "Reveals: "},
 		{"list reveal write", false, "Delete secret shop, New secret, Rename secret Default, Rename secret shop", []string{reveal, write, names}, "Reveals: "},
 		{"list reveal write", true, "Delete secret shop", []string{reveal, write}, "Reveals: "},
 		{"list reveal", false, "", []string{reveal}, "Reveals: "},
 		{"list write", true, "Delete secret shop", []string{write}, "Your key may not reveal values."},
 		{"list", false, "", nil, "Your key may not reveal values."},
-		{"list audit", false, "", nil, "Your key may not reveal values."},
+		{"list audit", false, "", []string{log}, "Your key may not reveal values."},
 		{"list admin", false, "People", nil, "Your key may not reveal values."},
 		{"reveal", true, "", nil, unlisted},
 		{"write", false, "", nil, unlisted},
@@ -289,7 +290,8 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 		tb := signedIn(t, key, "/console/")
 		offered := func(where, want string) {
 			t.Helper()
-			const all = `[...document.querySelectorAll("header a, button, a.name")]
+			const all = `[...document.querySelectorAll("header a, button, a.name, .bar > a, .item a")]
+				.filter((e) => !(e.closest("header") && e.textContent === "Activity")) // for all keys, of one's own
 				.filter((e) => e.checkVisibility() || e.closest(".menu")).map((e) => (e.getAttribute("aria-label") ?? e.textContent).trim())
 				.filter((text) => !["Goblins Secrets", "You", "API", "Sign out", "shop", "Default", "Copy Name", "Copy ARN", "Copy Region"].includes(text)).sort().join(", ")`
 			if got := eval[string](tb, all); got != want {
