@@ -108,8 +108,8 @@ type Event struct {
 	// Changed names the fields that a change changed, or the differences of a drifted bundle, sorted.
 	Changed []string
 	// From and To have what a change replaced and gave, by field: name, key, secret (an id); of users and keys
-	// email, kind, permissions, secrets, reveal_limit, expires_at, and invitation (an id). "": none. An event of a
-	// creation has no From, one of a deletion no To.
+	// email, kind, permissions, secrets, reveal_limit, expires_at, and invitation (an id). "": none; of secrets: no
+	// limit, and "none" is a limit to no secret. An event of a creation has no From, one of a deletion no To.
 	From, To map[string]string
 
 	Tries       int       // of refused ones

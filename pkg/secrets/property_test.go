@@ -77,6 +77,7 @@ func TestRandomOperationsMatchTheModel(t *testing.T) {
 		p.m = table.Manager(t)
 		p.m.RevealLimit = 1000
 		p.compare()
+		checkReplay(t, table, p.c)
 		full += p.full
 	}
 	if full == 0 {

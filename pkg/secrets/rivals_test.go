@@ -89,6 +89,7 @@ func TestOneOfRivalsWins(t *testing.T) {
 	}
 	wg.Wait()
 	w.table.Check(t)
+	checkReplay(t, w.table, w.caller)
 
 	// And the race to delete the secret under writers: nothing is left behind.
 	for i := range 6 {
@@ -107,6 +108,7 @@ func TestOneOfRivalsWins(t *testing.T) {
 	}
 	wg.Wait()
 	w.table.Check(t)
+	checkReplay(t, w.table, w.caller)
 	for _, row := range w.table.Rows(t) {
 		if row["PK"] == fmt.Sprintf("SECRET#%s#%s", w.caller.AccountID, w.secret.ID) {
 			t.Errorf("%v is left of a deleted secret", row["SK"])

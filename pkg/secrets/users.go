@@ -282,8 +282,11 @@ func (u User) fields() map[string]string {
 	}
 }
 
-// secretsText is what the rights are limited to, in an event.
+// secretsText is what the rights are limited to, in an event; empty: they are not.
 func (r Rights) secretsText() string {
+	if r.Limited() && len(r.Secrets) == 0 {
+		return "none"
+	}
 	var ids []string
 	for _, id := range r.Secrets {
 		ids = append(ids, id.String())
