@@ -26,6 +26,10 @@ const (
 	byUser   = "by_user"
 )
 
+// eventPatience ends the write of an event, also in functions with more time: a poller of the log does not wait longer
+// for it.
+const eventPatience = 10 * time.Second
+
 type eventRow struct {
 	key
 	Action    string `dynamodbav:"action"`
@@ -125,6 +129,8 @@ func (r eventRow) event() (secrets.Event, error) {
 
 // AppendEvent implements secrets.Events.
 func (s *Store) AppendEvent(ctx context.Context, ev secrets.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, eventPatience)
+	defer cancel()
 	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: marshal(s.newEventRow(ev)), ConditionExpression: aws.String("attribute_not_exists(PK)"),
 	})

@@ -208,6 +208,8 @@ func (s *Store) check(k key, refused error) write {
 // transact does all writes and appends the event, or does nothing and returns the error
 // of the first failed condition.
 func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
+	ctx, cancel := context.WithTimeout(ctx, eventPatience)
+	defer cancel()
 	return s.transactOnce(ctx, ev.ID, append(writes, s.put(s.newEventRow(ev), errors.New("event exists")))...)
 }
 

@@ -22,9 +22,9 @@ type EventsInput struct {
 const maxQueries = 10
 
 // settling is how old an event is before a poller gets it, at least. A poller asks for what follows the last id that
-// it has, so no event may appear before that id later. An event gets its id from the clock of its function, and the
-// function ends within 10 seconds, so that it is written by then. The rest is for clocks that differ, by up to 20
-// seconds, and for an index that lags behind. A row of refused tries changes during its minute, so that whole minutes
+// it has, so no event may appear before that id later. An event gets its id from the clock of its function, and is
+// written within 10 seconds: a function behind a route ends by then, and the store ends the write in others. The rest
+// is for clocks that differ, by up to 20 seconds, and for an index that lags behind. A row of refused tries changes during its minute, so that whole minutes
 // settle.
 const settling = 30 * time.Second
 
