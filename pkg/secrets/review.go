@@ -204,7 +204,9 @@ func (m *Manager) reviewSecrets(ctx context.Context, c Caller, at *ReviewCursor,
 		return 0, err
 	}
 	isEnd := len(found) < limit
-	r.comes(at, "secrets", 0, count, at.after, isEnd && len(found) == 0)
+	if len(found) == 0 {
+		r.comes(at, "secrets", 0, count, at.after, true)
+	}
 	for queries = 1; len(found) > 0 && queries < most; queries++ {
 		secret := found[0]
 		items, _, err := m.Store.Items(ctx, c.AccountID, secret.ID, Cursor{ID: at.item}, reviewedRows)
