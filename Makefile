@@ -124,6 +124,7 @@ test-sam-local: $(SAM) ## test the functions in containers
 	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestFunctionsWorkInContainers$$' ./infra/sam/local
 
 bench: ## measure docs/benchmarks.md again
+	go test -count=1 -run LargeLogs ./infra/bench -events 100000 -update
 	go run ./infra/bench
 	go test -run '^$$' -bench 'RevealInLargeAccount|RevealByLimit|ChargeByLimit' -benchtime 60x ./pkg/secrets
 	go test -run '^$$' -bench WriteAfterLongStream -benchtime 60x ./infra/local/emulator
