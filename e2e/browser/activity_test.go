@@ -105,3 +105,49 @@ func TestReviewLeadsToWhatToDo(t *testing.T) {
 	tb.click("link", "Change their rights")
 	tb.see("All people and machines")
 }
+
+// An address may come from anyone. What is no id leads nowhere: as a part of a path, it could be another request.
+func TestAddressesOfActivityAskForNothingElse(t *testing.T) {
+	t.Parallel()
+	a := shared.account(t)
+	shop := a.secret(t, "shop")
+	item := a.item(t, shop, "DATABASE_URL", "PLANTED")
+	tb := signedIn(t, a, "/console/activity?secret="+shop.ID+"&item="+item.ID+"%2F%23&user=..%2F..%2Fme")
+	tb.see("Live", "Secret: shop", "Admin added DATABASE_URL to shop")
+	tb.miss("Item:", "By:")
+	if n := shared.reveals(t, item.ID); n > 0 {
+		t.Errorf("opening the address is %d reveals", n)
+	}
+}
+
+// What was read for one key is not shown or saved for another.
+func TestActivityEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	a, b := shared.account(t), shared.account(t)
+	shop := a.secret(t, "shop")
+	item := a.item(t, shop, "DATABASE_URL", "PLANTED")
+	for range 7 {
+		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+item.ID+"/", nil, nil)
+	}
+	tb := signedIn(t, a, "/console/activity")
+	tb.see("7 reveals in 30 days", "Live")
+	tb.run(`URL.createObjectURL = () => { window.saved = true; return "#"; }, HTMLAnchorElement.prototype.click = () => {}`)
+	tb.run(`(real => { window.fetch = async (address, options) => {
+		const answer = await real(address, options);
+		if (String(address).includes("csv")) await new Promise((resolve) => (window.arrive = resolve));
+		return answer;
+	}; })(window.fetch)`)
+	tb.click("button", "Download CSV")
+	tb.await("the file", "window.arrive")
+	shared.revoke(t, a.key)
+	tb.comeBack()
+	tb.see("The API no longer accepts this key.")
+	tb.fill("API key", b.key)
+	tb.press(enter)
+	tb.see("An operator created the account")
+	tb.run(`window.arrive()`)
+	tb.miss("7 reveals", "saved", "DATABASE_URL")
+	if eval[bool](tb, `window.saved === true`) {
+		t.Error("the log of the former key was saved")
+	}
+}

@@ -251,10 +251,11 @@ func (s *running) reveals(t *testing.T, item string) (n int) {
 	t.Helper()
 	client, table := s.table(t)
 	out, err := client.Scan(t.Context(), &dynamodb.ScanInput{
-		TableName: &table, FilterExpression: aws.String("#action = :revealed AND item_id = :item"),
+		TableName: &table, FilterExpression: aws.String("begins_with(PK, :events) AND #action = :revealed AND item_id = :item"),
 		ExpressionAttributeNames: map[string]string{"#action": "action"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":revealed": &types.AttributeValueMemberS{Value: "item.revealed"}, ":item": &types.AttributeValueMemberS{Value: item},
+			":events": &types.AttributeValueMemberS{Value: "EVENTS#"},
 		},
 	})
 	if err != nil {

@@ -544,12 +544,14 @@
   async function call(method, path2, body, key = session.get().key) {
     return await read(await ask(method, path2, body, key), key);
   }
-  async function download(path2, onPage) {
+  async function download(path2, isOver, onPage) {
     const { key } = session.get();
     for (let next = path2; next; ) {
       const answer = await ask("GET", next, void 0, key);
       if (!answer.ok) await read(answer, key);
-      onPage(await answer.text());
+      const text = await answer.text();
+      if (isOver()) return;
+      onPage(text);
       const link = /<([^>]+)>; rel="next"/.exec(answer.headers.get("Link"))?.[1];
       next = link && path2.replace(/\?.*/, new URL(link).search);
     }
@@ -930,12 +932,12 @@
   }
   var put = (...things) => (rows) => {
     const changed = new Map(things.map((thing) => [thing.id, thing]));
-    const known2 = rows.map((row) => {
+    const known = rows.map((row) => {
       const thing = changed.get(row.id) ?? row;
       changed.delete(row.id);
       return thing;
     });
-    return [...known2, ...changed.values()];
+    return [...known, ...changed.values()];
   };
   var merge = (id, fields2) => (rows) => rows.map((row) => row.id === id ? { ...row, ...fields2 } : row);
   var drop = (id) => (rows) => rows.filter((r3) => r3.id !== id);
@@ -1231,8 +1233,8 @@
   var forWhom = (event) => event.user && event.user.id === event.subject_user?.id ? [" for themselves"] : [" for ", named(event.subject_user, "a user")];
   var spaced = (list) => list.replaceAll(",", ", ");
   function fields(event) {
-    const given = Object.entries(event.to ?? {}).map(([field, value]) => [`${field.replace("_", " ")} `, value === "" ? "none" : { name: spaced(value) }]);
-    return given.length === 0 ? [] : [": ", ...given.flatMap((part, i3) => [i3 > 0 ? ", " : "", ...part])];
+    const given2 = Object.entries(event.to ?? {}).map(([field, value]) => [`${field.replace("_", " ")} `, value === "" ? "none" : { name: spaced(value) }]);
+    return given2.length === 0 ? [] : [": ", ...given2.flatMap((part, i3) => [i3 > 0 ? ", " : "", ...part])];
   }
   var said = {
     "account.created": () => ["created the account"],
@@ -1298,7 +1300,7 @@
     "key.updated": "change a key",
     "key.deleted": "revoke a key"
   };
-  var who = (event) => event.user ? named(event.user, "A user") : /^secret\.|requeued$/.test(event.action) ? "The system" : "An operator";
+  var who = (event) => event.user ? named(event.user, "A user") : event.action.startsWith("secret.") ? "The system" : event.action === "key.deleted" ? "An operator or the system" : "An operator";
   function sentence(event) {
     if (event.outcome === "allowed") return [who(event), " ", ...said[event.action]?.(event) ?? [event.action]];
     const how = event.outcome === "throttled" ? "was throttled" : "was refused";
@@ -1346,34 +1348,36 @@
   var short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
   function Chart({ filters: { outcome, days: _3, ...filters } }) {
     const [state, setState] = d2({ events: null, whole: true, failure: null });
+    const gone = A2(false);
     const load = async () => {
       try {
         const reveals = { action: "item.revealed", outcome: "allowed", page_size: 1e3 };
         const path2 = request({ ...filters, days: shownDays }, reveals);
         const { results, next } = await call("GET", path2);
-        setState({ events: results, whole: !next, failure: null });
+        if (!gone.current) setState({ events: results, whole: !next, failure: null });
       } catch (error) {
         setState((s3) => ({ ...s3, failure: asFailure(error) }));
       }
     };
     h2(() => {
       if (!filters.action || filters.action === "item.revealed") load();
+      return () => gone.current = true;
     }, []);
     const { events, whole, failure } = state;
     if (failure) return html`<${Problem} failure=${failure} retry=${load} />`;
     if (!events || events.length === 0) return null;
     const counted = days(events, shownDays);
     const oldest = new Date(events.at(-1).at);
-    const known2 = whole ? counted : counted.filter((day2) => day2.at > oldest);
-    if (known2.length === 0) return html`<p class="quiet">More than ${count(events.length, "reveal")} today.</p>`;
-    const total = known2.reduce((sum, day2) => sum + day2.count, 0);
-    const most = known2.reduce((a3, b2) => b2.count > a3.count ? b2 : a3);
-    const summary2 = `${count(total, "reveal")} in ${count(known2.length, "day")}, most on ${short.format(most.at)}: ${most.count}`;
+    const known = whole ? counted : counted.filter((day2) => day2.at > oldest);
+    if (known.length === 0) return html`<p class="quiet">More than ${count(events.length, "reveal")} today.</p>`;
+    const total = known.reduce((sum, day2) => sum + day2.count, 0);
+    const most = known.reduce((a3, b2) => b2.count > a3.count ? b2 : a3);
+    const summary2 = `${count(total, "reveal")} in ${count(known.length, "day")}, most on ${short.format(most.at)}: ${most.count}`;
     const scale = height / Math.max(1, most.count);
     return html`<section aria-label="Reveals per day" class="chart">
     <p class="quiet">${summary2}</p>
-    <svg viewBox=${`0 0 ${known2.length * width} ${top + height + 2}`} role="img" aria-label=${summary2}>
-      ${known2.map((day2, i3) => html`<g key=${i3}>
+    <svg viewBox=${`0 0 ${known.length * width} ${top + height + 2}`} role="img" aria-label=${summary2}>
+      ${known.map((day2, i3) => html`<g key=${i3}>
         <title>${short.format(day2.at)}: ${day2.count}</title>
         <rect x=${i3 * width + 3} width=${width - 6} y=${top + height - day2.count * scale}
           height=${Math.max(1, day2.count * scale)} />
@@ -1383,7 +1387,7 @@
     </svg>
     <details><summary class="quiet">As a table</summary><table>
       <thead><tr><th scope="col">Day</th><th scope="col">Reveals</th></tr></thead>
-      <tbody>${known2.filter((day2) => day2.count > 0).map((day2) => html`<tr><th scope="row">${short.format(day2.at)}</th><td>${day2.count}</td></tr>`)}</tbody>
+      <tbody>${known.filter((day2) => day2.count > 0).map((day2) => html`<tr><th scope="row">${short.format(day2.at)}</th><td>${day2.count}</td></tr>`)}</tbody>
     </table></details>
   </section>`;
   }
@@ -1474,12 +1478,12 @@
   function Presets({ chosen, most, failure }) {
     const { can } = useRights();
     const { permissions: now } = chosen.value;
-    const known2 = presets.some(([, of]) => isSame(of, now));
+    const known = presets.some(([, of]) => isSame(of, now));
     return html`<${Group} title="May do" name="permissions" failure=${failure}>
     ${presets.filter(([, of]) => isWithin(of, most)).map(([label, of, hint]) => html`<${Choice} type="radio"
       name="preset" label=${label} hint=${hint} checked=${isSame(of, now)}
       onChange=${() => chosen.change({ permissions: of, ...label === "Machine" && { limited: can("list") } })} />`)}
-    <details open=${!known2}><summary>Choose single permissions</summary>
+    <details open=${!known}><summary>Choose single permissions</summary>
       <${Permissions} chosen=${chosen} most=${most} />
     </details>
   <//>`;
@@ -1555,25 +1559,34 @@
     const query = new URLSearchParams({ ...filters, ...since2, ...more });
     return `${at2}?${query}`;
   }
-  var known = ["action", "outcome", "user", "key", "secret", "item", "days"];
+  var uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+  var forms = {
+    action: /^[a-z]+\.[a-z]+$/,
+    outcome: /^[a-z]+$/,
+    user: uuid,
+    key: uuid,
+    secret: uuid,
+    item: uuid,
+    days: /^\d{1,3}$/
+  };
+  var given = (query) => Object.fromEntries([...new URLSearchParams(query)].filter(([name2, value]) => Object.hasOwn(forms, name2) && forms[name2].test(value)));
   function ActivityView() {
     const { query } = place.use();
     const { me, can } = useRights();
-    const given = Object.fromEntries(
-      [...new URLSearchParams(query)].filter(([name2, value]) => known.includes(name2) && value)
-    );
+    const { signIns } = session.use();
+    const chosen = given(query);
     const all3 = can("audit");
     useTitle("Activity");
     if (!me) return html`<main key="waiting"><h1 tabindex="-1">Activity</h1><p class="quiet">Loading …</p></main>`;
-    const filters = all3 ? given : { ...given, user: "me" };
+    const filters = all3 ? chosen : { ...chosen, user: "me" };
     return html`<main key="activity">
     <div class="bar">
       <h1 tabindex="-1">${all3 ? "Activity" : "Your activity"}</h1>
       ${all3 && html`<${Link} to="review" title="What to look at from time to time">Review<//>`}
     </div>
-    <${Filters} filters=${given} all=${all3} />
-    <${Chart} key=${`chart ${query}`} filters=${filters} />
-    <${Events} key=${query} filters=${filters} />
+    <${Filters} filters=${chosen} all=${all3} />
+    <${Chart} key=${`chart ${signIns} ${query}`} filters=${filters} />
+    <${Log} key=${`log ${signIns} ${query}`} filters=${filters} />
   </main>`;
   }
   function Filters({ filters, all: all3 }) {
@@ -1627,7 +1640,11 @@
     const gone = A2(false);
     const isHeld = A2(held);
     isHeld.current = held;
-    const page = (cursor) => call("GET", request(filters, { page_size: pageSize2, ...cursor && { cursor } }));
+    const page = (cursor, since2) => call("GET", request(filters, {
+      page_size: pageSize2,
+      ...cursor && { cursor },
+      ...since2 && { since: since2 }
+    }));
     const change = (by) => gone.current || setState(by);
     const load = async (act, failed) => {
       if (busy.current || !session.get().key) return;
@@ -1652,14 +1669,15 @@
       change((s3) => ({ ...s3, rows: put2(s3.rows, results), next: cursorOf(next), failure: null }));
     }, (failure) => ({ failure }));
     const poll = () => document.hidden || load(async () => {
-      let { results, next } = await page();
-      const newest = [...state.rows, ...state.waiting].sort(newestFirst)[0]?.id ?? "";
-      for (let pages = 1; next && (results.at(-1)?.id ?? "~") > newest && pages < 5; pages++) {
-        const more = await page(cursorOf(next));
+      const [newest] = [...state.rows, ...state.waiting].sort(newestFirst);
+      const since2 = newest && new Date(Math.floor(Date.parse(newest.at) / 6e4 - 1) * 6e4).toISOString();
+      let { results, next } = await page(null, since2);
+      for (let pages = 1; since2 && next && pages < 5; pages++) {
+        const more = await page(cursorOf(next), since2);
         results = [...results, ...more.results];
         next = more.next;
       }
-      const isGap = next && newest && (results.at(-1)?.id ?? "~") > newest;
+      const isGap = since2 && next;
       change((s3) => {
         const seen2 = new Set(s3.rows.map((event) => event.id));
         const fresh = results.filter((event) => !seen2.has(event.id));
@@ -1688,10 +1706,6 @@
     const show = () => setState((s3) => ({ ...s3, rows: put2(s3.rows, s3.waiting), waiting: [] }));
     return { ...state, older, first, show, busy: busy.current };
   }
-  function Events({ filters }) {
-    const { signIns } = session.use();
-    return html`<${Log} key=${signIns} filters=${filters} />`;
-  }
   function Log({ filters }) {
     const [held, setHeld] = d2(false);
     const log = useEvents(filters, held);
@@ -1719,7 +1733,7 @@
     ${done && !next && rows.length > 0 && html`<p class="quiet">${count(rows.length, "event")}. There is nothing older.</p>`}
   </section>`;
   }
-  var listed = (given) => given && Object.entries(given).map(([field, value]) => `${field}: ${value || "none"}`).join("; ");
+  var listed = (given2) => given2 && Object.entries(given2).map(([field, value]) => `${field}: ${value || "none"}`).join("; ");
   function EventRow({ event }) {
     const refused = event.outcome !== "allowed";
     const parts = sentence(event).map((part) => typeof part === "string" ? part : part.name !== void 0 ? html`<strong class="name"><${Marked} text=${part.name} /></strong>` : part.text);
@@ -1746,13 +1760,18 @@
   function Csv({ filters }) {
     const action = useAction();
     const [done, setDone] = d2(0);
+    const gone = A2(false);
+    h2(() => () => gone.current = true, []);
     const save = async () => {
       const parts = [];
       let lines = 0;
-      await download(request(filters, { format: "csv", page_size: 1e3 }), (text) => {
+      const { signIns } = session.get();
+      const isOver = () => gone.current || session.get().signIns !== signIns;
+      await download(request(filters, { format: "csv", page_size: 1e3 }), isOver, (text) => {
         parts.push(parts.length === 0 ? text : text.slice(text.indexOf("\r\n") + 2));
         setDone(lines += text.split("\r\n").length - 2);
       });
+      if (isOver()) return;
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
       link.download = `activity-${(/* @__PURE__ */ new Date()).toISOString().slice(0, 10)}.csv`;
@@ -1804,14 +1823,14 @@
   function Name({ id }) {
     const { me, names } = session.use();
     const own = me?.user.id === id;
-    const known2 = names?.found.get(id);
+    const known = names?.found.get(id);
     const missing = names?.missing.has(id);
     h2(() => {
-      if (me && id && !own && known2 === void 0 && !missing) want(id);
-    }, [me, id, known2, missing]);
+      if (me && id && !own && known === void 0 && !missing) want(id);
+    }, [me, id, known, missing]);
     if (!id) return html`<span>an operator</span>`;
     if (own) return html`<span title=${id}>you</span>`;
-    if (known2 !== void 0) return html`<span title=${id}><${Marked} text=${known2} /></span>`;
+    if (known !== void 0) return html`<span title=${id}><${Marked} text=${known} /></span>`;
     if (missing) return html`<span title=${id}>deleted user</span>`;
     return html`<code title=${id} translate=${false}>…${id.slice(-6)}</code>`;
   }
@@ -1984,8 +2003,8 @@
     const [made, setMade] = d2(null);
     const close = () => setDialog(null);
     const onMade = (key) => {
-      const { key: _3, ...known2 } = key;
-      list.change(put(known2));
+      const { key: _3, ...known } = key;
+      list.change(put(known));
       setMade(key);
     };
     const changed = (key) => {
@@ -2800,10 +2819,10 @@
     }, [item2.id]);
     const read2 = async () => {
       const { key } = session.get();
-      const { value, ...known2 } = await call("GET", `secrets/${item2.secret}/items/${item2.id}/`);
-      onItem(item2.id, { last_accessed_at: known2.last_accessed_at, last_accessed_by: known2.last_accessed_by });
+      const { value, ...known } = await call("GET", `secrets/${item2.secret}/items/${item2.id}/`);
+      onItem(item2.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
       const late = !here2.current || session.get().key !== key;
-      return late ? void 0 : { value: String(value), version: known2.updated_at };
+      return late ? void 0 : { value: String(value), version: known.updated_at };
     };
     const put3 = (got) => {
       if (!got || document.hidden) return;
@@ -3003,8 +3022,8 @@
     const [, redraw] = d2(0);
     const entries = T2(() => parseDotenv(text), [text]);
     const results = A2(/* @__PURE__ */ new Map());
-    const known2 = A2(/* @__PURE__ */ new Map());
-    if (!running && results.current.size === 0) known2.current = new Map(items.data.map((item2) => [item2.key, item2]));
+    const known = A2(/* @__PURE__ */ new Map());
+    if (!running && results.current.size === 0) known.current = new Map(items.data.map((item2) => [item2.key, item2]));
     const good = entries.filter((e3) => !e3.problem);
     const isDone = (entry) => results.current.has(entry) && !results.current.get(entry).text;
     const left = good.filter((e3) => !isDone(e3));
@@ -3019,7 +3038,7 @@
       const set = async (entry) => {
         const from = Date.now();
         try {
-          changed.push(await importEntry(secret2, entry, known2.current, results.current.get(entry)?.lost));
+          changed.push(await importEntry(secret2, entry, known.current, results.current.get(entry)?.lost));
           results.current.set(entry, {});
         } catch (error) {
           const failure = asFailure(error);
@@ -3052,7 +3071,7 @@
     <form onSubmit=${start} onKeyDown=${saves}>
       <${Field} label="Contents of the file" name="env" lines="8" value=${text} onInput=${change}
         readOnly=${running} focus hint=${envHint} />
-      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known2.current} results=${results.current} />`}
+      ${entries.length > 0 && html`<${Preview} entries=${entries} known=${known.current} results=${results.current} />`}
       ${started && html`<div class="progress">
         <progress max=${good.length} value=${good.length - left.length} aria-label="Imported"></progress>
         <p role="status">${good.length - left.length} of ${good.length} done${failed ? `, ${failed} failed` : ""}.</p>
@@ -3066,16 +3085,16 @@
   <//>`;
   }
   var envHint = "One KEY=value per line; comments and export are supported. A value of several lines needs quotes: \", ' or `. Variables are not substituted: $ stays as it is.";
-  async function importEntry(secret2, { key, value }, known2, lost) {
+  async function importEntry(secret2, { key, value }, known, lost) {
     const items = `secrets/${secret2}/items/`;
     const meanwhile = (text) => new Failure("refused", text);
-    const item2 = known2.get(key);
+    const item2 = known.get(key);
     if (item2) {
       try {
         return await call("PATCH", itemPath(item2), { value });
       } catch (failure) {
         if (failure.kind !== "missing") throw failure;
-        known2.delete(key);
+        known.delete(key);
         throw meanwhile("Another client has deleted this item meanwhile. Another try adds it.");
       }
     }
@@ -3086,13 +3105,13 @@
     } catch (failure) {
       const found = failure.fields?.key && await find(items, { key }, () => true);
       if (!found) throw failure;
-      known2.set(key, found);
+      known.set(key, found);
       throw meanwhile("Another client has created this item meanwhile. Another try replaces its value.");
     }
   }
   var wrong = (failure) => failure.kind === "invalid" ? Object.values(failure.fields).flat().join(" ") : failure.message;
   var linesOf = ({ line, last }) => last > line ? `Lines ${line}–${last}` : `Line ${line}`;
-  function Preview({ entries, known: known2, results }) {
+  function Preview({ entries, known, results }) {
     const drawn = A2(/* @__PURE__ */ new Map());
     if (!drawn.current.has(entries[0])) drawn.current = /* @__PURE__ */ new Map();
     const line = (entry) => {
@@ -3101,13 +3120,13 @@
       if (last && last.result === result) return last.line;
       const now = html`<li key=${entry.line}>
       <span class="quiet">${linesOf(entry)}</span> <span class="key" translate=${false}>${entry.key}</span>${" "}
-      <${Outcome} entry=${entry} isNew=${!known2.has(entry.key)} result=${result} />
+      <${Outcome} entry=${entry} isNew=${!known.has(entry.key)} result=${result} />
     </li>`;
       drawn.current.set(entry, { result, line: now });
       return now;
     };
-    const adds = entries.filter((e3) => !e3.problem && !known2.has(e3.key)).length;
-    const changes = entries.filter((e3) => !e3.problem && known2.has(e3.key)).length;
+    const adds = entries.filter((e3) => !e3.problem && !known.has(e3.key)).length;
+    const changes = entries.filter((e3) => !e3.problem && known.has(e3.key)).length;
     const skips = entries.reduce((lines, e3) => lines + (e3.problem ? e3.last - e3.line + 1 : 0), 0);
     return html`<h3 class="preview">${adds} to add, ${changes} to change, ${count(skips, "line")} to skip</h3>
     <ol class="entries" tabindex="0" aria-label="What will be imported">${entries.map(line)}</ol>`;
@@ -3199,8 +3218,8 @@ spec:
     const [fields2, setFields] = d2({ name: "", image: "", port: "", config: "" });
     const action = useAction(onLost);
     const act = async (mine) => {
-      const { config, ...known2 } = fields2;
-      done(await find("services/", { name: fields2.name, secret: secret2 }, mine) ?? await call("POST", "services/", { ...known2, config: config || null, secret: secret2 }));
+      const { config, ...known } = fields2;
+      done(await find("services/", { name: fields2.name, secret: secret2 }, mine) ?? await call("POST", "services/", { ...known, config: config || null, secret: secret2 }));
     };
     const field = (label, name2, hint, focus) => html`<${Field} label=${label} name=${name2} hint=${hint} focus=${focus}
     value=${fields2[name2]} failure=${action.failure} onInput=${(text) => setFields((f3) => ({ ...f3, [name2]: text }))} />`;

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -130,7 +131,7 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return encode(r, cut(page)), nil
+		return encode(r, cut(page, from)), nil
 	}, parameters...)
 }
 
@@ -140,21 +141,34 @@ const (
 	eventBytes   = 1 << 10
 )
 
-// cut ends a page early that would be too large for an answer.
-func cut(page secrets.Page[secrets.Event]) secrets.Page[secrets.Event] {
+// cut ends a page early that would be too large for an answer, at the end that is far from its cursor.
+func cut(page secrets.Page[secrets.Event], from secrets.Cursor) secrets.Page[secrets.Event] {
+	isForward := from != secrets.Cursor{} && !from.Backward
+	near := func(i int) int { // the i-th result as seen from the cursor
+		if isForward {
+			return len(page.Results) - 1 - i
+		}
+		return i
+	}
 	size := 0
-	for i, ev := range page.Results {
+	for i := range page.Results {
+		ev := page.Results[near(i)]
 		size += eventBytes
 		for _, fields := range []map[string]string{ev.From, ev.To} {
 			for _, text := range fields {
 				size += len(text)
 			}
 		}
-		if size > maxPageBytes && i > 0 {
-			page.Next = &secrets.Cursor{Backward: true, ID: page.Results[i-1].ID}
-			page.Results = page.Results[:i]
-			break
+		if size <= maxPageBytes || i == 0 {
+			continue
 		}
+		last := page.Results[near(i-1)].ID
+		if isForward {
+			page.Results, page.Previous = page.Results[near(i-1):], &secrets.Cursor{ID: last}
+		} else {
+			page.Results, page.Next = page.Results[:i], &secrets.Cursor{Backward: true, ID: last}
+		}
+		break
 	}
 	return page
 }
@@ -229,10 +243,13 @@ func objectText(fields map[string]string) string {
 	return string(text)
 }
 
+// formula finds a cell that begins like a formula, also where a spreadsheet splits it at another separator.
+var formula = regexp.MustCompile(`(?:^|[;\t\r\n])\s*[=+\-@＝＋－＠]|^[\t\r]`)
+
 // writeCSV writes a record. A cell that a spreadsheet would take for a formula becomes a text.
 func writeCSV(b *bytes.Buffer, cells []string) {
 	for i, cell := range cells {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		if formula.MatchString(cell) {
 			cells[i] = "'" + cell
 		}
 	}

@@ -82,7 +82,7 @@ type Named struct {
 // An event outlives its subject and never holds a value. User, Key and SourceIP are zero when an operator or the
 // system acted.
 //
-// Refused tries are entries too: one for each user, outcome, action and minute, with the number of tries. The rest
+// Refused tries are entries too: one for each key, outcome, action and minute, with the number of tries. The rest
 // is that of the latest one.
 type Event struct {
 	ID        uuid.UUID // see NewEventID

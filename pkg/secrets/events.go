@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,7 +14,8 @@ func (m *Manager) event(c Caller, at time.Time, action string, secret Named) Eve
 	return Event{
 		ID: NewEventID(at, m.NewID()), AccountID: c.AccountID, Action: action, Outcome: OutcomeAllowed,
 		User: Named{c.UserID, c.UserName}, Key: Named{c.KeyID, c.KeyName},
-		SourceIP: c.SourceIP, UserAgent: shortened(c.UserAgent), RequestID: c.RequestID, Secret: secret,
+		SourceIP: c.SourceIP, UserAgent: shortened(printable(c.UserAgent)), RequestID: c.RequestID[:min(len(c.RequestID), requestIDBytes)],
+		Secret: secret,
 	}
 }
 
@@ -95,6 +97,19 @@ func differences(before, after map[string]string) (changed []string, from, to ma
 
 // shownBytes is the longest text that a reveal's event keeps of a name, and any event of a user agent.
 const shownBytes = 100
+
+// requestIDBytes is the size of an id that API Gateway makes. Clients can send another one.
+const requestIDBytes = 36
+
+// printable replaces what a client's text could do to a terminal or to the text around it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
 
 // shortened cuts a long text at the end of a character. What a client sends may be no text at all.
 func shortened(text string) string {

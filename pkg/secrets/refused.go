@@ -16,8 +16,9 @@ type Try struct {
 }
 
 // Refused counts a try that ended with an error, if that is a refusal of a known caller: a missing permission, a secret
-// outside of the limit, or a spent budget. Tries of one user, outcome, action and minute are one entry of the audit
-// trail, so that they cost one write each, but no more than a row a minute. What has no user is in the log alone. So is a
+// outside of the limit, or a spent budget. Tries of one key, outcome, action and minute are one entry of the audit
+// trail, so that they cost one write each, but no more than a row a minute. The key is part of it, so that other keys
+// of a user can't hide what a stolen one tried. What has no user is in the log alone. So is a
 // failure to count: the caller is refused anyway.
 func (m *Manager) Refused(ctx context.Context, c Caller, try Try, err error) {
 	outcome := refusal(err)
@@ -52,10 +53,10 @@ func refusal(err error) Outcome {
 	return ""
 }
 
-// refusedID is the same for all tries of a user, action and outcome within a minute. Its time is the minute's
+// refusedID is the same for all tries of a user's key, action and outcome within a minute. Its time is the minute's
 // beginning.
 func refusedID(now time.Time, c Caller, action string, outcome Outcome) uuid.UUID {
-	sum := sha256.Sum256([]byte(c.UserID.String() + " " + action + " " + string(outcome)))
+	sum := sha256.Sum256([]byte(c.UserID.String() + " " + c.KeyID.String() + " " + action + " " + string(outcome)))
 	rest := uuid.UUID(sum[:16])
 	rest[8] = rest[8]&0x3f | 0x80
 	return NewEventID(now.Truncate(time.Minute), rest)

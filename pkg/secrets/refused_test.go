@@ -229,3 +229,30 @@ func TestConcurrentTriesAreAllCounted(t *testing.T) {
 		t.Errorf("%d rows, want 1", n)
 	}
 }
+
+// Another key of the same user can't hide what a stolen one tried, nor change whose it was.
+func TestOtherKeysHideNoRefusedTries(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	w := newWorld(t, table)
+	stolen := makeKey(t, table, w.caller, secrets.KeyInput{Name: secrets.Text("stolen")}).Caller
+	m := table.Manager(t)
+	try := secrets.Try{Action: secrets.ItemRevealed, SecretID: w.secret.ID.String()}
+	for range 3 {
+		m.Refused(t.Context(), stolen, try, secrets.ErrDenied)
+	}
+	m.Refused(t.Context(), w.caller, secrets.Try{Action: secrets.ItemRevealed, SecretID: uuid.NewString()}, secrets.ErrDenied)
+	page, err := m.ListEvents(t.Context(), w.caller, secrets.EventsInput{
+		Key: secrets.Text(stolen.KeyID.String()), Secret: secrets.Text(w.secret.ID.String()), Outcome: secrets.Text("denied"),
+	}, secrets.Cursor{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	for _, ev := range page.Results {
+		tries += ev.Tries
+	}
+	if tries != 3 { // in one minute or two
+		t.Errorf("tries of the stolen key = %+v, want 3", page.Results)
+	}
+}

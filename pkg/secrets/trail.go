@@ -51,6 +51,16 @@ func (m *Manager) ListEvents(ctx context.Context, c Caller, in EventsInput, from
 	if err != nil {
 		return Page[Event]{}, err
 	}
+	for _, x := range []struct {
+		isGiven bool
+		id      uuid.UUID
+	}{
+		{in.User.given, match.User}, {in.Key.given, match.Key}, {in.Secret.given || in.SecretID != "", match.Secret}, {in.ItemID != "", match.Item},
+	} {
+		if x.isGiven && x.id == uuid.Nil { // which means any in a query, and is no id of anything
+			return Page[Event]{}, nil
+		}
+	}
 	if !c.Rights.Permissions.Has(Audit) {
 		k, _, err := m.authority(ctx, c, anyKey)
 		if err != nil {

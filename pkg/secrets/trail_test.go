@@ -389,3 +389,19 @@ func (f *trailTest) fill() {
 	}
 	f.m.Now = func() time.Time { return base.Add(6*time.Minute + 10*time.Second) } // a part is not settled
 }
+
+// The id of zeros is that of nothing. It is not the absence of a filter.
+func TestNilIdsMatchNothing(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	w := newWorld(t, table)
+	m, zeros := table.Manager(t), uuid.Nil.String()
+	for name, in := range map[string]secrets.EventsInput{
+		"user": {User: secrets.Text(zeros)}, "key": {Key: secrets.Text(zeros)}, "secret": {Secret: secrets.Text(zeros)},
+		"secret in the path": {SecretID: zeros}, "item": {SecretID: w.secret.ID.String(), ItemID: zeros},
+	} {
+		if page, err := m.ListEvents(t.Context(), w.caller, in, secrets.Cursor{}, 10); err != nil || len(page.Results) > 0 {
+			t.Errorf("%s: %d events, %v, want none", name, len(page.Results), err)
+		}
+	}
+}

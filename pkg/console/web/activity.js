@@ -30,25 +30,31 @@ export function request({ secret, item, days, ...filters }, more = {}) {
   return `${at}?${query}`;
 }
 
-const known = ["action", "outcome", "user", "key", "secret", "item", "days"];
+// given are the filters of an address. It may come from anyone, and ids become parts of paths.
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const forms = {
+  action: /^[a-z]+\.[a-z]+$/, outcome: /^[a-z]+$/, user: uuid, key: uuid, secret: uuid, item: uuid, days: /^\d{1,3}$/,
+};
+const given = (query) => Object.fromEntries([...new URLSearchParams(query)].filter(([name, value]) =>
+  Object.hasOwn(forms, name) && forms[name].test(value)));
 
 export function ActivityView() {
   const { query } = place.use();
   const { me, can } = useRights();
-  const given = Object.fromEntries(
-    [...new URLSearchParams(query)].filter(([name, value]) => known.includes(name) && value));
+  const { signIns } = session.use();
+  const chosen = given(query);
   const all = can("audit");
   useTitle("Activity");
   if (!me) return html`<main key="waiting"><h1 tabindex="-1">Activity</h1><p class="quiet">Loading …</p></main>`;
-  const filters = all ? given : { ...given, user: "me" };
+  const filters = all ? chosen : { ...chosen, user: "me" };
   return html`<main key="activity">
     <div class="bar">
       <h1 tabindex="-1">${all ? "Activity" : "Your activity"}</h1>
       ${all && html`<${Link} to="review" title="What to look at from time to time">Review<//>`}
     </div>
-    <${Filters} filters=${given} all=${all} />
-    <${Chart} key=${`chart ${query}`} filters=${filters} />
-    <${Events} key=${query} filters=${filters} />
+    <${Filters} filters=${chosen} all=${all} />
+    <${Chart} key=${`chart ${signIns} ${query}`} filters=${filters} />
+    <${Log} key=${`log ${signIns} ${query}`} filters=${filters} />
   </main>`;
 }
 
@@ -113,7 +119,9 @@ function useEvents(filters, held) {
   const gone = useRef(false);
   const isHeld = useRef(held);
   isHeld.current = held;
-  const page = (cursor) => call("GET", request(filters, { page_size: pageSize, ...(cursor && { cursor }) }));
+  const page = (cursor, since) => call("GET", request(filters, {
+    page_size: pageSize, ...(cursor && { cursor }), ...(since && { since }),
+  }));
   const change = (by) => gone.current || setState(by);
   const load = async (act, failed) => {
     if (busy.current || !session.get().key) return;
@@ -138,16 +146,18 @@ function useEvents(filters, held) {
     const { results, next } = await page(state.next);
     change((s) => ({ ...s, rows: put(s.rows, results), next: cursorOf(next), failure: null }));
   }, (failure) => ({ failure }));
-  // A poll reads until it meets what is known.
+  // A poll reads from the minute before the newest event on: a row of refused tries stands at the beginning of its
+  // minute, and grows.
   const poll = () => document.hidden || load(async () => {
-    let { results, next } = await page();
-    const newest = [...state.rows, ...state.waiting].sort(newestFirst)[0]?.id ?? "";
-    for (let pages = 1; next && (results.at(-1)?.id ?? "~") > newest && pages < 5; pages++) {
-      const more = await page(cursorOf(next));
+    const [newest] = [...state.rows, ...state.waiting].sort(newestFirst);
+    const since = newest && new Date(Math.floor(Date.parse(newest.at) / 60000 - 1) * 60000).toISOString();
+    let { results, next } = await page(null, since);
+    for (let pages = 1; since && next && pages < 5; pages++) {
+      const more = await page(cursorOf(next), since);
       results = [...results, ...more.results];
       next = more.next;
     }
-    const isGap = next && newest && (results.at(-1)?.id ?? "~") > newest; // too many: begin again
+    const isGap = since && next; // too many: begin again
     change((s) => {
       const seen = new Set(s.rows.map((event) => event.id));
       const fresh = results.filter((event) => !seen.has(event.id));
@@ -172,11 +182,6 @@ function useEvents(filters, held) {
   }, []);
   const show = () => setState((s) => ({ ...s, rows: put(s.rows, s.waiting), waiting: [] }));
   return { ...state, older, first, show, busy: busy.current };
-}
-
-function Events({ filters }) {
-  const { signIns } = session.use();
-  return html`<${Log} key=${signIns} filters=${filters} />`;
 }
 
 function Log({ filters }) {
@@ -236,13 +241,18 @@ function EventRow({ event }) {
 function Csv({ filters }) {
   const action = useAction();
   const [done, setDone] = useState(0);
+  const gone = useRef(false);
+  useEffect(() => () => (gone.current = true), []);
   const save = async () => {
     const parts = [];
     let lines = 0;
-    await download(request(filters, { format: "csv", page_size: 1000 }), (text) => {
+    const { signIns } = session.get();
+    const isOver = () => gone.current || session.get().signIns !== signIns; // another key is another log
+    await download(request(filters, { format: "csv", page_size: 1000 }), isOver, (text) => {
       parts.push(parts.length === 0 ? text : text.slice(text.indexOf("\r\n") + 2));
       setDone((lines += text.split("\r\n").length - 2));
     });
+    if (isOver()) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
     link.download = `activity-${new Date().toISOString().slice(0, 10)}.csv`;

@@ -35,13 +35,15 @@ export async function call(method, path, body, key = session.get().key) {
   return await read(await ask(method, path, body, key), key);
 }
 
-// download reads an export page by page, and calls onPage with the text of each.
-export async function download(path, onPage) {
+// download reads an export page by page, until isOver, and calls onPage with the text of each.
+export async function download(path, isOver, onPage) {
   const { key } = session.get();
   for (let next = path; next; ) {
     const answer = await ask("GET", next, undefined, key);
     if (!answer.ok) await read(answer, key);
-    onPage(await answer.text());
+    const text = await answer.text();
+    if (isOver()) return;
+    onPage(text);
     // The link's host may differ from the page's, for example behind a proxy.
     const link = /<([^>]+)>; rel="next"/.exec(answer.headers.get("Link"))?.[1];
     next = link && path.replace(/\?.*/, new URL(link).search);

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { request } from "./activity.js";
 import { asFailure, Problem } from "./parts.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
 import { days } from "./sentence.js";
 import { count } from "./text.js";
 
@@ -15,18 +15,20 @@ const short = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 // Chart counts the reveals that match the filters, of the last 30 days or of those that one request has.
 export function Chart({ filters: { outcome, days: _, ...filters } }) {
   const [state, setState] = useState({ events: null, whole: true, failure: null });
+  const gone = useRef(false);
   const load = async () => {
     try {
       const reveals = { action: "item.revealed", outcome: "allowed", page_size: 1000 };
       const path = request({ ...filters, days: shownDays }, reveals);
       const { results, next } = await call("GET", path);
-      setState({ events: results, whole: !next, failure: null });
+      if (!gone.current) setState({ events: results, whole: !next, failure: null });
     } catch (error) {
       setState((s) => ({ ...s, failure: asFailure(error) }));
     }
   };
   useEffect(() => {
     if (!filters.action || filters.action === "item.revealed") load();
+    return () => (gone.current = true);
   }, []);
   const { events, whole, failure } = state;
   if (failure) return html`<${Problem} failure=${failure} retry=${load} />`;

@@ -73,7 +73,8 @@ const tried = {
 
 // who is the one who acted. What no user did, an operator or the system did.
 const who = (event) => (event.user ? named(event.user, "A user")
-  : /^secret\.|requeued$/.test(event.action) ? "The system" : "An operator");
+  : event.action.startsWith("secret.") ? "The system"
+    : event.action === "key.deleted" ? "An operator or the system" : "An operator");
 
 // sentence returns the parts of an event's sentence: texts and {name}, without its time.
 export function sentence(event) {
