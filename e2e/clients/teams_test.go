@@ -151,7 +151,7 @@ func runbook(t *testing.T, text string) string {
 	t.Helper()
 	for _, block := range fenced(t, "docs/deploy.md", "sh") {
 		if strings.Contains(block, text) {
-			return strings.NewReplacer("<ApiId>", "a1b2c3d4e5", "my-team", "runbooks").Replace(block)
+			return strings.NewReplacer("<ApiId>", "a1b2c3d4e5", "<TableName>", "goblins-secrets", "my-team", "runbooks").Replace(block)
 		}
 	}
 	t.Fatalf("docs/deploy.md has no block with %q", text)
@@ -171,11 +171,11 @@ func TestRunbooksWork(t *testing.T) {
 	issueStep, lostStep := runbook(t, "invoke IssueKey"), runbook(t, `"user_id"`)
 	revokeStep, byOperator := runbook(t, "?made=true"), runbook(t, "invoke RevokeKey")
 	output := r.shell(t, env, fmt.Sprintf(`
-export OPERATOR=%s AWS_ENDPOINT_URL_API_GATEWAY=%[1]s AWS_ACCESS_KEY_ID=%s
+export OPERATOR=%s AWS_ENDPOINT_URL_API_GATEWAY=%[1]s AWS_ENDPOINT_URL_DYNAMODB=%s AWS_ACCESS_KEY_ID=%s
 sam() { curl -sS --fail-with-body --data-binary "$7" "$OPERATOR/$3"; }
 is() { printf '\n== %%s: %%s\n' "$1" "$2"; }
 reads() { curl -s -o /dev/null -w '%%{http_code}' -H "Authorization: Bearer $1" "$API_URL/api/secrets/$SECRET_ID/items/$ITEM_ID/"; }
-`, o.url, endpoints.AccessKey)+staff+`
+`, o.url, endpoints.DynamoDB, endpoints.AccessKey)+staff+`
 STAFF=$USER_ID BEFORE=$LEAKED LEAKED=$API_KEY
 SECRET_ID=$(made "$API_KEY" secrets '{"name": "shop"}' .id)
 ITEM_ID=$(made "$API_KEY" secrets/$SECRET_ID/items '{"key": "PASSWORD", "value": "a value"}' .id)
@@ -193,12 +193,14 @@ if (`+byOperator+`) >again; then exit 1; fi
 is 'nothing is left' "$(cat again)"
 is 'after' "$(reads $LEAKED) $(reads $BEFORE) $(reads $BACK_DOOR) $(reads $API_KEY)"
 `+runbook(t, "flush-stage-authorizers-cache")+`
-is 'events' "$(`+runbook(t, "/api/events/?key=")+`)"
+{
+`+runbook(t, "events() {")+`
+} >found
+is 'events' "$(cat found)"
 USER_ID=$(printf %s "$ISSUED" | jq -r .user_id)
 read_twice=$(`+runbook(t, "read_by()")+`)
 is 'read' "$read_twice"
-get() { curl -sfS -H "Authorization: Bearer $API_KEY" "$API_URL$1"; } # as the step before left it
-read_by() { echo "read by $1"; }
+read_by() { echo "read by $1"; } # as the step before left it
 `+lostStep+`
 LEAKED_ID=$(made "$API_KEY" keys '{"name": "by an operator"}' .id)
 `+byOperator+`
@@ -206,10 +208,14 @@ for i in $(seq 51); do made "$API_KEY" users '{"kind": "machine", "name": "m'$i'
 is 'people' "$(`+runbook(t, "invoke ListPeople")+`)"
 USER_ID=$STAFF
 is 'leaves' "$(`+runbook(t, "Set API_URL, API_KEY of an admin, and USER_ID of the person")+`)"
+`+runbook(t, "delete_account()")+`
+rows() { aws dynamodb scan --table-name goblins-secrets --output json | grep -c "$1"; }
+is 'left over' "$(rows "$ACCOUNT_ID") $(reads "$API_KEY") $(delete_account "$ACCOUNT_ID")"
 `)
 	for _, want := range []string{
 		"== before: 200 200 200", "the last key with admin", "== after a refusal: 200", "== nothing is left: not found", "== after: 401 401 401 200",
 		"\tallowed\titem.revealed\tshop\tPASSWORD\t", "\tallowed\tuser.created\t\t\tback door\t", "== read: shop\tPASSWORD\t", `"revoked":"`, "\tm51\n", "\tAdmin\t", "== leaves: read by ",
+		"== left over: 0 401 \n",
 	} {
 		if !strings.Contains(output, want) {
 			t.Errorf("the output has no %q", want)
