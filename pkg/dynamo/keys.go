@@ -33,7 +33,7 @@ import (
 //	round          ROUND                <name>                   how far a function is that goes round USED
 //	purge          PURGE                <a>#<s>                  a deleted secret with children left
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail, never changed; expires_at (TTL)
-//	refused tries  REFUSED#<a>          <e>                      of one user, outcome, action and minute: the latest, when the
+//	refused tries  REFUSED#<a>          <e>                      of one key, outcome, action and minute: the latest, when the
 //	                                                             first was, and their number; expires_at (TTL)
 //	people         PEOPLE#<a>           PEOPLE                   numbers of users, keys, and keys with admin for ever
 //	user           PEOPLE#<a>           USER#<u>                 kind, name, email, rights, own limit, its keys, revision
