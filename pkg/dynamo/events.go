@@ -188,21 +188,25 @@ func (s *Store) Events(ctx context.Context, q secrets.EventQuery) (found []secre
 		"action": q.Match.Action, "key_id": idText(q.Match.Key), "item_id": idText(q.Match.Item),
 		bySecret: indexKey(q.AccountID, q.Match.Secret), byUser: indexKey(q.AccountID, q.Match.User),
 	}
+	var conditions []string
 	switch q.Trail {
 	case secrets.RefusedTries:
 		delete(match, bySecret)
 		delete(match, byUser)
 		match["secret_id"], match["user_id"], match["outcome"] = idText(q.Match.Secret), idText(q.Match.User), string(q.Match.Outcome)
+		conditions = append(conditions, "attribute_exists(tries) AND attribute_exists(outcome)") // else it would look like an event
 		in.ConsistentRead, in.ExpressionAttributeValues[":pk"] = aws.Bool(true), text(refusedPK(q.AccountID))
 	case secrets.EventsOfAccount:
 		in.ConsistentRead, in.ExpressionAttributeValues[":pk"] = aws.Bool(true), text(eventsPK(q.AccountID))
 	case secrets.EventsOfSecret, secrets.EventsOfUser:
+		// IAM can't keep a role from putting a row of another partition into an index: that is no event.
+		in.ExpressionAttributeNames["#partition"], in.ExpressionAttributeValues[":events"] = "PK", text(eventsPK(q.AccountID))
+		conditions = append(conditions, "#partition = :events")
 		index := map[secrets.Trail]string{secrets.EventsOfSecret: bySecret, secrets.EventsOfUser: byUser}[q.Trail]
 		in.IndexName, in.ExpressionAttributeNames["#pk"] = &index, index
 		in.ExpressionAttributeValues[":pk"] = text(match[index])
 		delete(match, index)
 	}
-	var conditions []string
 	for _, name := range slices.Sorted(maps.Keys(match)) {
 		if match[name] != "" {
 			in.ExpressionAttributeNames["#"+name], in.ExpressionAttributeValues[":"+name] = name, text(match[name])

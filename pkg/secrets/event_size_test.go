@@ -127,7 +127,8 @@ func TestUserAgentsAreMadeText(t *testing.T) {
 		strings.Repeat("a", 100):    strings.Repeat("a", 100),
 		strings.Repeat("a", 101):    strings.Repeat("a", 97) + "…",
 		strings.Repeat("é", 60):     strings.Repeat("é", 48) + "…",
-		"a\x00\r\n\"":               "a\x00\r\n\"",
+		"a\x00\r\n\"":               "a\ufffd\ufffd\ufffd\"",
+		"a\u202e\u009b":             "a\ufffd\ufffd",
 	} {
 		c := w.caller
 		c.UserAgent = sent

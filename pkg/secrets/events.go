@@ -101,20 +101,19 @@ const shownBytes = 100
 // requestIDBytes is the size of an id that API Gateway makes. Clients can send another one.
 const requestIDBytes = 36
 
-// printable replaces what a client's text could do to a terminal or to the text around it.
+// printable replaces what is no text, or could do something to a terminal or to the text around it.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return unicode.ReplacementChar
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "\ufffd"))
 }
 
-// shortened cuts a long text at the end of a character. What a client sends may be no text at all.
+// shortened cuts a long text at the end of a character.
 func shortened(text string) string {
 	const ellipsis = "…"
-	text = strings.ToValidUTF8(text, "\ufffd")
 	if len(text) <= shownBytes {
 		return text
 	}

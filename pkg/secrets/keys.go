@@ -157,7 +157,7 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 		if created, err = m.makeKey(ctx, in, u, maker); err != nil {
 			return err
 		}
-		ev := m.keyEvent(c, created.CreatedAt, KeyCreated, created.Key).creates(created.fields())
+		ev := m.keyEvent(fresh, created.CreatedAt, KeyCreated, created.Key).creates(created.fields())
 		sum := People{Keys: 1, Admins: created.admins()}
 		var exchanged *Key
 		if maker.Invitation {
@@ -341,7 +341,7 @@ func (m *Manager) UpdateKey(ctx context.Context, c Caller, keyID string, in KeyI
 		if updated, err = m.applyKey(ctx, fresh, in, old); err != nil {
 			return err
 		}
-		ev := m.keyEvent(c, m.now(), KeyUpdated, updated).changes(old.fields(), updated.fields())
+		ev := m.keyEvent(fresh, m.now(), KeyUpdated, updated).changes(old.fields(), updated.fields())
 		if len(ev.Changed) == 0 {
 			return nil
 		}
@@ -481,7 +481,7 @@ func (m *Manager) deleteKey(ctx context.Context, c Caller, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		return m.revokeOnce(ctx, &maker, c, k)
+		return m.revokeOnce(ctx, &maker, fresh, k)
 	})
 }
 

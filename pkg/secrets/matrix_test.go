@@ -305,10 +305,8 @@ func (s *subject) outside(r route, target string) bool {
 		return false
 	case target == "own":
 		return inSecret && s.fate == "narrowed"
-	case r.on == "service":
-		return target == "other"
 	}
-	return inSecret
+	return inSecret || r.on == "service"
 }
 
 // outcome is what the rules expect of a request.

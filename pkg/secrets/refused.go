@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// countPatience is how long a refusal waits for its count.
+const countPatience = 2 * time.Second
+
 // Try is what a caller tried, with ids as the caller sent them.
 type Try struct {
 	Action           string
@@ -35,6 +38,8 @@ func (m *Manager) Refused(ctx context.Context, c Caller, try Try, err error) {
 	if id, err := parseID(try.ItemID); err == nil {
 		ev.Item.ID = id
 	}
+	ctx, cancel := context.WithTimeout(ctx, countPatience)
+	defer cancel()
 	if err := Guard(func() error { return m.Store.CountRefused(ctx, ev) }); err != nil {
 		m.Log.WarnContext(ctx, "refused try not counted", append(c.attributes(), "error", err)...)
 	}

@@ -114,7 +114,7 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 			err = errors.Join(m.reveals(read.Key, c, on), read.missing())
 		}
 		if err == nil {
-			item, value, err = m.openRecorded(ctx, c, now, on, read)
+			item, value, err = m.openRecorded(ctx, c, m.now(), on, read)
 		}
 		if errors.Is(err, ErrChanged) {
 			err = errors.Join(ErrUnavailable, err)

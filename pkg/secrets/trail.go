@@ -89,7 +89,22 @@ func (m *Manager) ListEvents(ctx context.Context, c Caller, in EventsInput, from
 	if err != nil {
 		return Page[Event]{}, fmt.Errorf("list events: %w", err)
 	}
+	if c.Rights.Permissions&(Audit|List) == 0 {
+		hideNames(found)
+	}
 	return eventPage(found, reached, from), nil
+}
+
+// hideNames removes the names of what a key without List did something to. The users and keys are its own.
+func hideNames(events []Event) {
+	for i := range events {
+		ev := &events[i]
+		for _, x := range []*Named{&ev.Secret, &ev.Item, &ev.Service} {
+			if x.ID != uuid.Nil {
+				x.Name, ev.From, ev.To = "", nil, nil
+			}
+		}
+	}
 }
 
 func (in EventsInput) object() object {

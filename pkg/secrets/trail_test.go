@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
@@ -403,5 +405,59 @@ func TestNilIdsMatchNothing(t *testing.T) {
 		if page, err := m.ListEvents(t.Context(), w.caller, in, secrets.Cursor{}, 10); err != nil || len(page.Results) > 0 {
 			t.Errorf("%s: %d events, %v, want none", name, len(page.Results), err)
 		}
+	}
+}
+
+// A function without the right to append events can put rows into the indexes. They are no events.
+func TestForgedRowsAreNoEvents(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	w := newWorld(t, table)
+	account, secret := w.caller.AccountID.String(), w.secret.ID.String()
+	for _, pk := range []string{"REFUSED#" + account, "SECRET#" + account + "#" + secret} {
+		row, err := attributevalue.MarshalMap(map[string]string{
+			"PK": pk, "SK": secrets.NewEventID(time.Now(), uuid.New()).String(), "action": secrets.ItemRevealed,
+			"by_secret": account + "#" + secret, "by_user": account + "#" + w.caller.UserID.String(), "user_name": "forged",
+			"user_id": w.caller.UserID.String(), "secret_id": secret,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table.Name, Item: row}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, in := range map[string]secrets.EventsInput{
+		"account": {}, "secret": {SecretID: secret}, "user": {User: secrets.Text("me")},
+	} {
+		page, err := table.Manager(t).ListEvents(t.Context(), w.caller, in, secrets.Cursor{}, 100)
+		if err != nil || len(page.Results) == 0 {
+			t.Errorf("%s: %d events, %v", name, len(page.Results), err)
+		}
+		for _, ev := range page.Results {
+			if ev.User.Name == "forged" {
+				t.Errorf("%s: shows %+v", name, ev)
+			}
+		}
+	}
+}
+
+// A key without list sees in its own events which objects it changed, but no names of them.
+func TestOwnEventsHideNamesFromWriters(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	w := newWorld(t, table)
+	m := table.Manager(t)
+	writer := join(t, table, w.caller, userInput(secrets.Machine, secrets.Write)).Caller
+	if _, err := m.UpdateItem(t.Context(), writer, w.secret.ID.String(), w.item.ID.String(), itemInput("RENAMED", "value")); err != nil {
+		t.Fatal(err)
+	}
+	page, err := m.ListEvents(t.Context(), writer, secrets.EventsInput{User: secrets.Text("me")}, secrets.Cursor{}, 10)
+	if err != nil || len(page.Results) != 1 {
+		t.Fatalf("own events: %+v, %v, want one", page.Results, err)
+	}
+	ev := page.Results[0]
+	if ev.Secret != (secrets.Named{ID: w.secret.ID}) || ev.Item != (secrets.Named{ID: w.item.ID}) || ev.From != nil || ev.To != nil {
+		t.Errorf("the event = %+v, want ids without names", ev)
 	}
 }

@@ -82,7 +82,7 @@ func (m *Manager) CreateUser(ctx context.Context, c Caller, in UserInput) (creat
 		if created, err = m.applyUser(ctx, fresh, in, created); err != nil {
 			return err
 		}
-		ev := m.userEvent(c, now, UserCreated, created).creates(created.fields())
+		ev := m.userEvent(fresh, now, UserCreated, created).creates(created.fields())
 		err = m.Store.CreateUser(ctx, &maker, created, m.RevealLimit, ev)
 		if errors.Is(err, ErrFull) {
 			return full("account", MaxUsers, "users")
@@ -118,7 +118,7 @@ func (m *Manager) UpdateUser(ctx context.Context, c Caller, userID string, in Us
 		if updated, err = m.applyUser(ctx, fresh, in, old); err != nil {
 			return err
 		}
-		ev := m.userEvent(c, m.now(), UserUpdated, updated).changes(old.fields(), updated.fields())
+		ev := m.userEvent(fresh, m.now(), UserUpdated, updated).changes(old.fields(), updated.fields())
 		if len(ev.Changed) == 0 {
 			return nil
 		}
@@ -149,7 +149,7 @@ func (m *Manager) DeleteUser(ctx context.Context, c Caller, userID string) error
 		return err
 	}
 	return retryChanged(ctx, func() error {
-		maker, _, err := m.authority(ctx, c, Admin)
+		maker, fresh, err := m.authority(ctx, c, Admin)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (m *Manager) DeleteUser(ctx context.Context, c Caller, userID string) error
 		for _, k := range keys {
 			sum.Admins -= k.admins()
 		}
-		ev := m.userEvent(c, m.now(), UserDeleted, old).deletes(old.fields())
+		ev := m.userEvent(fresh, m.now(), UserDeleted, old).deletes(old.fields())
 		if err := m.Store.DeleteUser(ctx, &maker, old, keys, sum, ev); err != nil {
 			return fmt.Errorf("delete user: %w", err)
 		}
