@@ -182,7 +182,9 @@ func TestReplayOfPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	own := join(t, table, w.caller, userInput(secrets.Person, secrets.List|secrets.Reveal, w.second.ID, w.secret.ID))
+	in = userInput(secrets.Person, secrets.List|secrets.Reveal, w.second.ID, w.secret.ID)
+	in.Email, in.RevealLimit = secrets.Text("own@example.com"), secrets.Text("8")
+	own := join(t, table, w.caller, in)
 	ownWithin := makeKey(t, table, own.Caller, secrets.KeyInput{Name: secrets.Text("own"), Secrets: idsField(w.secret.ID)})
 	if err := errOf(m.UpdateUser(t.Context(), w.caller, own.UserID.String(), secrets.UserInput{Secrets: idsField(w.second.ID)})); err != nil {
 		t.Fatal(err)
