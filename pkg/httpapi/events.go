@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"goblins-secrets/pkg/secrets"
 )
@@ -24,7 +25,7 @@ type namedItemBody struct {
 	Key *string `json:"key"` // null: not known
 }
 
-// eventBody is an event, or a minute's refused tries of a user.
+// eventBody is an event, or a minute's refused tries of a key.
 type eventBody struct {
 	ID          string            `json:"id"`
 	At          string            `json:"at"`
@@ -135,7 +136,8 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 	}, parameters...)
 }
 
-// Lambda's answers have at most 6 MB. An event has about 1 KB, and what it replaced and gave, of which each byte can become two.
+// Lambda's answers have at most 6 MB. An event has about 1 KB, and what it replaced and gave, of which each byte can
+// become two.
 const (
 	maxPageBytes = 2 << 20
 	eventBytes   = 1 << 10
@@ -243,13 +245,16 @@ func objectText(fields map[string]string) string {
 	return string(text)
 }
 
-// formula finds a cell that begins like a formula, also where a spreadsheet splits it at another separator.
-var formula = regexp.MustCompile(`(?:^|[;\t\r\n])\s*[=+\-@＝＋－＠]|^[\t\r]`)
+// formula finds a cell that begins like a formula, also where a spreadsheet splits it at another separator. No other
+// function compiles it at cold start.
+var formula = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[;\t\r\n])\s*[=+\-@＝＋－＠]|^[\t\r]`)
+})
 
 // writeCSV writes a record. A cell that a spreadsheet would take for a formula becomes a text.
 func writeCSV(b *bytes.Buffer, cells []string) {
 	for i, cell := range cells {
-		if formula.MatchString(cell) {
+		if formula().MatchString(cell) {
 			cells[i] = "'" + cell
 		}
 	}

@@ -62,10 +62,12 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 		return Revealed{}, fmt.Errorf("charge reveal: %w", chargeErr)
 	}
 	if readErr == nil {
-		if err := m.reveals(read.Key, c, on); err != nil {
+		fresh, err := m.reveals(read.Key, c, on)
+		if err != nil {
 			m.Log.WarnContext(ctx, "reveal refused: the key has lost it", append(c.attributes(), "error", err)...)
 			return Revealed{}, err
 		}
+		c = fresh
 	}
 	if !charge.Admitted {
 		budget := m.tallied(ctx, charge, now)
@@ -85,8 +87,9 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 	return Revealed{Item: item, Value: value, Budget: budget}, nil
 }
 
-// reveals decides by a key that was just read whether the caller may reveal values of a secret.
-func (m *Manager) reveals(k Key, c Caller, on scope) error {
+// reveals decides by a key that was just read whether the caller may reveal values of a secret, and returns the caller
+// as it is now.
+func (m *Manager) reveals(k Key, c Caller, on scope) (Caller, error) {
 	fresh, err := m.current(k, c)
 	if err == nil {
 		err = fresh.permits(Reveal)
@@ -94,7 +97,7 @@ func (m *Manager) reveals(k Key, c Caller, on scope) error {
 	if err == nil && !fresh.Rights.Reaches(on.secret) {
 		err = errOutside
 	}
-	return err
+	return fresh, err
 }
 
 // release opens and records what was read, unless the reading failed.
@@ -111,7 +114,9 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 	item, value, err := m.openRecorded(ctx, c, now, on, read)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
 		if read, err = m.Store.ReadValue(ctx, c.AccountID, c.KeyID, on.secret, on.item); err == nil {
-			err = errors.Join(m.reveals(read.Key, c, on), read.missing())
+			if c, err = m.reveals(read.Key, c, on); err == nil {
+				err = read.missing()
+			}
 		}
 		if err == nil {
 			item, value, err = m.openRecorded(ctx, c, m.now(), on, read)
@@ -139,7 +144,7 @@ func (r Reading) missing() error {
 func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on scope, read Reading) (Item, Value, error) {
 	sealed := read.Value
 	revealed := Item{AccountID: c.AccountID, SecretID: on.secret, ID: on.item, Key: read.Item.Key, Version: sealed.Version}
-	event := m.revealEvent(read.Key.caller(c), now, read.Secret, revealed)
+	event := m.revealEvent(c, now, read.Secret, revealed)
 	var (
 		wg                          sync.WaitGroup
 		plaintext                   []byte
