@@ -20,9 +20,8 @@ type Try struct {
 
 // Refused counts a try that ended with an error, if that is a refusal of a known caller: a missing permission, a secret
 // outside of the limit, or a spent budget. Tries of one key, outcome, action and minute are one entry of the audit
-// trail, so that they cost one write each, but no more than a row a minute. The key is part of it, so that other keys
-// of a user can't hide what a stolen one tried. What has no user is in the log alone. So is a
-// failure to count: the caller is refused anyway.
+// trail: each costs a write, and all of them one row. The key is part of it, so that no other key of the user hides
+// what a stolen one tried. What has no user is in the log alone. So is a failure to count: the caller is refused anyway.
 func (m *Manager) Refused(ctx context.Context, c Caller, try Try, err error) {
 	outcome := refusal(err)
 	if outcome == "" {

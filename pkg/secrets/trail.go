@@ -24,12 +24,14 @@ const maxQueries = 10
 // settling is how old an event is before a poller gets it, at least. A poller asks for what follows the last id that
 // it has, so no event may appear before that id later. An event gets its id from the clock of its function, and is
 // written within 10 seconds: a function behind a route ends by then, and the store ends the write in others. The rest
-// is for clocks that differ, by up to 20 seconds, and for an index that lags behind. A row of refused tries changes during its minute, so that whole minutes
-// settle.
+// is for clocks that differ, by up to 20 seconds, and for an index that lags behind. A row of refused tries changes
+// during its minute, so whole minutes settle.
 const settling = 30 * time.Second
 
-// msgSince refuses another since.
-const msgSince = "Must be a time with an offset, or the id of an event."
+const (
+	msgSince  = "Must be a time with an offset, or the id of an event."
+	msgUserID = "Must be a valid UUID, or me."
+)
 
 // ListEvents returns a page of events and refused tries, newest first, without a count. A page may be shorter than
 // size, even empty, when it has Next: the trail goes on there.
@@ -51,24 +53,18 @@ func (m *Manager) ListEvents(ctx context.Context, c Caller, in EventsInput, from
 	if err != nil {
 		return Page[Event]{}, err
 	}
-	for _, x := range []struct {
-		isGiven bool
-		id      uuid.UUID
-	}{
-		{in.User.given, match.User}, {in.Key.given, match.Key}, {in.Secret.given || in.SecretID != "", match.Secret}, {in.ItemID != "", match.Item},
-	} {
-		if x.isGiven && x.id == uuid.Nil { // which means any in a query, and is no id of anything
-			return Page[Event]{}, nil
-		}
+	if in.isOfNothing(match) {
+		return Page[Event]{}, nil
 	}
 	if !c.Rights.Permissions.Has(Audit) {
 		k, _, err := m.authority(ctx, c, anyKey)
 		if err != nil {
 			return Page[Event]{}, err
 		}
-		if isNarrow := !k.Granted().equal(k.User.Rights); isNarrow && match.Key != uuid.Nil && match.Key != k.ID {
-			return Page[Event]{}, nil
-		} else if isNarrow {
+		if isNarrow := !k.Granted().equal(k.User.Rights); isNarrow {
+			if match.Key != uuid.Nil && match.Key != k.ID {
+				return Page[Event]{}, nil
+			}
 			match.Key = k.ID
 		}
 	}
@@ -85,7 +81,7 @@ func (m *Manager) ListEvents(ctx context.Context, c Caller, in EventsInput, from
 	if match.Outcome != OutcomeAllowed {
 		parts = append(parts, &part{EventQuery: refused, keep: ids.includes})
 	}
-	found, reached, err := m.merge(ctx, parts, size, maxQueries)
+	found, reached, err := m.merge(ctx, parts, size)
 	if err != nil {
 		return Page[Event]{}, fmt.Errorf("list events: %w", err)
 	}
@@ -99,10 +95,8 @@ func (m *Manager) ListEvents(ctx context.Context, c Caller, in EventsInput, from
 func hideNames(events []Event) {
 	for i := range events {
 		ev := &events[i]
-		for _, x := range []*Named{&ev.Secret, &ev.Item, &ev.Service} {
-			if x.ID != uuid.Nil {
-				x.Name, ev.From, ev.To = "", nil, nil
-			}
+		if ev.Secret.ID != uuid.Nil { // of an item and a service, too
+			ev.Secret.Name, ev.Item.Name, ev.Service.Name, ev.From, ev.To = "", "", "", nil, nil
 		}
 	}
 }
@@ -138,19 +132,20 @@ func (in EventsInput) parse(c Caller, on scope) (match EventMatch, ids idRange, 
 		match.Outcome = Outcome(outcome)
 		f.add("outcome", messages)
 	}
-	for name, x := range map[string]struct {
-		Field
-		*uuid.UUID
-	}{"key": {in.Key, &match.Key}, "secret": {in.Secret, &match.Secret}, "user": {in.User, &match.User}} {
-		switch {
-		case !x.given:
-		case name == "user" && x.text == "me":
-			match.User = c.UserID
-		default:
-			if *x.UUID, err = parseID(x.text); err != nil {
-				f.add(name, []string{map[bool]string{true: "Must be a valid UUID, or me.", false: msgBadUUID}[name == "user"]})
-			}
+	id := func(name, message string, in Field, into *uuid.UUID) {
+		if !in.given {
+			return
 		}
+		if *into, err = parseID(in.text); err != nil {
+			f.add(name, []string{message})
+		}
+	}
+	id("key", msgBadUUID, in.Key, &match.Key)
+	id("secret", msgBadUUID, in.Secret, &match.Secret)
+	if in.User.text == "me" {
+		match.User = c.UserID
+	} else {
+		id("user", msgUserID, in.User, &match.User)
 	}
 	ids.high = uuid.Max
 	if in.Since.given {
@@ -168,6 +163,12 @@ func (in EventsInput) parse(c Caller, on scope) (match EventMatch, ids idRange, 
 		ids.high = idBefore(firstEventID(ids.until))
 	}
 	return match, ids, f.err()
+}
+
+// isOfNothing reports whether an id that was given is zero, which nothing has. In a match it would mean any.
+func (in EventsInput) isOfNothing(match EventMatch) bool {
+	return in.User.given && match.User == uuid.Nil || in.Key.given && match.Key == uuid.Nil ||
+		(in.Secret.given || in.SecretID != "") && match.Secret == uuid.Nil || in.ItemID != "" && match.Item == uuid.Nil
 }
 
 // trail is the smallest part that has all events that match.
@@ -214,9 +215,8 @@ type part struct {
 	keep func(Event) bool // nil: all
 
 	read    []Event   // not taken yet
-	reached uuid.UUID // what was read until here is known
-	asked   bool
-	ended   bool
+	reached uuid.UUID // what was read until here is known; zero: nothing was read yet, or all
+	ended   bool      // all was read
 }
 
 // before reports whether a comes before b, as the part is read.
@@ -245,9 +245,9 @@ func (p *part) fetch(ctx context.Context, store Events) error {
 	return nil
 }
 
-// merge reads parts of the trail in one order, up to size events, with up to most queries. reached is the id until
-// which everything is known; zero: all is read.
-func (m *Manager) merge(ctx context.Context, parts []*part, size, most int) (found []Event, reached uuid.UUID, err error) {
+// merge reads parts of the trail in one order, up to size events, with up to maxQueries. reached is the id until which
+// everything is known; zero: all is read.
+func (m *Manager) merge(ctx context.Context, parts []*part, size int) (found []Event, reached uuid.UUID, err error) {
 	for _, p := range parts {
 		p.Most = size + 1
 		if p.Match.filters(p.Trail) {
@@ -264,7 +264,7 @@ func (m *Manager) merge(ctx context.Context, parts []*part, size, most int) (fou
 		// It can be taken if no other part may still have a nearer one.
 		var missing []*part
 		for _, p := range parts {
-			if len(p.read) == 0 && !p.ended && (next == nil || !p.asked || p.before(p.reached, next.read[0].ID)) {
+			if len(p.read) == 0 && !p.ended && (next == nil || p.reached == uuid.Nil || p.before(p.reached, next.read[0].ID)) {
 				missing = append(missing, p)
 			}
 		}
@@ -275,7 +275,7 @@ func (m *Manager) merge(ctx context.Context, parts []*part, size, most int) (fou
 			return found, uuid.Nil, nil
 		case len(missing) == 0:
 			found, next.read = append(found, next.read[0]), next.read[1:]
-		case queries+len(missing) > most:
+		case queries+len(missing) > maxQueries:
 			return found, nearest(missing), nil
 		default:
 			var g errgroup.Group
@@ -286,7 +286,7 @@ func (m *Manager) merge(ctx context.Context, parts []*part, size, most int) (fou
 				return nil, uuid.Nil, err
 			}
 			for _, p := range missing {
-				p.asked, p.Most = true, 0 // what is left is rare, or far: a call looks at a megabyte
+				p.Most = 0 // what is left is rare, or far: a call looks at a megabyte
 			}
 			queries += len(missing)
 		}
