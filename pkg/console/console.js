@@ -788,6 +788,10 @@
     history.pushState(null, "", home + path2);
     arrive();
   }
+  function refine(path2) {
+    history.pushState(null, "", home + path2);
+    place.set(here());
+  }
   var holder = null;
   function hold(ask2) {
     holder = ask2;
@@ -1594,7 +1598,7 @@
     const users = useList(all3 ? "users/" : null);
     const secrets = useList(can("list") && filters.secret ? "secrets/" : null);
     const items = useList(can("list") && filters.item ? `secrets/${filters.secret}/items/` : null);
-    const to = (change) => navigate(activity({ ...filters, ...change }));
+    const to = (change) => refine(activity({ ...filters, ...change }));
     const nameIn = (list, id, name2 = "name") => list.data.find((one) => one.id === id)?.[name2];
     const tail2 = (id) => `…${id.slice(-6)}`;
     const chips = {
@@ -1627,7 +1631,7 @@
           aria-label=${`Remove the filter ${label}: ${text}`}>${label}: <bdi>${text}</bdi>${" "}
           <span aria-hidden="true">×</span></button>`;
     })}
-      ${shown2.length > 1 && html`<button onClick=${() => navigate("activity")}>Remove all</button>`}
+      ${shown2.length > 1 && html`<button onClick=${() => refine("activity")}>Remove all</button>`}
     </div>`}
   </section>`;
   }
@@ -1636,7 +1640,7 @@
   var cursorOf = (link) => link && new URL(link).searchParams.get("cursor");
   function useEvents(filters, held) {
     const [state, setState] = d2({ rows: [], waiting: [], next: null, done: false, failure: null, live: false });
-    const busy = A2(false);
+    const loading = A2(null);
     const gone = A2(false);
     const isHeld = A2(held);
     isHeld.current = held;
@@ -1647,14 +1651,11 @@
     }));
     const change = (by) => gone.current || setState(by);
     const load = async (act, failed) => {
-      if (busy.current || !session.get().key) return;
-      busy.current = true;
-      try {
-        await act();
-      } catch (error) {
-        change((s3) => ({ ...s3, ...failed(asFailure(error)) }));
-      }
-      busy.current = false;
+      while (loading.current) await loading.current;
+      if (gone.current || !session.get().key) return;
+      loading.current = act().catch((error) => change((s3) => ({ ...s3, ...failed(asFailure(error)) })));
+      await loading.current;
+      loading.current = null;
     };
     const first = () => load(async () => {
       let { results, next } = await page();
@@ -1668,7 +1669,7 @@
       const { results, next } = await page(state.next);
       change((s3) => ({ ...s3, rows: put2(s3.rows, results), next: cursorOf(next), failure: null }));
     }, (failure) => ({ failure }));
-    const poll = () => document.hidden || load(async () => {
+    const poll = () => document.hidden || loading.current || load(async () => {
       const [newest] = [...state.rows, ...state.waiting].sort(newestFirst);
       const since2 = newest && new Date(Math.floor(Date.parse(newest.at) / 6e4 - 1) * 6e4).toISOString();
       let { results, next } = await page(null, since2);
@@ -1683,13 +1684,7 @@
         const fresh = results.filter((event) => !seen2.has(event.id));
         const grown = results.filter((event) => seen2.has(event.id));
         if (isGap) return { ...s3, rows: put2([], results), waiting: [], next: cursorOf(next), live: true };
-        const wait = isHeld.current && fresh.length > 0;
-        return {
-          ...s3,
-          live: true,
-          rows: put2(s3.rows, wait ? grown : results),
-          waiting: wait ? put2(s3.waiting, fresh) : []
-        };
+        return isHeld.current ? { ...s3, live: true, rows: put2(s3.rows, grown), waiting: put2(s3.waiting, fresh) } : { ...s3, live: true, rows: put2(s3.rows, [...s3.waiting, ...results]), waiting: [] };
       });
     }, () => ({ live: false }));
     const latest = A2(poll);
@@ -1704,7 +1699,7 @@
       };
     }, []);
     const show = () => setState((s3) => ({ ...s3, rows: put2(s3.rows, s3.waiting), waiting: [] }));
-    return { ...state, older, first, show, busy: busy.current };
+    return { ...state, older, first, show };
   }
   function Log({ filters }) {
     const [held, setHeld] = d2(false);

@@ -3,7 +3,7 @@
 import { call, download } from "./api.js";
 import { Chart } from "./chart.js";
 import { asFailure, every, Link, Marked, Problem, Time, useAction, useList, useTitle } from "./parts.js";
-import { navigate, place } from "./place.js";
+import { place, refine } from "./place.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { useRights } from "./rights.js";
 import { labels, sentence } from "./sentence.js";
@@ -64,7 +64,7 @@ function Filters({ filters, all }) {
   const users = useList(all ? "users/" : null);
   const secrets = useList(can("list") && filters.secret ? "secrets/" : null);
   const items = useList(can("list") && filters.item ? `secrets/${filters.secret}/items/` : null);
-  const to = (change) => navigate(activity({ ...filters, ...change }));
+  const to = (change) => refine(activity({ ...filters, ...change }));
   const nameIn = (list, id, name = "name") => list.data.find((one) => one.id === id)?.[name];
   const tail = (id) => `…${id.slice(-6)}`;
   const chips = {
@@ -97,7 +97,7 @@ function Filters({ filters, all }) {
           aria-label=${`Remove the filter ${label}: ${text}`}>${label}: <bdi>${text}</bdi>${" "}
           <span aria-hidden="true">×</span></button>`;
       })}
-      ${shown.length > 1 && html`<button onClick=${() => navigate("activity")}>Remove all</button>`}
+      ${shown.length > 1 && html`<button onClick=${() => refine("activity")}>Remove all</button>`}
     </div>`}
   </section>`;
 }
@@ -115,7 +115,7 @@ const cursorOf = (link) => link && new URL(link).searchParams.get("cursor");
 // that nothing moves that the user points at.
 function useEvents(filters, held) {
   const [state, setState] = useState({ rows: [], waiting: [], next: null, done: false, failure: null, live: false });
-  const busy = useRef(false);
+  const loading = useRef(null); // what is being loaded; nothing else is, meanwhile
   const gone = useRef(false);
   const isHeld = useRef(held);
   isHeld.current = held;
@@ -124,14 +124,11 @@ function useEvents(filters, held) {
   }));
   const change = (by) => gone.current || setState(by);
   const load = async (act, failed) => {
-    if (busy.current || !session.get().key) return;
-    busy.current = true;
-    try {
-      await act();
-    } catch (error) {
-      change((s) => ({ ...s, ...failed(asFailure(error)) }));
-    }
-    busy.current = false;
+    while (loading.current) await loading.current;
+    if (gone.current || !session.get().key) return;
+    loading.current = act().catch((error) => change((s) => ({ ...s, ...failed(asFailure(error)) })));
+    await loading.current;
+    loading.current = null;
   };
   // The first page may be empty and go on, as any other.
   const first = () => load(async () => {
@@ -148,7 +145,7 @@ function useEvents(filters, held) {
   }, (failure) => ({ failure }));
   // A poll reads from the minute before the newest event on: a row of refused tries stands at the beginning of its
   // minute, and grows.
-  const poll = () => document.hidden || load(async () => {
+  const poll = () => document.hidden || loading.current || load(async () => {
     const [newest] = [...state.rows, ...state.waiting].sort(newestFirst);
     const since = newest && new Date(Math.floor(Date.parse(newest.at) / 60000 - 1) * 60000).toISOString();
     let { results, next } = await page(null, since);
@@ -163,10 +160,8 @@ function useEvents(filters, held) {
       const fresh = results.filter((event) => !seen.has(event.id));
       const grown = results.filter((event) => seen.has(event.id));
       if (isGap) return { ...s, rows: put([], results), waiting: [], next: cursorOf(next), live: true };
-      const wait = isHeld.current && fresh.length > 0;
-      return {
-        ...s, live: true, rows: put(s.rows, wait ? grown : results), waiting: wait ? put(s.waiting, fresh) : [],
-      };
+      return isHeld.current ? { ...s, live: true, rows: put(s.rows, grown), waiting: put(s.waiting, fresh) }
+        : { ...s, live: true, rows: put(s.rows, [...s.waiting, ...results]), waiting: [] };
     });
   }, () => ({ live: false }));
   const latest = useRef(poll);
@@ -181,7 +176,7 @@ function useEvents(filters, held) {
     };
   }, []);
   const show = () => setState((s) => ({ ...s, rows: put(s.rows, s.waiting), waiting: [] }));
-  return { ...state, older, first, show, busy: busy.current };
+  return { ...state, older, first, show };
 }
 
 function Log({ filters }) {

@@ -14,6 +14,12 @@ export function navigate(path) {
   arrive();
 }
 
+// refine goes to the same view with another query. The focus stays in what the user chooses with.
+export function refine(path) {
+  history.pushState(null, "", home + path);
+  place.set(here());
+}
+
 // holder is asked before the user goes back or forward, and may hold the page where it is.
 let holder = null;
 
