@@ -1124,16 +1124,3 @@ func TestNumbersInTheDocumentAreTrue(t *testing.T) {
 		}
 	}
 }
-
-// A poller of the log relies on it: what a route does is written within ten seconds, or not at all. See settling in
-// pkg/secrets/trail.go.
-func TestFunctionsBehindRoutesEndInTime(t *testing.T) {
-	if text, err := os.ReadFile("template.yaml"); err != nil || !strings.Contains(string(text), "\n    Timeout: 10\n") {
-		t.Errorf("the timeout of all functions is not 10 seconds (%v)", err)
-	}
-	for _, f := range table(t) {
-		if f.Route != "" && f.Timeout > 10 {
-			t.Errorf("%s may take %d seconds", f.Name, f.Timeout)
-		}
-	}
-}

@@ -181,6 +181,37 @@ func TestReviewOfManyFindsEachOnce(t *testing.T) {
 	}
 }
 
+// A review ends, also where its lists end with a page.
+func TestReviewEnds(t *testing.T) {
+	t.Parallel()
+	table := secretstest.NewTable(t)
+	_, c := table.Account(t, "team")
+	m := table.Manager(t)
+	for n := 1; n <= 19; n++ { // secrets, with the default one
+		pages, unused := 0, 0
+		for from := new(secrets.ReviewCursor); from != nil && pages < 10; pages++ {
+			page, err := m.Review(t.Context(), c, *from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range page.Findings {
+				if f.Check == secrets.SecretUnused {
+					unused++
+				}
+			}
+			if from = page.Next; from == nil && (page.Done != n || page.Of != n) {
+				t.Errorf("of %d secrets, %d of %d were looked at", n, page.Done, page.Of)
+			}
+		}
+		if pages == 10 || unused != n {
+			t.Errorf("with %d secrets, %d pages found %d", n, pages, unused)
+		}
+		if _, err := m.CreateSecret(t.Context(), c, secretInput(fmt.Sprint("secret ", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestForgedReviewCursorsAreRefused(t *testing.T) {
 	for _, text := range []string{"x", "AA", strings.Repeat("A", 49), strings.Repeat("A", 51), "BA" + strings.Repeat("A", 48), strings.Repeat("/", 50)} {
 		if c, err := secrets.ParseReviewCursor(text); err == nil {
