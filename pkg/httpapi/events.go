@@ -115,8 +115,8 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 		if query.Has("format") {
 			format = query.Get("format")
 		}
-		encode, known := eventFormats[format]
-		if !known {
+		encode := eventEncoder(format)
+		if encode == nil {
 			return answer{}, secrets.Invalid{{Field: "format", Messages: []string{"Choose from: csv, json, ndjson."}}}
 		}
 		from, err := cursor(query)
@@ -175,9 +175,18 @@ func cut(page secrets.Page[secrets.Event], from secrets.Cursor) secrets.Page[sec
 	return page
 }
 
-// eventFormats encode a page of events, by ?format=.
-var eventFormats = map[string]func(*http.Request, secrets.Page[secrets.Event]) answer{
-	"json": jsonEvents, "csv": csvEvents, "ndjson": ndjsonEvents,
+// eventEncoder encodes a page of events, by ?format=; nil: there is no such format. It is no map, which would link the
+// encoders into all functions.
+func eventEncoder(format string) func(*http.Request, secrets.Page[secrets.Event]) answer {
+	switch format {
+	case "json":
+		return jsonEvents
+	case "csv":
+		return csvEvents
+	case "ndjson":
+		return ndjsonEvents
+	}
+	return nil
 }
 
 func jsonEvents(r *http.Request, page secrets.Page[secrets.Event]) answer {
