@@ -67,6 +67,7 @@ func TestActivityTellsWhoDidWhat(t *testing.T) {
 	tb.run(`URL.createObjectURL = (blob) => (blob.text().then((text) => (window.saved = text)), "#"), HTMLAnchorElement.prototype.click = () => {}`)
 	tb.click("button", "Download CSV")
 	tb.see("3 lines saved")
+	tb.await("the file", "window.saved") // which the test reads later than the page
 	lines := strings.Split(eval[string](tb, "window.saved"), "\r\n")
 	if len(lines) != 5 || !strings.HasPrefix(lines[0], "id,at,action,") || !strings.Contains(lines[1], ",item.revealed,allowed,") {
 		t.Errorf("the file has %d lines: %q", len(lines), lines)
