@@ -230,7 +230,7 @@ func TestEventsNameTheClient(t *testing.T) {
 	})
 }
 
-// Refused tries are counted by user, action and minute. What has no user, or is only a mistake, is no event.
+// Refused tries are counted by key, action and minute. What has no user, or is only a mistake, is no event.
 func TestRefusedTriesAreListed(t *testing.T) {
 	withTarget(t, func(t *testing.T, tg *target) {
 		a, known := withItem(t, tg)

@@ -46,8 +46,7 @@ func TestActivityTellsWhoDidWhat(t *testing.T) {
 
 	// New events appear without a reload, unless the user points at the list.
 	bob.call(t, "GET", path(smtp), nil, nil)
-	tb.comeBack() // as after ten seconds
-	tb.see("Bob revealed SMTP_PASSWORD")
+	tb.see("Bob revealed SMTP_PASSWORD") // within ten seconds
 	tb.run(`document.querySelector(".events summary").focus()`)
 	a.call(t, "GET", path(smtp), nil, nil)
 	tb.comeBack() // as after ten seconds
