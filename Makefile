@@ -115,7 +115,7 @@ smoke: ## try a deployment, or make run, from outside; URL=https://â€¦ KEY=gob_â
 
 # The SAM CLI deploys the template to an emulator of AWS, where the end-to-end suite runs. The test
 # runs from its folder, because go test then shows progress.
-test-deploy: ## deploy to an emulator of AWS, and test the deployment
+test-deploy: $(SAM) ## deploy to an emulator of AWS, and test the deployment
 	go test -count=1 ./infra/sam/ministack
 	cd e2e/deploy && go test -count=1 -timeout 14m
 

@@ -187,10 +187,10 @@ func dashboardMetrics(t *testing.T, doc value) [][3]string {
 }
 
 // foreignDecrypts returns the filter's pattern with these ARNs.
-func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
+func foreignDecrypts(t *testing.T, key, reveals, exports, delivers string) string {
 	t.Helper()
 	pattern := text(at(read(t, "infra/operations.yaml"), "Resources", "ForeignDecryptsFilter", "Properties", "FilterPattern"))
-	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", reveals,
+	pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", key, "${GetItemRoleArn}", reveals, "${GetBundleRoleArn}", exports,
 		"${DeploySecretRoleArn}", delivers).Replace(pattern)
 	if strings.Contains(pattern, "${") {
 		t.Fatalf("unknown reference in %s", pattern)
@@ -198,10 +198,11 @@ func foreignDecrypts(t *testing.T, key, reveals, delivers string) string {
 	return pattern
 }
 
-// A caller other than get-item and deploy-secret that unwraps a data key must raise the alarm.
+// A caller other than get-item, get-bundle and deploy-secret that unwraps a data key must raise the alarm.
 func TestForeignDecryptsAreCounted(t *testing.T) {
 	const key, role, delivers = "arn:aws:kms:r:1:key/k", "arn:aws:iam::1:role/s/get-item", "arn:aws:iam::1:role/s/deploy-secret"
-	pattern := foreignDecrypts(t, key, role, delivers)
+	const exports = "arn:aws:iam::1:role/s/get-bundle"
+	pattern := foreignDecrypts(t, key, role, exports, delivers)
 	event := func(name, arn, issuer string) map[string]any {
 		identity := map[string]any{"type": "IAMUser"}
 		if issuer != "" {
@@ -218,6 +219,7 @@ func TestForeignDecryptsAreCounted(t *testing.T) {
 		want  bool
 	}{
 		"GetItem":      {event("Decrypt", key, role), false},
+		"GetBundle":    {event("Decrypt", key, exports), false},
 		"DeploySecret": {event("Decrypt", key, delivers), false},
 		"OtherRole":    {event("Decrypt", key, admin), true},
 		"LongerName":   {event("Decrypt", key, role+"-2"), true},
@@ -236,12 +238,13 @@ func TestForeignDecryptsAreCounted(t *testing.T) {
 
 	// Without deliveries the role does not exist, and no other role may take its place.
 	check(t, at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters"), "!GetAtt GetItemRole.Arn", "GetItemRoleArn")
+	check(t, at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters"), "!GetAtt GetBundleRole.Arn", "GetBundleRoleArn")
 	want := []value{"IsDelivered", "!GetAtt DeploySecretRole.Arn", "!GetAtt GetItemRole.Arn"}
 	got := at(read(t, "template.yaml"), "Resources", "Operations", "Properties", "Parameters", "DeploySecretRoleArn")
 	if diff := cmp.Diff(value(want), got); diff != "" {
 		t.Errorf("DeploySecretRoleArn (-want +got):\n%s", diff)
 	}
-	alone := foreignDecrypts(t, key, role, role)
+	alone := foreignDecrypts(t, key, role, exports, role)
 	if matches(t, alone, event("Decrypt", key, role)) || !matches(t, alone, event("Decrypt", key, delivers)) {
 		t.Error("without deliveries, get-item is counted, or another role is not")
 	}
@@ -258,9 +261,9 @@ func TestChangesAreCounted(t *testing.T) {
 	asked := func(name, value string) map[string]any {
 		return map[string]any{"requestParameters": map[string]any{name: value}}
 	}
-	const reveals = "arn:aws:lambda:r:1:function:s-GetItem-1:live"
-	invoked := func(by string) map[string]any {
-		return map[string]any{"requestParameters": map[string]any{"functionName": reveals}, "userIdentity": map[string]any{"invokedBy": by}}
+	const reveals, exports = "arn:aws:lambda:r:1:function:s-GetItem-1:live", "arn:aws:lambda:r:1:function:s-GetBundle-1:live"
+	invoked := func(function, by string) map[string]any {
+		return map[string]any{"requestParameters": map[string]any{"functionName": function}, "userIdentity": map[string]any{"invokedBy": by}}
 	}
 	for _, tt := range []struct {
 		filter string
@@ -294,13 +297,15 @@ func TestChangesAreCounted(t *testing.T) {
 		{"FunctionChanges", event("lambda", "UpdateFunctionConfiguration20150331v2", map[string]any{
 			"requestParameters": map[string]any{"functionName": "x", "role": "arn:aws:iam::1:role/other"},
 		}), false},
-		{"ForeignInvocations", event("lambda", "Invoke", invoked("apigateway.amazonaws.com")), false},
-		{"ForeignInvocations", event("lambda", "Invoke", invoked("events.amazonaws.com")), true},
+		{"ForeignInvocations", event("lambda", "Invoke", invoked(reveals, "apigateway.amazonaws.com")), false},
+		{"ForeignInvocations", event("lambda", "Invoke", invoked(exports, "apigateway.amazonaws.com")), false},
+		{"ForeignInvocations", event("lambda", "Invoke", asked("functionName", exports)), true},
+		{"ForeignInvocations", event("lambda", "Invoke", invoked(reveals, "events.amazonaws.com")), true},
 		{"ForeignInvocations", event("lambda", "Invoke", asked("functionName", reveals)), true},
 		{"ForeignInvocations", event("lambda", "Invoke", asked("functionName", "arn:aws:lambda:r:1:function:s-GetSecret-1:live")), false},
 	} {
 		pattern := text(at(read(t, "infra/operations.yaml"), "Resources", tt.filter+"Filter", "Properties", "FilterPattern"))
-		pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", "arn:key", "${StackName}", "s", "${GetItemFunction}", "s-GetItem-1").Replace(pattern)
+		pattern = strings.NewReplacer("!Sub ", "", "${MasterKeyArn}", "arn:key", "${StackName}", "s", "${GetItemFunction}", "s-GetItem-1", "${GetBundleFunction}", "s-GetBundle-1").Replace(pattern)
 		if got := matches(t, pattern, tt.event); got != tt.want || len(pattern) > 900 {
 			t.Errorf("%s of %v = %v, want %v, in %d characters", tt.filter, tt.event, got, tt.want, len(pattern))
 		}
@@ -315,7 +320,7 @@ func TestForeignDecryptsPatternFits(t *testing.T) {
 		return "arn:aws-us-gov:iam::123456789012:role/" + stack + "/" + stack + "-" + id + "Role-0123456789AB"
 	}
 	pattern := foreignDecrypts(t, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
-		role("GetItem"), role("DeploySecret"))
+		role("GetItem"), role("GetBundle"), role("DeploySecret"))
 	if len(pattern) > 1024 {
 		t.Errorf("the pattern has %d characters: %s", len(pattern), pattern)
 	}

@@ -97,7 +97,46 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}
 		return secretstest.None
 	}))
-	must(leave.DeleteSecret(canceled, c, left.ID.String()))
+	forGood := secrets.Deletion{Permanent: true}
+	must(leave.DeleteSecret(canceled, c, left.ID.String(), forGood))
+
+	// The bin has secrets and items to restore, to delete for good, and some that are due.
+	due := table.Manager(t)
+	due.Recovery = time.Hour
+	due.Now = func() time.Time { return time.Now().Add(-2 * time.Hour) }
+	newItem := func(key string, versions int) string {
+		it, err := setup.CreateItem(ctx, c, def, item(key, "value"))
+		must(err)
+		for range versions - 1 {
+			_, err := setup.UpdateItem(ctx, c, def, it.ID.String(), secrets.ItemInput{Value: secrets.Text("value")})
+			must(err)
+		}
+		return it.ID.String()
+	}
+	deletedItem := func(by *secrets.Manager, key string) string {
+		id := newItem(key, 2)
+		must(by.DeleteItem(ctx, c, def, id, secrets.Deletion{}))
+		return id
+	}
+	newSecret := func(name string) string {
+		s, err := setup.CreateSecret(ctx, c, named(name))
+		must(err)
+		_, err = setup.CreateItem(ctx, c, s.ID.String(), item("KEY", "value"))
+		must(err)
+		return s.ID.String()
+	}
+	deletedSecret := func(by *secrets.Manager, name string) string {
+		id := newSecret(name)
+		must(by.DeleteSecret(ctx, c, id, secrets.Deletion{}))
+		return id
+	}
+	versioned, itemForGood, secretForGood := newItem("VERSIONED", 3), newItem("FOR_GOOD", 2), newSecret("for good")
+	binnedItem, restoredItem := deletedItem(setup, "BINNED"), deletedItem(setup, "RESTORED")
+	binnedSecret := deletedSecret(setup, "binned")
+	newItem("BATCH_OLD", 2)
+	newItem("BATCH_DELETED", 1)
+	deletedItem(due, "DUE")
+	deletedSecret(due, "due")
 
 	// Services use the default secret and two others; one of these stays in use.
 	other, err := setup.CreateSecret(ctx, c, named("other"))
@@ -114,6 +153,13 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	must(err)
 	leaving, err := setup.CreateService(ctx, c, using("leaving", lone.ID.String()))
 	must(err)
+	restored, err := setup.CreateSecret(ctx, c, named("restored")) // its bundle is still at the target
+	must(err)
+	former, err := setup.CreateService(ctx, c, using("former", restored.ID.String()))
+	must(err)
+	must(table.Deliverer(t).Deliver(ctx, c.AccountID, restored.ID))
+	must(setup.DeleteService(ctx, c, former.ID.String(), nil))
+	must(setup.DeleteSecret(ctx, c, restored.ID.String(), secrets.Deletion{}))
 
 	// People and machines with keys. Each function that deletes has its own.
 	user := func(kind, permissions string) string {
@@ -144,6 +190,23 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 	}
 	limited := c
 	limited.Rights = secrets.Rights{Permissions: secrets.List, Secrets: []uuid.UUID{made.Account.DefaultSecretID}}
+
+	// twice does what a POST asks for, and repeats it with the same idempotency key.
+	twice := func(c secrets.Caller, do func(c secrets.Caller) error) error {
+		c.Token = secrets.NewToken(uuid.NewString())
+		first, again := do(c), do(c)
+		var made secrets.KeyMade // whose text is not kept
+		if errors.As(again, &made) {
+			again = nil
+		}
+		return errors.Join(first, again)
+	}
+	ship := user("machine", "list,reveal,export")
+	shipKey := table.Caller(t, keyOf(ship).Text)
+	shipped, err := setup.CreateSecret(ctx, c, named("shipped"))
+	must(err)
+	_, err = setup.CreateItem(ctx, c, shipped.ID.String(), item("FIRST", "value"))
+	must(err)
 
 	own := c // without audit, its key is read
 	own.Rights.Permissions = secrets.List
@@ -176,17 +239,81 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			if _, err := m.CreateItem(ctx, c, def, item("NEWER", "")); err == nil { // looks for the key
 				t.Error("a blank value was accepted")
 			}
-			_, err := m.CreateItem(ctx, c, def, item("NEW", "value"))
-			return err
+			return twice(c, func(c secrets.Caller) error { _, err := m.CreateItem(ctx, c, def, item("NEW", "value")); return err })
 		}),
-		"CreateSecret": managed(func(m *secrets.Manager) error { _, err := m.CreateSecret(ctx, c, named("new")); return err }),
-		"DeleteItem":   managed(func(m *secrets.Manager) error { return m.DeleteItem(ctx, c, def, doomed.ID.String()) }),
+		"BatchItems": managed(func(m *secrets.Manager) error {
+			m.KeepVersions, m.Recovery = 0, 0 // the former version goes, and what is deleted
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.BatchItems(ctx, c, def, secrets.BatchInput{
+					Items: []secrets.ItemInput{item("BATCH_NEW", "value"), item("BATCH_OLD", "value")}, Delete: []secrets.Field{secrets.Text("BATCH_DELETED")},
+				})
+				return err
+			})
+		}),
+		"GetBundle": func(option func(*aws.Config)) error {
+			// A change between the reads of the secret and of its items has the secret read again.
+			changed := false
+			m := table.Manager(t, option, secretstest.Inject(func(call secretstest.Call) secretstest.Fault {
+				if strings.HasPrefix(call.What, "Query") && !changed {
+					changed = true
+					if _, err := setup.CreateItem(ctx, c, shipped.ID.String(), item("SECOND", "value")); err != nil {
+						t.Error(err)
+					}
+				}
+				return secretstest.None
+			}))
+			m.RevealLimit = 130 // as in GetItem
+			for range 127 {
+				if _, err := m.ExportSecret(ctx, shipKey, shipped.ID.String(), nil); err != nil {
+					return err
+				}
+			}
+			bundled, err := m.ExportSecret(ctx, shipKey, shipped.ID.String(), secrets.Match{0})
+			if err != nil {
+				return err
+			}
+			if bundled, err = m.ExportSecret(ctx, shipKey, shipped.ID.String(), secrets.Match{bundled.Secret.Revision}); err == nil && !bundled.Same {
+				t.Error("a known revision was opened")
+			}
+			_, compareErr := m.CompareSecrets(ctx, shipKey, secrets.CompareInput{A: secrets.Text(shipped.ID.String()), B: secrets.Text(def)})
+			return errors.Join(err, compareErr)
+		},
+		"CreateSecret": managed(func(m *secrets.Manager) error {
+			return twice(c, func(c secrets.Caller) error { _, err := m.CreateSecret(ctx, c, named("new")); return err })
+		}),
+		"DeleteItem": managed(func(m *secrets.Manager) error {
+			return errors.Join(m.DeleteItem(ctx, c, def, doomed.ID.String(), secrets.Deletion{}),
+				m.DeleteItem(ctx, c, def, itemForGood, forGood), m.DeleteItem(ctx, c, def, binnedItem, forGood))
+		}),
+		"RestoreItem": managed(func(m *secrets.Manager) error {
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.RestoreItem(ctx, c, def, restoredItem, secrets.ItemInput{Key: secrets.Text("RESTORED_AS")})
+				return err
+			})
+		}),
+		"ListVersions": managed(func(m *secrets.Manager) error { _, err := m.Versions(ctx, c, def, versioned); return err }),
+		"RollbackItem": managed(func(m *secrets.Manager) error {
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.RollBackItem(ctx, c, def, versioned, secrets.RollbackInput{Version: secrets.Text("2")})
+				return err
+			})
+		}),
+		"DeleteVersion": managed(func(m *secrets.Manager) error {
+			return m.DeleteVersion(ctx, c, def, versioned, "1", secrets.Deletion{})
+		}),
+		"RestoreSecret": managed(func(m *secrets.Manager) error {
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.RestoreSecret(ctx, c, restored.ID.String(), secrets.SecretInput{})
+				return err
+			})
+		}),
 		"DeleteSecret": managed(func(m *secrets.Manager) error {
 			var used secrets.InUse
-			if err := m.DeleteSecret(ctx, c, other.ID.String()); !errors.As(err, &used) {
+			if err := m.DeleteSecret(ctx, c, other.ID.String(), secrets.Deletion{}); !errors.As(err, &used) {
 				t.Errorf("delete a used secret: %v, want InUse", err)
 			}
-			return m.DeleteSecret(ctx, c, secret.ID.String())
+			return errors.Join(m.DeleteSecret(ctx, c, secret.ID.String(), secrets.Deletion{}),
+				m.DeleteSecret(ctx, c, secretForGood, forGood), m.DeleteSecret(ctx, c, binnedSecret, forGood))
 		}),
 		"CreateService": managed(func(m *secrets.Manager) error {
 			_, err := m.CreateService(ctx, c, secrets.ServiceInput{ // of the default secret
@@ -199,10 +326,12 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = m.CreateService(ctx, c, using("newer", unused.ID.String()))
-			return err
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.CreateService(ctx, c, using("newer", unused.ID.String()))
+				return err
+			})
 		}),
-		"DeleteService": managed(func(m *secrets.Manager) error { return m.DeleteService(ctx, c, leaving.ID.String()) }),
+		"DeleteService": managed(func(m *secrets.Manager) error { return m.DeleteService(ctx, c, leaving.ID.String(), nil) }),
 		"GetService":    managed(func(m *secrets.Manager) error { _, err := m.Service(ctx, c, moving.ID.String()); return err }),
 		"ListServices": managed(func(m *secrets.Manager) error {
 			for _, c := range []secrets.Caller{c, limited} {
@@ -257,37 +386,49 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}),
 		"GetItem": managed(func(m *secrets.Manager) error {
 			m.RevealLimit = 130 // so that the counter has a block, which a reveal writes and another one reads
-			for range 130 {
+			for range 129 {
 				if _, err := m.RevealItem(ctx, c, def, it.ID.String()); err != nil {
 					return err
 				}
 			}
-			return nil
+			_, err := m.RevealVersion(ctx, c, def, versioned, "3")
+			return err
 		}),
 		"GetBudget": managed(func(m *secrets.Manager) error { _, err := m.Budget(ctx, c); return err }),
 		"GetSecret": managed(func(m *secrets.Manager) error { _, err := m.Secret(ctx, c, def); return err }),
 		"ListItems": managed(func(m *secrets.Manager) error {
 			_, err := m.ListItems(ctx, c, def, secrets.Field{}, secrets.Cursor{}, 10)
 			_, oneErr := m.ListItems(ctx, c, def, secrets.Text("KEY"), secrets.Cursor{}, 10)
-			return errors.Join(err, oneErr)
+			_, deletedErr := m.DeletedItems(ctx, c, def, secrets.Cursor{}, 10)
+			return errors.Join(err, oneErr, deletedErr)
 		}),
 		"ListSecrets": managed(func(m *secrets.Manager) error {
 			_, err := m.ListSecrets(ctx, c, secrets.Field{}, secrets.Cursor{}, 10)
+			limited := limited
 			_, limitedErr := m.ListSecrets(ctx, limited, secrets.Field{}, secrets.Cursor{}, 10)
-			return errors.Join(err, limitedErr)
+			limited.Rights.Permissions |= secrets.Write
+			_, deletedErr := m.DeletedSecrets(ctx, c, secrets.Cursor{}, 10)
+			_, limitedDeletedErr := m.DeletedSecrets(ctx, limited, secrets.Cursor{}, 10)
+			return errors.Join(err, limitedErr, deletedErr, limitedDeletedErr)
 		}),
 		"PurgeSecrets": checked(managed(func(m *secrets.Manager) error { _, err := m.PurgeSecrets(ctx); return err })),
 		"UpdateItem": managed(func(m *secrets.Manager) error {
+			if _, err := m.UpdateItem(ctx, c, def, it.ID.String(), item("RENAMED", "")); err == nil { // looks for the key
+				t.Error("a blank value was accepted")
+			}
+			m.KeepVersions = 0 // the former version goes
 			_, err := m.UpdateItem(ctx, c, def, it.ID.String(), item("RENAMED", "rotated"))
 			return err
 		}),
 		"GetMe":     managed(func(m *secrets.Manager) error { _, err := m.Me(ctx, c); return err }),
 		"ListUsers": managed(func(m *secrets.Manager) error { _, err := m.ListUsers(ctx, c, secrets.Cursor{}, 10); return err }),
 		"CreateUser": managed(func(m *secrets.Manager) error {
-			_, err := m.CreateUser(ctx, c, secrets.UserInput{
-				Kind: secrets.Text("person"), Name: secrets.Text("new"), Permissions: secrets.Texts("list"), Secrets: secrets.Texts(def),
+			return twice(c, func(c secrets.Caller) error {
+				_, err := m.CreateUser(ctx, c, secrets.UserInput{
+					Kind: secrets.Text("person"), Name: secrets.Text("new"), Permissions: secrets.Texts("list"), Secrets: secrets.Texts(def),
+				})
+				return err
 			})
-			return err
 		}),
 		"GetUser": managed(func(m *secrets.Manager) error { _, err := m.User(ctx, c, machine); return err }),
 		"UpdateUser": managed(func(m *secrets.Manager) error {
@@ -306,7 +447,10 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 			return errors.Join(err, oneErr)
 		}),
 		"CreateKey": managed(func(m *secrets.Manager) error {
-			_, err := m.CreateKey(ctx, c, secrets.KeyInput{Name: secrets.Text("own"), Secrets: secrets.Texts(def)})
+			err := twice(c, func(c secrets.Caller) error {
+				_, err := m.CreateKey(ctx, c, secrets.KeyInput{Name: secrets.Text("own"), Secrets: secrets.Texts(def)})
+				return err
+			})
 			_, exchangeErr := m.CreateKey(ctx, invitation(), secrets.KeyInput{Name: secrets.Text("exchanged")})
 			return errors.Join(err, exchangeErr)
 		}),
@@ -362,8 +506,8 @@ func TestPoliciesAllowExactlyWhatFunctionsDo(t *testing.T) {
 		}
 		delete(allowed, function)
 	}
-	if len(stamped["GetItem"]["SECRET"]) == 0 || len(stamped["Authorizer"]["PEOPLE"]) == 0 {
-		t.Error("get-item may change any attribute of an item, or the authorizer any of a key")
+	if len(stamped["GetItem"]["SECRET"]) == 0 || len(stamped["GetBundle"]["ACCOUNT"]) == 0 || len(stamped["Authorizer"]["PEOPLE"]) == 0 {
+		t.Error("get-item may change any attribute of an item, get-bundle any of a secret, or the authorizer any of a key")
 	}
 	if rest := slices.Collect(maps.Keys(allowed)); len(rest) > 0 {
 		t.Errorf("policies of %v are not tested", rest)
@@ -427,7 +571,7 @@ func deliverAllWays(
 		if used, err = m.ListServices(ctx, c, secrets.Field{}, secrets.Text(id), secrets.Cursor{}, 10); err != nil {
 			return err
 		}
-		return m.DeleteService(ctx, c, used.Results[0].ID.String())
+		return m.DeleteService(ctx, c, used.Results[0].ID.String(), nil)
 	}
 	add := func(key string) func() error {
 		return func() error { _, err := m.CreateItem(ctx, c, id, item(key, "value")); return err }
@@ -435,6 +579,7 @@ func deliverAllWays(
 	rename := func() error { _, err := m.UpdateSecret(ctx, c, id, named("delivered again")); return err }
 	again := func() error { _, _, err := sweeper.RequeueAll(ctx, delivery.Place{}); return err }
 	// As after a restore of the table, before the first delivery.
+	remove := func() error { return m.DeleteSecret(ctx, c, id, secrets.Deletion{}) }
 	back := func() error {
 		now, err := m.Store.Secret(ctx, c.AccountID, secret.ID)
 		if err != nil {
@@ -444,6 +589,7 @@ func deliverAllWays(
 	}
 	for _, step := range []func() error{
 		add("FIRST"), attach, deploy, add("SECOND"), deploy, rename, deploy, detach, deploy, attach, deploy, back, again, deploy,
+		detach, remove, deploy,
 	} {
 		if err := step(); err != nil {
 			return err

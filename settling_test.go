@@ -90,6 +90,19 @@ func TestEventsAreWrittenSoonAfterTheirTime(t *testing.T) {
 			_, sweepErr := s.Sweep(ctx)
 			return errors.Join(err, sweepErr)
 		},
+		"PurgeSecrets": func(now func() time.Time, plan func(*aws.Config)) error {
+			secret, err := setup.CreateSecret(ctx, c, named("due"))
+			if err != nil {
+				return err
+			}
+			if err := setup.DeleteSecret(ctx, c, secret.ID.String(), secrets.Deletion{}); err != nil {
+				return err
+			}
+			m := table.Manager(t, plan)
+			m.Now = now
+			_, err = m.PurgeSecrets(ctx)
+			return err
+		},
 	}
 	for name := range writers {
 		if operations[name] == nil {

@@ -232,11 +232,20 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 		{Method: "GET", Path: secret, Function: "GetSecret"},
 		{Method: "PATCH", Path: secret, Function: "UpdateSecret"},
 		{Method: "DELETE", Path: secret, Function: "DeleteSecret"},
+		{Method: "POST", Path: secret + "/restore", Function: "RestoreSecret"},
 		{Method: "GET", Path: items, Function: "ListItems"},
 		{Method: "POST", Path: items, Function: "CreateItem"},
 		{Method: "GET", Path: item, Function: "GetItem"},
 		{Method: "PATCH", Path: item, Function: "UpdateItem"},
 		{Method: "DELETE", Path: item, Function: "DeleteItem"},
+		{Method: "POST", Path: item + "/restore", Function: "RestoreItem"},
+		{Method: "GET", Path: item + "/versions", Function: "ListVersions"},
+		{Method: "GET", Path: item + "/versions/{version}", Function: "GetItem"}, // so that no other role may decrypt
+		{Method: "DELETE", Path: item + "/versions/{version}", Function: "DeleteVersion"},
+		{Method: "POST", Path: item + "/rollback", Function: "RollbackItem"},
+		{Method: "POST", Path: items + "/batch", Function: "BatchItems"},
+		{Method: "GET", Path: secret + "/bundle", Function: "GetBundle"},
+		{Method: "GET", Path: secrets + "/compare", Function: "GetBundle"}, // so that no other role may decrypt
 		{Method: "GET", Path: services, Function: "ListServices"},
 		{Method: "POST", Path: services, Function: "CreateService"},
 		{Method: "GET", Path: service, Function: "GetService"},
@@ -268,7 +277,8 @@ func TestEveryRouteLeadsToItsFunction(t *testing.T) {
 	}
 	// The fallback answers what these paths have no method for, and all other paths.
 	for _, path := range []string{
-		secrets, secret, items, item, services, service, "/api/budget", me, users, user, keys, key, "/", console,
+		secrets, secrets + "/compare", secret, secret + "/restore", secret + "/bundle", items, items + "/batch", item, item + "/restore", item + "/versions",
+		item + "/versions/{version}", item + "/rollback", services, service, "/api/budget", me, users, user, keys, key, "/", console,
 		"/api/events", secret + "/events", item + "/events", "/api/review",
 		console + "/{proxy+}", openapi, docs, docs + "/{proxy+}", "/{proxy+}",
 	} {
@@ -367,6 +377,8 @@ func TestParametersOutOfBoundsAreRefused(t *testing.T) {
 		"MaxItems":            {"0", "1000001"},
 		"MaxServices":         {"0", "1000001"},
 		"EventDays":           {"-1", "3651", "for ever"},
+		"KeepVersions":        {"-1", "101"},
+		"RecoveryDays":        {"-1", "366"},
 		"KeyCacheSeconds":     {"-1", "3601"},
 		"LogRetentionDays":    {"0", "2"},
 		"ThrottleRate":        {"-1"},
@@ -413,6 +425,7 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 	timeouts := map[string]value{
 		"CheckBundles": "60", "PurgeSecrets": "300", "DeleteExpiredKeys": "300", "DeploySecret": "60", "RedeploySecrets": "60", "RevokeKey": "60",
 	}
+	memories := map[string]value{"GetBundle": "1024"}
 	routed := map[string]bool{"Authorizer": true}
 	for _, r := range routes(t, doc) {
 		routed[r.Function] = true
@@ -421,6 +434,9 @@ func TestFunctionsHaveTheirFolderTimeoutAndSchedule(t *testing.T) {
 		check(t, f, "functions/"+folderName(name)+"/", "Properties", "CodeUri")
 		if own := at(f, "Properties", "Timeout"); own != timeouts[name] {
 			t.Errorf("%s has the timeout %v, want %v", name, own, timeouts[name])
+		}
+		if own := at(f, "Properties", "MemorySize"); own != memories[name] {
+			t.Errorf("%s has the memory %v, want %v", name, own, memories[name])
 		}
 		if diff := cmp.Diff(schedules[name], at(f, "Properties", "Events", "Sweep", "Properties")); diff != "" {
 			t.Errorf("schedule of %s (-want +got):\n%s", name, diff)
@@ -504,6 +520,8 @@ func TestFunctionsGetExactlyTheirVariables(t *testing.T) {
 		"MAX_ITEMS":                 "10000",
 		"MAX_SERVICES":              "10000",
 		"EVENT_DAYS":                "400",
+		"KEEP_VERSIONS":             "10",
+		"RECOVERY_DAYS":             "30",
 		"STACK_NAME":                "stack",
 		"RELEASE":                   "",
 		"DEPLOY_TARGET":             "secrets-manager",
@@ -583,7 +601,7 @@ func TestParametersMakeVersions(t *testing.T) {
 		named := parameters(doc, conditions, description)
 		for _, properties := range []value{at(doc, "Globals", "Function"), at(f, "Properties")} {
 			for key, property := range properties.(map[string]value) {
-				if !slices.Contains(others, key) {
+				if !slices.Contains(others, key) && (key != "MemorySize" || at(f, "Properties", key) == nil) {
 					used = append(used, parameters(doc, conditions, property)...)
 				}
 			}
@@ -606,8 +624,8 @@ func TestVersionDescriptionsFit(t *testing.T) {
 		id  = "mrk-0123456789abcdef0123456789abcdef"
 		arn = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + id
 	)
-	longest := strings.NewReplacer("!Sub ", "", "${Release}", strings.Repeat("r", 25), "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${EventDays}", "3650", "${Tracing}", "Disabled", "${Trace}", "off",
-		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 72), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
+	longest := strings.NewReplacer("!Sub ", "", "${Release}", strings.Repeat("r", 25), "${MemorySize}", "10240", "${ReadLimit}", "1000", "${ReadWindowSeconds}", "86400", "${MaxSecrets}", "1000000", "${MaxItems}", "1000000", "${MaxServices}", "1000000", "${EventDays}", "3650", "${KeepVersions}", "100", "${RecoveryDays}", "365", "${Tracing}", "Disabled", "${Trace}", "off",
+		"${DeployTarget}", "secrets-manager", "${RestoredTable}", strings.Repeat("t", 66), "${RetainedKey}", arn, "${Key}", id, "${BundlePrefix}", strings.Repeat("p", 31), "${BundleKey}", id)
 	for name, f := range resources(document(t), "AWS::Serverless::Function") {
 		description := longest.Replace(list(at(f, "Properties", "VersionDescription"))[0].(string))
 		if len(description) > 256 || strings.Contains(description, "${") {
@@ -750,7 +768,7 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 		"dynamodb:Query":              true,
 		"dynamodb:UpdateItem":         true,
 	}
-	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|REFUSED|APIKEY|PEOPLE)#\*|ACCOUNTS|PURGE|OUTBOX|USED|ROUND)$`)
+	keys := regexp.MustCompile(`^((ACCOUNT|ACCOUNTNAME|SECRET|DELIVERY|USER|EVENTS|REFUSED|APIKEY|PEOPLE|BIN|IDEMPOTENCY)#\*|ACCOUNTS|PURGE|OUTBOX|USED|ROUND)$`)
 	streams := []value{"!Sub ${Table.Arn}/stream/*",
 		[]value{"IsRestored", "!Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}/stream/*", "!Ref AWS::NoValue"}}
 	seen := map[string]bool{}
@@ -765,7 +783,12 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 			t.Errorf("%s: no action in %v", s.function, s.value)
 		}
 		for _, action := range s.actions {
-			if name := fmt.Sprint(s.function, " ", action, " on ", s.resource, at(s.value, "Condition", "ForAllValues:StringEquals")); seen[name] {
+			attributes := at(s.value, "Condition", "ForAllValues:StringEquals") // a stamp, which no transaction has
+			name := fmt.Sprint(s.function, " ", action, " on ", s.resource, attributes)
+			if attributes != nil {
+				name += fmt.Sprint(s.keys)
+			}
+			if seen[name] {
 				t.Errorf("%s in more than one statement", name)
 			} else {
 				seen[name] = true
@@ -813,8 +836,8 @@ func TestPoliciesNameTheirKeysAndResources(t *testing.T) {
 }
 
 // Users, keys and the counters of both have partitions of their own, which only the functions for them may write. The
-// authorizer may record a key's use there, and nothing else. Read counters are made and deleted with their users, and a
-// reveal charges them.
+// authorizer may record a key's use there, and nothing else. Read counters are made and deleted with their users, and
+// reveals and exports charge them.
 func TestOnlyFunctionsForPeopleWriteThem(t *testing.T) {
 	writes := regexp.MustCompile(`^dynamodb:(PutItem|UpdateItem|DeleteItem)$`)
 	written := map[string]map[string]string{}
@@ -853,7 +876,7 @@ func TestOnlyFunctionsForPeopleWriteThem(t *testing.T) {
 			"RevokeKey": "delete", "DeleteExpiredKeys": "delete",
 		},
 		"USER#*": {
-			"CreateAccount": "put", "CreateUser": "put", "UpdateUser": "update", "DeleteUser": "delete", "GetItem": "update",
+			"CreateAccount": "put", "CreateUser": "put", "UpdateUser": "update", "DeleteUser": "delete", "GetItem": "update", "GetBundle": "update",
 		},
 	}
 	if diff := cmp.Diff(want, written); diff != "" {
@@ -867,7 +890,7 @@ var bundleActions = []string{
 	"secretsmanager:RestoreSecret", "secretsmanager:TagResource", "secretsmanager:UpdateSecretVersionStage",
 }
 
-func TestOnlyFourFunctionsUseTheMasterKey(t *testing.T) {
+func TestOnlySixFunctionsUseTheMasterKey(t *testing.T) {
 	users := map[string][]string{}
 	for _, s := range statements(t) {
 		for _, action := range s.actions {
@@ -878,8 +901,8 @@ func TestOnlyFourFunctionsUseTheMasterKey(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"kms:Decrypt":         {"DeploySecret", "GetItem"},
-		"kms:GenerateDataKey": {"CreateItem", "UpdateItem"},
+		"kms:Decrypt":         {"DeploySecret", "GetBundle", "GetItem"},
+		"kms:GenerateDataKey": {"BatchItems", "CreateItem", "UpdateItem"},
 	}
 	if diff := cmp.Diff(want, users); diff != "" {
 		t.Errorf("functions that may use the master key (-want +got):\n%s", diff)

@@ -31,6 +31,7 @@ type Function struct {
 	Every   string `yaml:"every"`
 	Stream  string `yaml:"stream"`
 	By      string `yaml:"by"`
+	Memory  int    `yaml:"memory"`  // in MB; 0: Globals' memory
 	Timeout int    `yaml:"timeout"` // in seconds; 0: Globals' timeout
 	If      string `yaml:"if"`
 	Rows    rows   `yaml:"rows"`
@@ -236,6 +237,9 @@ func check(table []Function) error {
 		}
 		if strings.ContainsAny(f.Does, "|\n") {
 			fault("does is one cell of a table: no bar and no line break")
+		}
+		if f.Memory != 0 && (f.Memory < 128 || f.Memory > 10240) {
+			fault("memory %d: want 128 to 10240 MB", f.Memory)
 		}
 		if f.Timeout < 0 || f.Timeout > 900 {
 			fault("timeout %d: want 1 to 900 seconds", f.Timeout)

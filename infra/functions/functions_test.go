@@ -103,6 +103,7 @@ func TestFaultyRowsAreRefused(t *testing.T) {
 		"{name: get-thing, does: one, route: 'GET /x/{a}, PUT /x/{b}'}":                              "differ only in the names of parameters",
 		"{name: get-thing, does: one|two, by: hand}":                                                 "no bar and no line break",
 		"{name: get-thing, does: one, by: hand, timeout: -5}":                                        "timeout -5: want 1 to 900 seconds",
+		"{name: get-thing, does: one, by: hand, memory: 64}":                                         "memory 64: want 128 to 10240 MB",
 		"{name: get-thing, does: one, by: hand, timeout: 901}":                                       "timeout 901: want 1 to 900 seconds",
 		"{name: get-thing, does: one, every: 5 minute}":                                              "5 minute is not an interval",
 		"{name: get-thing, does: one, every: 1 minutes}":                                             "1 minutes is not an interval",

@@ -1,5 +1,5 @@
 // Command generate writes the generated files of the checkout: those that follow from functions.yaml and from
-// the fragments of the OpenAPI document, and the console's script.
+// the fragments of the OpenAPI document, and the console's scripts.
 package main
 
 //go:generate go run .
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	if err := errors.Join(fromTable(), script()); err != nil {
+	if err := errors.Join(fromTable(), scripts()); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
@@ -51,15 +51,20 @@ func fromTable() error {
 	return nil
 }
 
-// script writes the console's script.
-func script() error {
+// scripts writes the console's scripts.
+func scripts() error {
 	folder, err := checkout.Path("pkg", "console")
 	if err != nil {
 		return err
 	}
-	script, _, err := bundle.Script(folder)
+	made, _, err := bundle.Scripts(folder)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "console.js"), script, 0o644)
+	for name, script := range made {
+		if err := os.WriteFile(filepath.Join(folder, name), script, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -263,11 +263,23 @@ func (r *running) call(key, method, path, body string, status int) map[string]an
 
 // purge is the rows that an interrupted deletion leaves: a purge and a child.
 var purge = []map[string]dynamodbtypes.AttributeValue{
-	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "PURGE"}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: deleted}},
-	{"PK": &dynamodbtypes.AttributeValueMemberS{Value: "SECRET#" + deleted}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: "KEY#X"}},
+	keyOf("PURGE", due+"#"+deleted+"#01936e1e-0c11-7d02-9b7e-6f0a4d3c2b18"),
+	keyOf("BIN#"+deletedAccount, "SECRET#"+deletedSecret),
+	keyOf("SECRET#"+deleted, "KEY#X"),
 }
 
-const deleted = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60#01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
+const (
+	deletedAccount = "01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60"
+	deletedSecret  = "01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18"
+	deleted        = deletedAccount + "#" + deletedSecret
+	due            = "2026-03-01T10:00:00.000000Z"
+)
+
+func keyOf(pk, sk string) map[string]dynamodbtypes.AttributeValue {
+	return map[string]dynamodbtypes.AttributeValue{
+		"PK": &dynamodbtypes.AttributeValueMemberS{Value: pk}, "SK": &dynamodbtypes.AttributeValueMemberS{Value: sk},
+	}
+}
 
 // table returns a client and the name of the running stack's table.
 func (r *running) table() (*dynamodb.Client, string) {
@@ -286,7 +298,9 @@ func (r *running) table() (*dynamodb.Client, string) {
 func (r *running) leavePurge() {
 	r.t.Helper()
 	client, name := r.table()
-	for _, row := range purge {
+	for _, k := range purge {
+		row := maps.Clone(k)
+		row["due"], row["name"] = &dynamodbtypes.AttributeValueMemberS{Value: due}, &dynamodbtypes.AttributeValueMemberS{Value: "deleted"}
 		if _, err := client.PutItem(r.t.Context(), &dynamodb.PutItemInput{TableName: &name, Item: row}); err != nil {
 			r.t.Fatal(err)
 		}

@@ -5,9 +5,13 @@
 // Everything else follows from rules:
 //
 //   - The table has paths, methods and path parameters, and says which routes need a key.
+//   - An operation is named after its function. A further route of a function has an operation of another name, which
+//     names the route.
 //   - An operation has the failures of its kind: see failure.
+//   - A POST with a key has the parameter of an idempotency key.
 //   - Answers to requests with a key have the headers that all of them have.
 //   - The example of a body is that of its schema.
+//   - An answer with an object that has an etag has it as a header too.
 //   - A page of a list has the links and the count of every page.
 //   - The answer to a creation links to the operations on the new object, but for those that outlive it.
 //
@@ -77,6 +81,7 @@ type fragment struct {
 
 // operation is what a route does.
 type operation struct {
+	Route       string          `yaml:"route"` // METHOD /path of a further route of a function
 	Summary     string          `yaml:"summary"`
 	Description string          `yaml:"description"`
 	Parameters  []string        `yaml:"parameters"` // beside those of the path
@@ -99,11 +104,12 @@ type answer struct {
 
 // failure is an answer of all operations of a kind, or of those that name it.
 type failure struct {
-	Status      string   `yaml:"status"`
-	Of          string   `yaml:"of"` // all; key: all with a key; body: all with a body; place: all with an id or a cursor
+	Status string `yaml:"status"`
+	Of     string `yaml:"of"` // all; key: all with a key; body: all with a body; place: all with an id or a cursor;
+	// match, known: all with If-Match or If-None-Match; post: all with an Idempotency-Key
 	Description string   `yaml:"description"`
 	Headers     []string `yaml:"headers"`
-	Schemas     []string `yaml:"schemas"` // any of them
+	Schemas     []string `yaml:"schemas"` // any of them; none: no body
 	Examples    object   `yaml:"examples"`
 }
 
@@ -213,20 +219,19 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 	var paths object
 	var errs []error
 	rest := slices.Clone(f.Operations)
-	var linked []functions.Route // those that creations link to
-	routes := slices.DeleteFunc(functions.Routes(table), func(r functions.Route) bool {
-		return r.Method == "ANY" || !strings.HasPrefix(r.Path, Below)
-	})
-	nameOf := func(route functions.Route) string {
-		return table[slices.IndexFunc(table, func(f functions.Function) bool { return f.ID() == route.Function })].Name
-	}
-	for _, route := range routes {
-		if !f.Operations.get(nameOf(route)).Outlives {
-			linked = append(linked, route)
+	var routes, linked []named // all, and those that creations link to
+	for _, route := range functions.Routes(table) {
+		if route.Method == "ANY" || !strings.HasPrefix(route.Path, Below) {
+			continue
+		}
+		r := named{route, f.nameOf(route, table)}
+		routes = append(routes, r)
+		if !f.Operations.get(r.operation).Outlives {
+			linked = append(linked, r)
 		}
 	}
 	for _, route := range routes {
-		name := nameOf(route)
+		name := route.operation
 		if rest.index(name) < 0 {
 			errs = append(errs, fmt.Errorf("%s %s: no fragment has the operation %s", route.Method, route.Path, name))
 			continue
@@ -254,14 +259,35 @@ func (f *fragment) paths(table []functions.Function) (object, error) {
 	return paths, errors.Join(errs...)
 }
 
+// named is a route with the name of its operation.
+type named struct {
+	functions.Route
+	operation string
+}
+
+// nameOf returns the name of a route's operation: that of its function, unless an operation names the route.
+func (f *fragment) nameOf(route functions.Route, table []functions.Function) string {
+	for _, op := range f.Operations {
+		if op.value.Route == route.Method+" "+route.Path {
+			return op.key
+		}
+	}
+	return table[slices.IndexFunc(table, func(f functions.Function) bool { return f.ID() == route.Function })].Name
+}
+
 // operation completes an operation. The answer to a creation links to those of the other routes.
-func (f *fragment) operation(op operation, route functions.Route, others []functions.Route) (object, error) {
+func (f *fragment) operation(op operation, route named, others []named) (object, error) {
 	parameters := append(inPath(route.Path), op.Parameters...)
+	isRepeated := route.Method == "POST" && !route.Open
+	if isRepeated {
+		parameters = append(parameters, "idempotency_key")
+	}
 	of := map[string]bool{
-		"all": true, "key": !route.Open, "body": op.Request != "",
+		"post": isRepeated, "all": true, "key": !route.Open, "body": op.Request != "",
+		"match": slices.Contains(op.Parameters, "if_match"), "known": slices.Contains(op.Parameters, "if_none_match"),
 		"place": len(inPath(route.Path)) > 0 || slices.Contains(op.Parameters, "cursor"),
 	}
-	made := object{{"operationId", operationID(route)}, {"summary", op.Summary}}
+	made := object{{"operationId", route.id()}, {"summary", op.Summary}}
 	if op.Description != "" {
 		made = append(made, entry[any]{"description", op.Description})
 	}
@@ -309,13 +335,17 @@ func (f *fragment) operation(op operation, route functions.Route, others []funct
 	return append(made, entry[any]{"responses", responses}), nil
 }
 
-// operationID is the operation's name for programs, such as getItem.
-func operationID(route functions.Route) string {
-	return strings.ToLower(route.Function[:1]) + route.Function[1:]
+// id is the operation's name for programs, such as getItem.
+func (r named) id() string {
+	id := functions.Function{Name: r.operation}.ID()
+	return strings.ToLower(id[:1]) + id[1:]
 }
 
 func (f *fragment) answer(a answer, keyed bool) (object, error) {
 	headers := a.Headers
+	if properties, _ := f.Schemas.get(a.Schema).get("properties").(object); properties.get("etag") != nil {
+		headers = append(slices.Clone(headers), "ETag")
+	}
 	if keyed {
 		headers = append(slices.Clone(headers), f.Always...)
 	}
@@ -372,7 +402,7 @@ func (f *fragment) pageOf(schema string) (name string, err error) {
 }
 
 // links lead from a new object to the operations on it.
-func links(route functions.Route, routes []functions.Route) (links object) {
+func links(route named, routes []named) (links object) {
 	var parents object
 	for _, parent := range inPath(route.Path) {
 		parents = append(parents, entry[any]{parent, "$request.path." + parent})
@@ -381,7 +411,7 @@ func links(route functions.Route, routes []functions.Route) (links object) {
 		rest, isBelow := strings.CutPrefix(to.Path, route.Path+"/")
 		if own := inPath(rest); isBelow && len(own) == 1 {
 			parameters := append(slices.Clone(parents), entry[any]{own[0], "$response.body#/id"})
-			links = append(links, entry[any]{operationID(to), object{{"operationId", operationID(to)}, {"parameters", parameters}}})
+			links = append(links, entry[any]{to.id(), object{{"operationId", to.id()}, {"parameters", parameters}}})
 		}
 	}
 	return links
@@ -401,7 +431,9 @@ func inPath(path string) (names []string) {
 func (f *fragment) parameters() (made object) {
 	for _, p := range f.Parameters {
 		in, _ := p.value.get("in").(string)
-		made = append(made, entry[any]{p.key, append(object{{"name", named(p)}, {"in", in}, {"required", in == "path"}}, p.value.without("name").without("in")...)})
+		required := in == "path" || p.value.get("required") == true
+		rest := p.value.without("name").without("in").without("required")
+		made = append(made, entry[any]{p.key, append(object{{"name", nameIn(p)}, {"in", in}, {"required", required}}, rest...)})
 	}
 	return made
 }
@@ -417,13 +449,13 @@ func (f *fragment) headerComponents() (made object) {
 func (f *fragment) headers(components []string) object {
 	made := object{}
 	for _, component := range components {
-		made = append(made, entry[any]{named(entry[object]{component, f.Headers.get(component)}), ref("headers", component)})
+		made = append(made, entry[any]{nameIn(entry[object]{component, f.Headers.get(component)}), ref("headers", component)})
 	}
 	return made
 }
 
-// named is the name of a parameter or header.
-func named(component entry[object]) string {
+// nameIn is the name of a parameter or header in requests or answers.
+func nameIn(component entry[object]) string {
 	name, _ := component.value.get("name").(string)
 	return cmp.Or(name, component.key)
 }
@@ -432,6 +464,11 @@ func named(component entry[object]) string {
 func (f *fragment) responses() (made object) {
 	for _, failure := range f.Failures {
 		v := failure.value
+		response := object{{"description", v.Description}, {"headers", f.headers(append(slices.Clone(v.Headers), f.Always...))}}
+		if len(v.Schemas) == 0 {
+			made = append(made, entry[any]{failure.key, response})
+			continue
+		}
 		var schema any = object{{"anyOf", refs("schemas", v.Schemas)}}
 		if len(v.Schemas) == 1 {
 			schema = ref("schemas", v.Schemas[0])
@@ -440,11 +477,8 @@ func (f *fragment) responses() (made object) {
 		for _, e := range v.Examples {
 			examples = append(examples, entry[any]{e.key, object{{"value", e.value}}})
 		}
-		made = append(made, entry[any]{failure.key, object{
-			{"description", v.Description},
-			{"headers", f.headers(append(slices.Clone(v.Headers), f.Always...))},
-			{"content", object{{"application/json", object{{"schema", schema}, {"examples", examples}}}}},
-		}})
+		response = append(response, entry[any]{"content", object{{"application/json", object{{"schema", schema}, {"examples", examples}}}}})
+		made = append(made, entry[any]{failure.key, response})
 	}
 	return made
 }

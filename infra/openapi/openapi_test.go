@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"goblins-secrets/infra/functions"
 	"goblins-secrets/infra/local/checkout"
@@ -30,23 +31,36 @@ always: [Cache-Control]
 page: {type: object, properties: {count: {type: integer}}}
 tag: {name: Things}
 operations:
-  list-things: {summary: List, parameters: [cursor], answers: {"200": {page: Thing, media: [text/csv], description: A page.}}}
+  list-things: {summary: List, parameters: [cursor, since], answers: {"200": {page: Thing, media: [text/csv], description: A page.}}}
   create-thing: {summary: Create, request: NewThing, answers: {"201": {schema: Thing, description: The thing., headers: [Location]}}}
+  log-in: {summary: Log in, answers: {"201": {schema: Thing, description: The thing.}}}
   list-marks: {summary: Marks, outlives: true, answers: {"200": {schema: Thing, description: The thing.}}}
+  change-thing: {summary: Change, parameters: [if_match, if_none_match], answers: {"200": {schema: Tagged, description: The thing.}}}
+  get-mark: {route: "GET /api/things/{thing_id}/marks/{mark}", summary: Mark, answers: {"200": {schema: Thing, description: The mark.}}}
   get-thing: {summary: Get, answers: {"200": {schema: Thing, description: The thing.}}, failures: [Gone]}
 parameters:
   cursor: {in: query, schema: {type: string}}
   thing_id: {in: path, schema: {type: string}}
+  mark: {in: path, schema: {type: string}}
+  if_match: {name: If-Match, in: header, schema: {type: string}}
+  idempotency_key: {name: Idempotency-Key, in: header, schema: {type: string}}
+  since: {in: query, required: true, schema: {type: string}}
+  if_none_match: {name: If-None-Match, in: header, schema: {type: string}}
 headers:
   Cache-Control: {schema: {type: string}}
   Location: {schema: {type: string}}
+  ETag: {schema: {type: string}}
 failures:
+  Same: {status: "304", of: known, description: Same., headers: [ETag]}
+  Changed: {status: "412", of: match, description: Changed., schemas: [Detail], examples: {id: {detail: Changed.}}}
+  Repeated: {status: "409", of: post, description: Repeated., schemas: [Detail], examples: {id: {detail: Repeated.}}}
   Missing: {status: "404", of: place, description: Missing., schemas: [Detail], examples: {id: {detail: Not found.}}}
   Gone: {status: "410", description: Gone., schemas: [Detail], examples: {id: {detail: Gone.}}}
   Broken: {status: "500", of: all, description: Broken., schemas: [Detail], examples: {any: {detail: Broken.}}}
 schemas:
   Detail: {type: object, properties: {detail: {type: string}}}
   Thing: {type: object, properties: {id: {type: string}}, examples: [{id: a}]}
+  Tagged: {type: object, properties: {etag: {type: string}}, examples: [{etag: '"1"'}]}
   NewThing: {type: object, required: [id], properties: {id: {type: string}}, examples: [{id: a}]}
 `
 
@@ -56,7 +70,9 @@ func things() []functions.Function {
 		{Name: "list-things", Route: "GET /api/things"},
 		{Name: "create-thing", Route: "POST /api/things"},
 		{Name: "get-thing", Route: "GET /api/things/{thing_id}"},
-		{Name: "list-marks", Route: "GET /api/things/{thing_id}/marks"},
+		{Name: "list-marks", Route: "GET /api/things/{thing_id}/marks, GET /api/things/{thing_id}/marks/{mark}"},
+		{Name: "change-thing", Route: "PATCH /api/things/{thing_id}"},
+		{Name: "log-in", Route: "POST /api/login", Open: true},
 		{Name: "page", Route: "GET /page", Open: true},
 		{Name: "fallback", Route: "ANY /{proxy+}"},
 	}
@@ -98,17 +114,28 @@ func TestRulesCompleteADocument(t *testing.T) {
 	list := at(document, "paths", "/api/things/", "get")
 	create := at(document, "paths", "/api/things/", "post")
 	get := at(document, "paths", "/api/things/{thing_id}/", "get")
+	change := at(document, "paths", "/api/things/{thing_id}/", "patch")
+	mark := at(document, "paths", "/api/things/{thing_id}/marks/{mark}/", "get")
 	type part struct{ got, want any }
 	ref := func(to string) any { return map[string]any{"$ref": "#/components/" + to} }
 	for what, p := range map[string]part{
-		"paths":              {names(at(document, "paths")), []string{"/api/things/", "/api/things/{thing_id}/", "/api/things/{thing_id}/marks/"}},
+		"paths":              {names(at(document, "paths")), []string{"/api/login/", "/api/things/", "/api/things/{thing_id}/", "/api/things/{thing_id}/marks/", "/api/things/{thing_id}/marks/{mark}/"}},
+		"further route":      {at(mark, "operationId"), "getMark"},
+		"answers with tags":  {names(at(change, "responses")), []string{"200", "304", "404", "412", "500"}},
+		"tag of an object":   {names(at(change, "responses", "200", "headers")), []string{"Cache-Control", "ETag"}},
+		"not modified":       {names(at(document, "components", "responses", "Same")), []string{"description", "headers"}},
+		"precondition":       {names(at(document, "components", "responses", "Changed")), []string{"content", "description", "headers"}},
 		"name":               {at(get, "operationId"), "getThing"},
 		"path's parameter":   {at(get, "parameters"), []any{ref("parameters/thing_id")}},
 		"it is required":     {at(document, "components", "parameters", "thing_id", "required"), true},
-		"query's parameter":  {at(list, "parameters"), []any{ref("parameters/cursor")}},
+		"query's parameter":  {at(list, "parameters"), []any{ref("parameters/cursor"), ref("parameters/since")}},
 		"key":                {at(get, "security"), []any{map[string]any{"key": []any{}}}},
 		"failures of a list": {names(at(list, "responses")), []string{"200", "404", "500"}},
-		"of a creation":      {names(at(create, "responses")), []string{"201", "500"}},
+		"of a creation":      {names(at(create, "responses")), []string{"201", "409", "500"}},
+		"it is repeated":     {at(create, "parameters"), []any{ref("parameters/idempotency_key")}},
+		"without a key":      {names(at(document, "paths", "/api/login/", "post", "responses")), []string{"201", "500"}},
+		"no key, no repeat":  {at(document, "paths", "/api/login/", "post", "parameters"), nil},
+		"required":           {at(document, "components", "parameters", "since", "required"), true},
 		"of an object":       {names(at(get, "responses")), []string{"200", "404", "410", "500"}},
 		"headers":            {names(at(create, "responses", "201", "headers")), []string{"Cache-Control", "Location"}},
 		"page":               {names(at(document, "components", "schemas", "ThingPage", "properties")), []string{"count", "results"}},
@@ -116,7 +143,7 @@ func TestRulesCompleteADocument(t *testing.T) {
 		"other bodies":       {at(list, "responses", "200", "content", "text/csv", "schema"), map[string]any{"type": "string"}},
 		"body":               {at(create, "requestBody", "content", "application/json", "schema"), ref("schemas/NewThing")},
 		"it is required too": {at(create, "requestBody", "required"), true},
-		"links":              {names(at(create, "responses", "201", "links")), []string{"getThing"}},
+		"links":              {names(at(create, "responses", "201", "links")), []string{"changeThing", "getThing"}},
 		"link":               {at(create, "responses", "201", "links", "getThing", "parameters"), map[string]any{"thing_id": "$response.body#/id"}},
 	} {
 		if diff := cmp.Diff(p.want, p.got); diff != "" {
@@ -147,9 +174,9 @@ func TestFaultyFragmentsAreRefused(t *testing.T) {
 		want     string
 	}{
 		"a route without an operation": {more, "", "", "DELETE /api/things/{thing_id}: no fragment has the operation delete-thing"},
-		"an operation without a route": {append(things()[:2], things()[3]), "", "", "operation get-thing: functions.yaml has no route of it below /api/"},
+		"an operation without a route": {slices.Delete(things(), 2, 3), "", "", "operation get-thing: functions.yaml has no route of it below /api/"},
 		"an unused schema":             {things(), "\nschemas:", "\nschemas:\n  Other: {type: object}", "nothing uses Other of schemas"},
-		"an unused parameter":          {things(), ", parameters: [cursor]", "", "nothing uses cursor of parameters"},
+		"an unused parameter":          {things(), "parameters: [cursor, since]", "parameters: [since]", "nothing uses cursor of parameters"},
 		"an unused failure":            {things(), ", failures: [Gone]", "", "nothing uses Gone of responses"},
 		"an unused header":             {things(), ", headers: [Location]", "", "nothing uses Location of headers"},
 		"an unknown failure":           {things(), "[Gone]", "[Away]", "operation get-thing: no fragment has the failure Away"},
@@ -167,31 +194,44 @@ func TestFaultyFragmentsAreRefused(t *testing.T) {
 
 // field is a property as JSON has it.
 type field struct {
-	Name  string
-	Types []string
+	Name     string
+	Types    []string
+	Optional bool // an answer may lack it
 }
 
 // The schemas have the fields of the wire types, with their types, and no others.
 func TestSchemasAreTheWireTypes(t *testing.T) {
 	schemas := at(documentOf(t), "components", "schemas").(map[string]any)
 	compared := map[string]bool{}
-	compare := func(schema string, want []field, required bool) {
+	compare := func(schema string, want []field, isAnswer bool) {
 		t.Helper()
 		compared[schema] = true
 		source := at(schemas, schema)
 		var got []field
 		properties, _ := at(source, "properties").(map[string]any)
 		for name, property := range properties {
-			got = append(got, field{name, types(property)})
+			got = append(got, field{Name: name, Types: types(property)})
 		}
 		byName := func(a, b field) int { return strings.Compare(a.Name, b.Name) }
 		slices.SortFunc(got, byName)
 		slices.SortFunc(want, byName)
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(field{}, "Optional")); diff != "" {
 			t.Errorf("the fields of schema %s (-Go +document):\n%s", schema, diff)
 		}
-		if n, _ := at(source, "required").([]any); required && len(n) != len(want) {
-			t.Errorf("schema %s requires %v, want all %d fields: an answer always has them", schema, n, len(want))
+		var always []string
+		for _, f := range want {
+			if !f.Optional {
+				always = append(always, f.Name)
+			}
+		}
+		listed, _ := at(source, "required").([]any)
+		var required []string
+		for _, name := range listed {
+			required = append(required, name.(string))
+		}
+		slices.Sort(required)
+		if diff := cmp.Diff(always, required); isAnswer && diff != "" {
+			t.Errorf("the fields that schema %s requires (-those that an answer always has +document):\n%s", schema, diff)
 		}
 	}
 	for _, file := range parse(t) {
@@ -210,7 +250,7 @@ func TestSchemasAreTheWireTypes(t *testing.T) {
 			compare(name, fields, true)
 		}
 		for name, fields := range inputs(file) {
-			if schemas[name] != nil && (strings.HasPrefix(name, "New") || strings.HasSuffix(name, "Change")) {
+			if schemas["New"+name] == nil {
 				compare(name, fields, false)
 				continue
 			}
@@ -219,7 +259,7 @@ func TestSchemasAreTheWireTypes(t *testing.T) {
 		}
 	}
 	for _, schema := range slices.Sorted(maps.Keys(schemas)) {
-		if !compared[schema] && !slices.Contains([]string{"Document", "FieldErrors", "Malformed"}, schema) {
+		if !compared[schema] && !slices.Contains([]string{"Document", "FieldErrors", "Malformed", "Values"}, schema) {
 			t.Errorf("schema %s: no type of pkg/httpapi is like it", schema)
 		}
 	}
@@ -310,7 +350,8 @@ func TestPageOfTheAPIAgreesWithTheDocument(t *testing.T) {
 	}
 	var statuses []string
 	for name, response := range at(document, "components", "responses").(map[string]any) {
-		for example, value := range at(response, "content", "application/json", "examples").(map[string]any) {
+		examples, _ := at(response, "content", "application/json", "examples").(map[string]any) // a 304 has none
+		for example, value := range examples {
 			if !shown[canonical(at(value, "value"))] {
 				t.Errorf("docs/api.md does not show the example %s of %s: %s", example, name, canonical(at(value, "value")))
 			}
@@ -358,7 +399,7 @@ func TestPageOfTheAPIAgreesWithTheDocument(t *testing.T) {
 // answered are the schemas of objects that operations answer with: those of the first use of each, without the
 // document itself, and without a reveal's, which are an item's.
 func answered(document map[string]any) (names []string) {
-	names = []string{"Budget", "EventPage", "Finding", "Named", "NamedItem", "Progress", "Review"}
+	names = []string{"BatchChange", "BatchDone", "Budget", "Comparison", "EventItem", "EventPage", "Finding", "Named", "NamedItem", "Progress", "Review"}
 	for name := range at(document, "components", "schemas").(map[string]any) {
 		if object, isPage := strings.CutSuffix(name, "Page"); isPage {
 			names = append(names, object)
@@ -449,7 +490,7 @@ func parse(t *testing.T) (files []*ast.File) {
 	return files
 }
 
-var jsonName = regexp.MustCompile(`json:"([^",]+)"`)
+var jsonName = regexp.MustCompile(`json:"([^",]+)(,omitempty)?"`)
 
 // bodies returns the fields of a file's structs for answers, by the name of their schema: Secret of secretBody. An
 // embedded struct precedes the one that embeds it.
@@ -466,17 +507,22 @@ func bodies(file *ast.File) map[string][]field {
 		}
 		var fields []field
 		for _, f := range of.Fields.List {
-			name := "a field without a name, or one that may be missing"
+			name := "a field without a name"
 			if embedded, ok := f.Type.(*ast.Ident); ok && f.Names == nil {
 				fields = append(fields, found[schemaOf(embedded.Name)]...)
 				continue
 			}
+			optional := false
 			if f.Tag != nil {
 				if match := jsonName.FindStringSubmatch(f.Tag.Value); match != nil {
-					name = match[1]
+					name, optional = match[1], match[2] != ""
 				}
 			}
-			fields = append(fields, field{name, jsonTypes(f.Type)})
+			of := f.Type
+			if pointer, isPointer := of.(*ast.StarExpr); isPointer && optional { // missing in place of null
+				of = pointer.X
+			}
+			fields = append(fields, field{name, jsonTypes(of), optional})
 		}
 		found[schemaOf(spec.Name.Name)] = fields
 		return true
@@ -499,7 +545,7 @@ func jsonTypes(of ast.Expr) []string {
 	case *ast.MapType: // never an empty one
 		return []string{"null", "object"}
 	case *ast.Ident:
-		if kind := map[string]string{"string": "string", "bool": "boolean", "int": "integer"}[of.Name]; kind != "" {
+		if kind := map[string]string{"string": "string", "bool": "boolean", "int": "integer", "int64": "integer"}[of.Name]; kind != "" {
 			return []string{kind}
 		}
 	}
@@ -510,7 +556,7 @@ func jsonTypes(of ast.Expr) []string {
 var read = map[string][]string{
 	"text": {"number", "string"}, "opaque": {"string"}, "nullable": {"null", "number", "string"}, "integer": {"number", "string"}, "reference": {"string"},
 	"nullableInteger": {"null", "number", "string"}, "nullableOpaque": {"null", "string"},
-	"list": {"array"}, "nullableList": {"array", "null"}, "boolean": {"boolean"},
+	"list": {"array"}, "objects": {"array"}, "texts": {"array"}, "nullableList": {"array", "null"}, "boolean": {"boolean"},
 }
 
 // inputs returns the fields that a file's functions read of a body, by the name of their object: Secret of
@@ -530,9 +576,14 @@ func inputs(file *ast.File) map[string][]field {
 			}
 			selected, isMethod := call.Fun.(*ast.SelectorExpr)
 			name, isText := call.Args[0].(*ast.BasicLit)
-			if isMethod && isText && read[selected.Sel.Name] != nil {
+			if !isMethod {
+				return true
+			}
+			whole, isWhole := selected.X.(*ast.Ident) // and not an element of a list
+			isWhole = isWhole && whole.Name == "b"
+			if isWhole && isText && read[selected.Sel.Name] != nil {
 				text, _ := strconv.Unquote(name.Value)
-				fields = append(fields, field{text, read[selected.Sel.Name]})
+				fields = append(fields, field{Name: text, Types: read[selected.Sel.Name]})
 			}
 			return true
 		})

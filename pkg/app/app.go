@@ -8,6 +8,8 @@
 //	READ_WINDOW_SECONDS      the window, 1 to 86400
 //	MAX_SECRETS, MAX_ITEMS, MAX_SERVICES
 //	                         quotas of accounts, and of a secret's items, 1 to 1000000
+//	KEEP_VERSIONS            former versions of a value that are kept, 0 to 100
+//	RECOVERY_DAYS            days that what is deleted can be restored, 0 to 365; 0: it is removed at once
 //	EVENT_DAYS               days that an event is kept, 0 to 3650; 0: for ever
 //	DEPLOY_TARGET            where bundles are delivered: secrets-manager, or none
 //	BUNDLE_PREFIX            of the names of new bundles, behind goblins/
@@ -200,6 +202,8 @@ func (w wiring) manager() (*secrets.Manager, error) {
 			Secrets: w.env.number("MAX_SECRETS", 1, maxQuota), Items: w.env.number("MAX_ITEMS", 1, maxQuota),
 			Services: w.env.number("MAX_SERVICES", 1, maxQuota),
 		},
+		KeepVersions: w.env.number("KEEP_VERSIONS", 0, 100),
+		Recovery:     time.Duration(w.env.number("RECOVERY_DAYS", 0, 365)) * 24 * time.Hour,
 		RevealLimit:  w.env.number("READ_LIMIT", 1, 1000),
 		RevealWindow: time.Duration(w.env.number("READ_WINDOW_SECONDS", 1, 86400)) * time.Second,
 		Now:          time.Now,

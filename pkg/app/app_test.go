@@ -29,6 +29,8 @@ func TestMisconfiguredFunctionsDoNotStart(t *testing.T) {
 		{"READ_LIMIT", "1001", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_LIMIT", "many", "READ_LIMIT is not a number from 1 to 1000"},
 		{"READ_WINDOW_SECONDS", "86401", "READ_WINDOW_SECONDS is not a number from 1 to 86400"},
+		{"KEEP_VERSIONS", "101", "KEEP_VERSIONS is not a number from 0 to 100"},
+		{"RECOVERY_DAYS", "-1", "RECOVERY_DAYS is not a number from 0 to 365"},
 		{"EVENT_DAYS", "", "EVENT_DAYS is not set"},
 		{"EVENT_DAYS", "-1", "EVENT_DAYS is not a number from 0 to 3650"},
 		{"EVENT_DAYS", "3651", "EVENT_DAYS is not a number from 0 to 3650"},
@@ -118,7 +120,7 @@ func TestTableOfAnotherFormatIsRefused(t *testing.T) {
 		t.Errorf("CheckTable of a table of an earlier commit = %v, want %q", err, want)
 	}
 	for _, name := range []string{
-		"TABLE_NAME", "MASTER_KEY_ARN", "EVENT_DAYS", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET", "AWS_REGION",
+		"TABLE_NAME", "MASTER_KEY_ARN", "EVENT_DAYS", "KEEP_VERSIONS", "RECOVERY_DAYS", "READ_LIMIT", "READ_WINDOW_SECONDS", "DEPLOY_TARGET", "AWS_REGION",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
 		t.Setenv(name, getenv(name))

@@ -1,17 +1,13 @@
 package delivery
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"goblins-secrets/pkg/secrets"
 )
@@ -25,15 +21,10 @@ type BundleStore interface {
 	SealedItems(ctx context.Context, account, secret uuid.UUID) ([]secrets.SealedItem, error)
 }
 
-// Opener opens sealed values.
-type Opener interface {
-	Open(ctx context.Context, associatedData map[string]string, blob []byte) (plaintext []byte, err error)
-}
-
 // bundler reads bundles of at most maxSize bytes.
 type bundler struct {
 	store   BundleStore
-	opener  Opener
+	opener  secrets.Opener
 	maxSize int
 }
 
@@ -57,7 +48,7 @@ func (b bundler) read(ctx context.Context, account, secretID uuid.UUID) (Bundle,
 		if err != nil {
 			return Bundle{}, fmt.Errorf("read secret: %w", err)
 		}
-		if after.Revision != before.Revision || !consistent(items) {
+		if after.Revision != before.Revision || !after.Has(items) {
 			before = after
 			continue
 		}
@@ -66,12 +57,6 @@ func (b bundler) read(ctx context.Context, account, secretID uuid.UUID) (Bundle,
 		return read, err
 	}
 	return Bundle{}, fmt.Errorf("read items: %w", secrets.ErrChanged)
-}
-
-// consistent reports whether each item was read with its own value: the rows of a
-// transaction do not become visible at the same moment.
-func consistent(items []secrets.SealedItem) bool {
-	return !slices.ContainsFunc(items, func(it secrets.SealedItem) bool { return it.Item.Version != it.Value.Version })
 }
 
 // versions hashes the identity of a bundle's items, in the order of their ids. Times are
@@ -86,36 +71,13 @@ func versions(items []secrets.SealedItem) [32]byte {
 	return sha256.Sum256(identity)
 }
 
-// openParallel is how many values are opened in parallel; each one is a KMS call.
-const openParallel = 16
-
 // openAll opens items and encodes them as one JSON object, in the order of their keys.
 func (b bundler) openAll(ctx context.Context, items []secrets.SealedItem) (secrets.Value, error) {
-	slices.SortFunc(items, func(a, b secrets.SealedItem) int { return cmp.Compare(a.Item.Key, b.Item.Key) })
-	values := make([]secrets.Value, len(items))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(openParallel)
-	for i, it := range items {
-		g.Go(func() error {
-			return secrets.Guard(func() error {
-				plaintext, err := b.opener.Open(ctx, it.Item.AssociatedData(), it.Value.Blob)
-				if err != nil {
-					return fmt.Errorf("open item %s: %w", it.Item.ID, err)
-				}
-				values[i] = secrets.NewValue(string(plaintext))
-				clear(plaintext)
-				return nil
-			})
-		})
-	}
-	if err := g.Wait(); err != nil {
+	values, err := secrets.OpenItems(ctx, b.opener, items)
+	if err != nil {
 		return secrets.Value{}, err
 	}
-	object := []byte{'{'}
-	for i, it := range items {
-		object = append(secrets.AppendEntry(object, it.Item.Key, values[i]), ',')
-	}
-	object = append(bytes.TrimSuffix(object, []byte(",")), '}')
+	object := secrets.EncodeBundle(items, values)
 	defer clear(object)
 	if len(object) > b.maxSize {
 		return secrets.Value{}, errors.New("the items take more bytes than a bundle may have")

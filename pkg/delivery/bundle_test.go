@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,42 @@ func TestBundleIsOneRevision(t *testing.T) {
 	s.read, s.items[0].Value.Version = nil, 1
 	if _, err := s.bundle(t); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("bundle of an item with another version's value: %v, want ErrChanged", err)
+	}
+}
+
+// Rows of a transaction do not become visible at the same moment. Items of an earlier revision, each with its own
+// value, are not delivered as the secret's revision: the deliverer reads again.
+func TestBundleIsNoMixtureOfRevisions(t *testing.T) {
+	s := newMemory(secrets.Secret{Revision: 7})
+	s.put(t, "A", "a")
+	s.put(t, "B", "b")
+	now := func() []secrets.SealedItem { return slices.Clone(s.items) }
+	changed := func(change func(it *secrets.SealedItem)) []secrets.SealedItem {
+		items := now()
+		change(&items[0])
+		return items
+	}
+	earlier := changed(func(it *secrets.SealedItem) { // of a whole row and its value
+		it.Item.Revision, it.Item.Version, it.Value = it.Item.Revision-1, 9, secrets.SealedValue{Version: 9, Blob: []byte("old")}
+	})
+	for name, mixed := range map[string][]secrets.SealedItem{
+		"an earlier version":   earlier,
+		"an earlier key":       changed(func(it *secrets.SealedItem) { it.Item.Revision, it.Item.Key = it.Item.Revision-1, "OLD" }),
+		"another version's":    changed(func(it *secrets.SealedItem) { it.Value.Version++ }),
+		"an item less":         now()[:1],
+		"an item more":         append(now(), earlier[0]),
+		"another item instead": append(now()[:1], earlier[0]),
+		"no items":             {},
+	} {
+		s.mixed = [][]secrets.SealedItem{mixed, mixed}
+		b, err := s.bundle(t)
+		if err != nil || b.Content.Reveal() != `{"A":"a","B":"b"}` || b.Revision != 7 || len(s.mixed) > 0 {
+			t.Errorf("%s: bundle = revision %d %s, %v, want the secret's items, read a third time", name, b.Revision, b.Content.Reveal(), err)
+		}
+	}
+	s.mixed = slices.Repeat([][]secrets.SealedItem{earlier}, 100)
+	if b, err := s.bundle(t); !errors.Is(err, secrets.ErrChanged) || b.Content.Reveal() != "" {
+		t.Errorf("bundle of a lasting mixture = %s, %v, want ErrChanged", b.Content.Reveal(), err)
 	}
 }
 

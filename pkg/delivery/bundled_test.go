@@ -80,7 +80,7 @@ func (b *bundled) renameSecret(to string) {
 
 func (b *bundled) delete(key string) {
 	b.t.Helper()
-	if err := b.manager.DeleteItem(b.t.Context(), b.caller, b.id.String(), b.items[key].String()); err != nil {
+	if err := b.manager.DeleteItem(b.t.Context(), b.caller, b.id.String(), b.items[key].String(), secrets.Deletion{}); err != nil {
 		b.t.Fatal(err)
 	}
 	delete(b.items, key)
@@ -105,7 +105,7 @@ func (b *bundled) attach() {
 
 func (b *bundled) detach() {
 	b.t.Helper()
-	if err := b.manager.DeleteService(b.t.Context(), b.caller, b.services[0].String()); err != nil {
+	if err := b.manager.DeleteService(b.t.Context(), b.caller, b.services[0].String(), nil); err != nil {
 		b.t.Fatal(err)
 	}
 	b.services = b.services[1:]

@@ -41,34 +41,41 @@ func TestBusySecretIsDeliveredAtRest(t *testing.T) {
 	b.checkDelivered("at rest")
 }
 
-// An item whose value has another version cannot be delivered, however often it is read.
-// That is a failure.
+// An item whose value has another version, or whose revision is not part of the secret's checksum, cannot be delivered,
+// however often it is read. That is a failure.
 func TestTornItemIsNotDelivered(t *testing.T) {
 	t.Parallel()
 	d := newHarness(t)
 	defer d.finish()
 	b := d.newSecret("KEY")
 	b.attach()
-	setVersion := func(version string) {
+	set := func(kind, name, value string) {
 		t.Helper()
 		_, err := d.table.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &d.table.Name, Key: map[string]types.AttributeValue{
 				"PK": &types.AttributeValueMemberS{Value: fmt.Sprintf("SECRET#%s#%s", d.caller.AccountID, b.id)},
-				"SK": &types.AttributeValueMemberS{Value: "VALUE#" + b.items["KEY"].String()},
+				"SK": &types.AttributeValueMemberS{Value: kind + "#" + b.items["KEY"].String()},
 			},
-			UpdateExpression:          aws.String("SET version = :version"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":version": &types.AttributeValueMemberN{Value: version}},
+			UpdateExpression:          aws.String("SET #name = :value"),
+			ExpressionAttributeNames:  map[string]string{"#name": name},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":value": &types.AttributeValueMemberN{Value: value}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	setVersion("2")
-	if err := d.deliverer.Deliver(t.Context(), d.caller.AccountID, b.id); err == nil {
-		t.Error("an item without its value was delivered")
+	for _, tt := range []struct{ kind, name, right string }{
+		{"VALUE", "version", "1"}, {"ITEM", "revision", fmt.Sprint(b.secret().Checksum)},
+	} {
+		set(tt.kind, tt.name, "0") // it begins at 1
+		if err := d.deliverer.Deliver(t.Context(), d.caller.AccountID, b.id); err == nil {
+			t.Errorf("an item with another %s was delivered", tt.name)
+		}
+		b.checkStatus("torn", secrets.StatusFailed, false)
+		set(tt.kind, tt.name, tt.right)
+		b.deploy()
+		b.checkDelivered("repaired")
+		b.renameSecret(b.name + "'")
 	}
-	b.checkStatus("torn", secrets.StatusFailed, false)
-	setVersion("1")
 	b.deploy()
-	b.checkDelivered("repaired")
 }

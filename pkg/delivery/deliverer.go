@@ -44,7 +44,7 @@ import (
 // concurrent use. All fields are required.
 type Deliverer struct {
 	Store   Store
-	Opener  Opener
+	Opener  secrets.Opener
 	Target  Target
 	Limits  Limits
 	Monitor Monitor
@@ -117,15 +117,7 @@ func (d *Deliverer) process(ctx context.Context, e Entry) (next step, err error)
 	lease, secret, next, err := d.acquire(ctx, e)
 	switch {
 	case errors.Is(err, secrets.ErrNotFound):
-		// The secret is gone, so no service can begin to use it. But a lease that was
-		// acquired before its deletion may still be held.
-		if d.now().Before(e.At.Add(2 * leaseTime)) {
-			return later, nil
-		}
-		if err := d.Target.Remove(ctx, cmp.Or(e.Bundle, d.Target.At(e.AccountID, e.SecretID))); err != nil {
-			return later, fmt.Errorf("remove bundle: %w", err)
-		}
-		next, err = acknowledge, nil
+		next, err = d.removeDeleted(ctx, e)
 	case err == nil && next == acknowledge:
 		next, err = d.deliver(ctx, lease, secret, e)
 	}
@@ -136,6 +128,58 @@ func (d *Deliverer) process(ctx context.Context, e Entry) (next step, err error)
 		return later, fmt.Errorf("acknowledge: %w", err)
 	}
 	return again, nil
+}
+
+// removeDeleted removes the bundle of a deleted secret. One in the bin can be restored, and used and delivered again,
+// so the removal holds the lease. One that is gone for good can't, but a lease that was acquired before may still be held.
+// A secret that is not in the bin may as well have been restored meanwhile: then the entry gets another turn.
+func (d *Deliverer) removeDeleted(ctx context.Context, e Entry) (next step, err error) {
+	lease, err := d.Store.Lease(ctx, e.AccountID, e.SecretID)
+	if err != nil {
+		return later, fmt.Errorf("read lease: %w", err)
+	}
+	now := d.now()
+	if lease.Expires.After(now) {
+		return later, nil
+	}
+	lease = lease.acquire(d.Limits.Pace, now, false)
+	lease.Deleted, lease.Settled = true, false
+	err = d.Store.AcquireLease(ctx, lease)
+	switch {
+	case errors.Is(err, secrets.ErrChanged), errors.Is(err, secrets.ErrNotFound) && now.Before(e.At.Add(2*leaseTime)):
+		return later, nil
+	case errors.Is(err, secrets.ErrNotFound):
+		gone, err := d.Store.IsGone(ctx, e.AccountID, e.SecretID)
+		if err != nil {
+			return later, fmt.Errorf("look for the secret: %w", err)
+		}
+		if !gone {
+			return again, nil
+		}
+		return acknowledge, d.removeBundle(ctx, e)
+	case err != nil:
+		return later, fmt.Errorf("acquire lease: %w", err)
+	}
+	working, cancel := context.WithTimeout(ctx, leaseTime-leaseMargin)
+	defer cancel()
+	failure := ""
+	if err = d.removeBundle(working, e); err != nil {
+		failure = err.Error()
+	}
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), leaseMargin/2) // as in deliver
+	defer cancel()
+	if releaseErr := d.Store.ReleaseLease(ctx, lease, failure); releaseErr != nil {
+		err = errors.Join(err, fmt.Errorf("release lease: %w", releaseErr))
+	}
+	return acknowledge, err
+}
+
+// removeBundle removes the bundle that an entry names.
+func (d *Deliverer) removeBundle(ctx context.Context, e Entry) error {
+	if err := d.Target.Remove(ctx, cmp.Or(e.Bundle, d.Target.At(e.AccountID, e.SecretID))); err != nil {
+		return fmt.Errorf("remove bundle: %w", err)
+	}
+	return nil
 }
 
 // acquire acquires the lease of an entry's secret and reads the secret under it. Unless next is

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"goblins-secrets/pkg/delivery"
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -167,7 +166,7 @@ func TestOutageCostsNoPace(t *testing.T) {
 }
 
 // panicking is an opener that panics with what it opened.
-type panicking struct{ delivery.Opener }
+type panicking struct{ secrets.Opener }
 
 func (p panicking) Open(ctx context.Context, associatedData map[string]string, blob []byte) ([]byte, error) {
 	plaintext, err := p.Opener.Open(ctx, associatedData, blob)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
 
@@ -81,19 +82,28 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 			begin: func(b *bundled) { b.restore(1); b.write("KEY") },
 		},
 		{
-			name: "deletion", fresh: true,
+			name: "deletion", fresh: true, check: (*bundled).checkGone,
+			begin: func(b *bundled) { b.attach(); b.deploy(); b.detach(); b.remove(secrets.Deletion{}) },
+		},
+		{
+			name: "permanent deletion", fresh: true, check: (*bundled).checkGone,
+			begin: func(b *bundled) { b.attach(); b.deploy(); b.detach(); b.remove(secrets.Deletion{Permanent: true}) },
+		},
+		{
+			name: "restoration", fresh: true, check: (*bundled).checkRemoved,
+			begin: func(b *bundled) { b.attach(); b.deploy(); b.detach(); b.remove(secrets.Deletion{}); b.takeOut() },
+		},
+		{
+			name: "restoration and use", fresh: true, check: (*bundled).checkDelivered,
 			begin: func(b *bundled) {
 				b.attach()
 				b.deploy()
 				b.detach()
-				if err := b.manager.DeleteSecret(b.t.Context(), b.caller, b.id.String()); err != nil {
-					b.t.Fatal(err)
-				}
-			},
-			check: func(b *bundled, when string) {
-				if !b.deleted() || b.queued() {
-					b.t.Errorf("%s: deleted %v, in the outbox %v", when, b.deleted(), b.queued())
-				}
+				b.remove(secrets.Deletion{})
+				b.deploy()
+				b.takeOut()
+				b.write("KEY")
+				b.attach()
 			},
 		},
 	} {

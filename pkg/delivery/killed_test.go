@@ -161,7 +161,9 @@ func (w *writer) change(n int) error {
 		w.otherKey, next[key], do = key, value, update(w.other, secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)})
 	default:
 		delete(next, w.otherKey)
-		do = func() error { return w.manager.DeleteItem(w.t.Context(), w.caller, w.secret, w.other.String()) }
+		do = func() error {
+			return w.manager.DeleteItem(w.t.Context(), w.caller, w.secret, w.other.String(), secrets.Deletion{})
+		}
 	}
 	w.changes, w.part = n, next
 	w.states.Store(w.partOf(next), n)

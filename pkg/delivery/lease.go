@@ -24,6 +24,8 @@ type Lease struct {
 	// holder since the last promotion has released the lease with success, or the promotion
 	// itself makes theirs fail.
 	Settled bool
+	// Deleted: the secret is in the bin. While the lease is held, a restored secret can't be delivered.
+	Deleted bool
 }
 
 const (
@@ -37,8 +39,11 @@ type Leases interface {
 	// Lease returns the lease of a secret as it is; the zero lease at first.
 	Lease(ctx context.Context, account, secret uuid.UUID) (Lease, error)
 	// AcquireLease writes a lease whose token follows the stored one, as not settled.
-	// ErrChanged: another caller acquired it. ErrNotFound: the secret is gone.
+	// ErrChanged: another caller acquired it. ErrNotFound: the secret is gone; of a Deleted one, it is no
+	// longer in the bin, or claimed there.
 	AcquireLease(ctx context.Context, l Lease) error
+	// IsGone reports whether a secret is gone for good: at one moment it neither exists nor can be restored.
+	IsGone(ctx context.Context, account, secret uuid.UUID) (bool, error)
 	// ReleaseLease frees the lease and records its outcome; failure is the error's text
 	// or empty. It does nothing if another caller has acquired the lease since.
 	ReleaseLease(ctx context.Context, l Lease, failure string) error

@@ -24,9 +24,10 @@ type memory struct {
 	lease  delivery.Lease
 	now    time.Time
 
-	count bool            // each change has another value
-	read  func(*memory)   // after each read of the items
-	stale *secrets.Secret // what reads return until a lease is acquired; nil: the secret
+	count bool                   // each change has another value
+	read  func(*memory)          // after each read of the items
+	mixed [][]secrets.SealedItem // what the next reads of the items return; then the items
+	stale *secrets.Secret        // what reads return until a lease is acquired; nil: the secret
 }
 
 // newMemory is a store of one used secret, at a fixed time.
@@ -76,11 +77,19 @@ func (s *memory) Secret(context.Context, uuid.UUID, uuid.UUID) (secrets.Secret, 
 	if s.stale != nil {
 		return *s.stale, nil
 	}
-	return s.secret, nil
+	secret := s.secret
+	secret.Items = len(s.items)
+	for _, it := range s.items {
+		secret.Checksum += it.Item.Revision
+	}
+	return secret, nil
 }
 
 func (s *memory) SealedItems(context.Context, uuid.UUID, uuid.UUID) ([]secrets.SealedItem, error) {
 	found := slices.Clone(s.items)
+	if len(s.mixed) > 0 {
+		found, s.mixed = s.mixed[0], s.mixed[1:]
+	}
 	if s.read != nil {
 		s.read(s)
 	}
@@ -163,9 +172,11 @@ func (w *writable) Secret(ctx context.Context, account, secret uuid.UUID) (secre
 	return w.memory.Secret(ctx, account, secret)
 }
 
-func (w *writable) CreateItem(_ context.Context, _ secrets.Change, it secrets.Item, sealed []byte, _ secrets.Event) error {
-	value := secrets.SealedValue{Version: it.Version, Blob: sealed}
-	w.memory.items = append(w.memory.items, secrets.SealedItem{Item: it, Value: value})
+func (w *writable) WriteItems(_ context.Context, _ secrets.Change, _ secrets.Event, items ...secrets.ItemWrite) error {
+	for _, it := range items {
+		value := secrets.SealedValue{Version: it.New.Version, Blob: it.Sealed}
+		w.memory.items = append(w.memory.items, secrets.SealedItem{Item: it.New, Value: value})
+	}
 	return nil
 }
 

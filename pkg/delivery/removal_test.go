@@ -7,40 +7,39 @@ import (
 	"testing"
 	"time"
 
+	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
 
-// The bundle of a deleted secret is removed, even if no deliverer removed it before the
-// deletion. The removal waits until the lease of an earlier delivery must have expired.
+// The bundle of a deleted secret is removed, even if no deliverer removed it before the deletion: at once if the secret
+// is in the bin. If it is gone for good, the removal waits until the lease of an earlier delivery must have expired.
 func TestBundleOfDeletedSecretIsRemoved(t *testing.T) {
 	t.Parallel()
 	d := newHarness(t)
 	defer d.finish()
-	for _, removed := range []bool{true, false} {
+	for name, tt := range map[string]struct {
+		removed, permanent bool
+	}{"removed before": {removed: true}, "in the bin": {}, "gone for good": {permanent: true}} {
 		b := d.newSecret("KEY")
 		b.attach()
 		b.deploy()
 		b.checkDelivered("delivered")
 		b.detach()
-		if removed {
+		if tt.removed {
 			b.deploy()
 		}
-		if err := d.manager.DeleteSecret(t.Context(), d.caller, b.id.String()); err != nil {
-			t.Fatal(err)
-		}
+		b.remove(secrets.Deletion{Permanent: tt.permanent})
 		b.deploy()
-		if b.deleted() != removed || b.queued() == removed {
-			t.Errorf("removed before = %v: deleted %v, in the outbox %v", removed, b.deleted(), b.queued())
+		if b.deleted() == tt.permanent || b.queued() != tt.permanent {
+			t.Errorf("%s: deleted %v, in the outbox %v", name, b.deleted(), b.queued())
 		}
 		b.finishDeliveries(d.deliverer)
-		if !b.deleted() || b.queued() {
-			t.Errorf("removed before = %v, after a while: deleted %v, in the outbox %v", removed, b.deleted(), b.queued())
-		}
+		b.checkGone(name + ", after a while")
 	}
 }
 
-// Services come and go while several deliverers run, with pauses anywhere. A removal that
-// began before a service came never removes its bundle.
+// Services come and go, and the secret goes into the bin and out of it, while several deliverers run, with pauses
+// anywhere. A removal that began before a service came never removes its bundle.
 func TestRemovalNeverOvertakes(t *testing.T) {
 	t.Parallel()
 	const rounds, deliverers = 12, 3
@@ -71,10 +70,15 @@ func TestRemovalNeverOvertakes(t *testing.T) {
 			})
 		}
 		for range 2 + rand.IntN(5) {
-			if len(b.services) == 0 {
-				b.attach()
-			} else {
+			switch {
+			case len(b.services) > 0:
 				b.detach()
+			case rand.IntN(2) == 0:
+				b.attach()
+			default:
+				b.remove(secrets.Deletion{})
+				time.Sleep(rand.N(20 * time.Millisecond))
+				b.takeOut()
 			}
 			time.Sleep(rand.N(20 * time.Millisecond))
 		}

@@ -42,7 +42,7 @@ func (s *Store) Account(ctx context.Context, account uuid.UUID) (secrets.Account
 
 // tableFormat is the format of the rows that this version reads and writes. Each account
 // carries the format that it was created in.
-const tableFormat = 5
+const tableFormat = 6
 
 // CheckFormat refuses a table of another format. An empty table has any format. It costs
 // one Query of one row.

@@ -1,7 +1,10 @@
 package dynamo
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
 	"goblins-secrets/pkg/secrets"
@@ -58,6 +62,8 @@ type eventRow struct {
 	From    map[string]string `dynamodbav:"from,omitempty"`
 	To      map[string]string `dynamodbav:"to,omitempty"`
 
+	eventItems
+
 	ExpiresAt int64 `dynamodbav:"expires_at,omitempty"` // the TTL attribute: Unix, in seconds
 
 	// Of refused tries only.
@@ -67,6 +73,45 @@ type eventRow struct {
 	First    string `dynamodbav:"first,omitempty"`
 	Last     string `dynamodbav:"last,omitempty"`
 	Tries    int    `dynamodbav:"tries,omitempty"`
+}
+
+// eventItems are the items of an event about several. The list of an item's events finds its id in the set. The other
+// attributes are in the order of the sorted ids.
+type eventItems struct {
+	ItemIDs      [][]byte `dynamodbav:"item_ids,omitempty,binaryset"`
+	ItemVersions []byte   `dynamodbav:"item_versions,omitempty"` // uvarints
+	ItemKeys     []string `dynamodbav:"item_keys,omitempty"`     // of a batch
+	ItemsDone    []string `dynamodbav:"items_done,omitempty"`    // of a batch
+}
+
+func newEventItems(items []secrets.EventItem) (r eventItems) {
+	items = slices.SortedFunc(slices.Values(items), func(a, b secrets.EventItem) int { return bytes.Compare(a.Item.ID[:], b.Item.ID[:]) })
+	for _, x := range items {
+		r.ItemIDs = append(r.ItemIDs, x.Item.ID[:])
+		r.ItemVersions = binary.AppendUvarint(r.ItemVersions, uint64(x.Version))
+		if x.Done != "" {
+			r.ItemKeys, r.ItemsDone = append(r.ItemKeys, x.Item.Name), append(r.ItemsDone, string(x.Done))
+		}
+	}
+	return r
+}
+
+func (r eventItems) items() (items []secrets.EventItem, err error) {
+	slices.SortFunc(r.ItemIDs, bytes.Compare)
+	versions := r.ItemVersions
+	for i, id := range r.ItemIDs {
+		var x secrets.EventItem
+		if x.Item.ID, err = uuid.FromBytes(id); err != nil {
+			return nil, err
+		}
+		n, size := binary.Uvarint(versions)
+		versions, x.Version = versions[max(size, 0):], int64(n)
+		if i < len(r.ItemKeys) && i < len(r.ItemsDone) {
+			x.Item.Name, x.Done = r.ItemKeys[i], secrets.Done(r.ItemsDone[i])
+		}
+		items = append(items, x)
+	}
+	return items, nil
 }
 
 // newEventRow encodes an event. The plain ids of its user and secret are left to the caller.
@@ -79,7 +124,8 @@ func (s *Store) newEventRow(ev secrets.Event) eventRow {
 		SubjectUserID: idText(ev.SubjectUser.ID), SubjectUserName: ev.SubjectUser.Name,
 		SubjectKeyID: idText(ev.SubjectKey.ID), SubjectKeyName: ev.SubjectKey.Name,
 		Version: ev.Version, Changed: ev.Changed, From: orNil(ev.From), To: orNil(ev.To),
-		BySecret: indexKey(ev.AccountID, ev.Secret.ID), ByUser: indexKey(ev.AccountID, ev.User.ID),
+		eventItems: newEventItems(ev.Items),
+		BySecret:   indexKey(ev.AccountID, ev.Secret.ID), ByUser: indexKey(ev.AccountID, ev.User.ID),
 	}
 	if s.EventDays > 0 {
 		r.ExpiresAt = ev.At().Add(time.Duration(s.EventDays) * 24 * time.Hour).Unix()
@@ -114,6 +160,8 @@ func (r eventRow) event() (secrets.Event, error) {
 		Version: r.Version, Changed: r.Changed, From: r.From, To: r.To,
 		Tries: r.Tries, First: p.optionalTime(r.First), Last: p.optionalTime(r.Last),
 	}
+	var err error
+	ev.Items, err = r.items()
 	if r.Outcome != "" {
 		ev.Outcome = secrets.Outcome(r.Outcome)
 	}
@@ -124,7 +172,7 @@ func (r eventRow) event() (secrets.Event, error) {
 	}
 	p.lastIDs(r.PK, &ev.AccountID)
 	p.lastIDs("#"+r.SK, &ev.ID)
-	return ev, p.err
+	return ev, errors.Join(p.err, err)
 }
 
 // AppendEvent implements secrets.Events.
@@ -185,7 +233,7 @@ func (s *Store) Events(ctx context.Context, q secrets.EventQuery) (found []secre
 		in.Limit = aws.Int32(int32(q.Most))
 	}
 	match := map[string]string{
-		"action": q.Match.Action, "key_id": idText(q.Match.Key), "item_id": idText(q.Match.Item),
+		"action": q.Match.Action, "key_id": idText(q.Match.Key),
 		bySecret: indexKey(q.AccountID, q.Match.Secret), byUser: indexKey(q.AccountID, q.Match.User),
 	}
 	var conditions []string
@@ -212,6 +260,11 @@ func (s *Store) Events(ctx context.Context, q secrets.EventQuery) (found []secre
 			in.ExpressionAttributeNames["#"+name], in.ExpressionAttributeValues[":"+name] = name, text(match[name])
 			conditions = append(conditions, "#"+name+" = :"+name)
 		}
+	}
+	if q.Match.Item != uuid.Nil {
+		in.ExpressionAttributeValues[":item"] = text(q.Match.Item.String())
+		in.ExpressionAttributeValues[":member"] = &types.AttributeValueMemberB{Value: q.Match.Item[:]}
+		conditions = append(conditions, "(item_id = :item OR contains(item_ids, :member))")
 	}
 	if conditions != nil {
 		in.FilterExpression = aws.String(strings.Join(conditions, " AND "))

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
@@ -22,15 +24,20 @@ func TestWritesWithLostAnswersHappenOnce(t *testing.T) {
 	})
 	f := newFixture(t, lose) // creates an account and a secret
 	it := f.newItem(t, "API_KEY")
-	updated := it
-	updated.Key, updated.Version = "KEY_2", 2
-	if err := f.store.UpdateItem(t.Context(), f.items(0), it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
+	updated := next(it)
+	updated.Key = "KEY_2"
+	if err := updateItem(t.Context(), f.store, f.items(0), it, updated, sealed, f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
 		t.Errorf("UpdateItem: %v", err)
 	}
-	if err := f.store.DeleteItem(t.Context(), f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
-		t.Errorf("DeleteItem: %v", err)
+	binnedItem, _ := f.mustDeleteItem(t, updated, f.inBin(now))
+	if _, err := f.restoreItem(t, f.store, binnedItem, "KEY_2", sealed); err != nil {
+		t.Errorf("RestoreItem: %v", err)
 	}
-	if err := f.store.DeleteSecret(t.Context(), f.secret, f.event(secrets.SecretDeleted)); err != nil {
+	binnedSecret, _ := f.deleteSecret(t, f.secret.ID, f.inBin(now))
+	if err := f.restoreSecret(t, f.store, binnedSecret, f.secret.Name); err != nil {
+		t.Errorf("RestoreSecret: %v", err)
+	}
+	if err := f.store.DeleteSecret(t.Context(), binned(f.read(t, f.secret.ID)), f.event(secrets.SecretDeleted)); err != nil {
 		t.Errorf("DeleteSecret: %v", err)
 	}
 	f.Check(t)
@@ -40,8 +47,8 @@ func TestWritesWithLostAnswersHappenOnce(t *testing.T) {
 			events++
 		}
 	}
-	if events != 6 {
-		t.Errorf("%d events of 6 writes, want 6", events)
+	if events != 9 {
+		t.Errorf("%d events of 9 writes, want 9", events)
 	}
 }
 
@@ -85,13 +92,23 @@ func TestOutagesAndLastingConflictsAreUnavailable(t *testing.T) {
 			t.Errorf("StampReveal under %s = %v, want ErrUnavailable unless it was done", fault, stampErr)
 		}
 		_, _, listErr := away.Items(t.Context(), f.account, f.secret.ID, secrets.Cursor{}, 10)
+		_, _, keysErr := away.ItemsWithKeys(t.Context(), f.account, f.secret.ID, "STORED")
+		_, _, binErr := away.DeletedItems(t.Context(), f.account, f.secret.ID, secrets.Cursor{}, 10)
+		_, _, deletedErr := away.DeletedItem(t.Context(), f.account, f.secret.ID, stored.ID)
+		_, _, secretsErr := away.DeletedSecrets(t.Context(), f.account, secrets.Cursor{}, 10)
 		_, chargeErr := away.ChargeReveal(t.Context(), f.account, f.user, now, 100, time.Hour)
 		for name, err := range map[string]error{
-			"Secret":       errOf(away.Secret(t.Context(), f.account, f.secret.ID)),
-			"Items":        listErr,
-			"ChargeReveal": chargeErr,
-			"Purges":       errOf(away.Purges(t.Context())),
-			"CreateItem":   away.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
+			"Secret":        errOf(away.Secret(t.Context(), f.account, f.secret.ID)),
+			"Items":         listErr,
+			"ChargeReveal":  chargeErr,
+			"Purges":        errOf(away.Purges(t.Context(), now)),
+			"ItemsWithKeys": keysErr, "DeletedItems": binErr, "DeletedItem": deletedErr, "DeletedSecrets": secretsErr,
+			"DeletedSecretsWithIDs": errOf(away.DeletedSecretsWithIDs(t.Context(), f.account, []uuid.UUID{f.secret.ID})),
+			"DeletedSecret":         errOf(away.DeletedSecret(t.Context(), f.account, f.secret.ID)),
+			"Versions":              errOf(away.Versions(t.Context(), stored)),
+			"SealedVersion":         errOfVersion(away.SealedVersion(t.Context(), stored, 0)),
+			"RemoveChildren":        away.RemoveChildren(t.Context(), secrets.Purge{AccountID: f.account, SecretID: newID()}, uuid.Nil),
+			"CreateItem":            createItem(t.Context(), away, f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)),
 		} {
 			if !errors.Is(err, secrets.ErrUnavailable) {
 				t.Errorf("%s under %s = %v, want ErrUnavailable", name, fault, err)
@@ -103,7 +120,7 @@ func TestOutagesAndLastingConflictsAreUnavailable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // the store retries for longer
 	defer cancel()
 	it := f.item("API_KEY")
-	if err := conflicted.CreateItem(ctx, f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); !errors.Is(err,
+	if err := createItem(ctx, conflicted, f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); !errors.Is(err,
 		secrets.ErrUnavailable) {
 		t.Errorf("CreateItem in a lasting conflict = %v, want ErrUnavailable", err)
 	}

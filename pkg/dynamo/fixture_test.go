@@ -1,6 +1,8 @@
 package dynamo_test
 
 import (
+	"context"
+	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
@@ -73,8 +75,32 @@ func (f fixture) newSecret(t *testing.T, name string) secrets.Secret {
 
 func (f fixture) item(key string) secrets.Item {
 	return secrets.Item{
-		AccountID: f.account, SecretID: f.secret.ID, ID: newID(), Key: key, Version: 1, CreatedAt: now, UpdatedAt: now, ValueAt: now,
+		AccountID: f.account, SecretID: f.secret.ID, ID: newID(), Key: key, Version: 1, LastVersion: 1, Revision: 1,
+		History: history(secrets.Slot{Version: 1}), Since: 1, CreatedAt: now, UpdatedAt: now, ValueAt: now,
 	}
+}
+
+// history encodes the kept versions of an item, created now.
+func history(kept ...secrets.Slot) secrets.History {
+	highest := int64(0)
+	for _, v := range kept {
+		highest = max(highest, v.Version)
+	}
+	b := binary.AppendUvarint(nil, uint64(highest))
+	b = binary.AppendUvarint(b, uint64(now.Unix()/3600))
+	for _, v := range kept {
+		b = append(binary.AppendUvarint(b, uint64(highest-v.Version)), byte(v.Number), 0)
+	}
+	return secrets.History(b)
+}
+
+// next is an item with a new value, which replaces the former one in the first slot.
+func next(it secrets.Item) secrets.Item {
+	it.LastVersion++
+	it.Version = it.LastVersion
+	it.Revision++
+	it.History = history(secrets.Slot{Version: it.Version})
+	return it
 }
 
 // itemEvent is the event of a write of an item.
@@ -92,7 +118,7 @@ func (f fixture) items(more int) secrets.Change {
 func (f fixture) newItem(t *testing.T, key string) secrets.Item {
 	t.Helper()
 	it := f.item(key)
-	if err := f.store.CreateItem(t.Context(), f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); err != nil {
+	if err := createItem(t.Context(), f.store, f.items(+1), it, sealed, f.itemEvent(secrets.ItemCreated, it)); err != nil {
 		t.Fatal(err)
 	}
 	return it
@@ -176,3 +202,44 @@ func put(t *testing.T, table *secretstest.Table, rows ...map[string]any) {
 func errOf[T any](_ T, err error) error { return err }
 
 func errOfItem(_ secrets.Secret, _ secrets.Item, err error) error { return err }
+
+// binned is a secret that is deleted now, for good.
+func binned(s secrets.Secret) secrets.DeletedSecret {
+	return secrets.DeletedSecret{Secret: s, Deleted: secrets.Deleted{At: now, Due: now, Claimed: true}}
+}
+
+// purge does all steps of the purge of a secret that was deleted now.
+func (f fixture) purge(t *testing.T, p secrets.Purge) {
+	t.Helper()
+	ctx := t.Context()
+	if _, _, err := f.store.ClaimPurged(ctx, p, uuid.Nil); err != nil {
+		t.Errorf("ClaimPurged = %v", err)
+	}
+	if err := f.store.RemoveChildren(ctx, p, uuid.Nil); err != nil {
+		t.Errorf("RemoveChildren = %v", err)
+	}
+	if err := f.store.EndPurged(ctx, p, uuid.Nil, f.event(secrets.SecretPurged)); err != nil {
+		t.Errorf("EndPurged = %v", err)
+	}
+	if err := f.store.EndPurge(ctx, p); err != nil {
+		t.Errorf("EndPurge = %v", err)
+	}
+}
+
+// createItem, updateItem and deleteItem are the simplest uses of WriteItems. Each version goes into the item's first slot.
+
+func createItem(ctx context.Context, s secrets.Items, c secrets.Change, it secrets.Item, sealed []byte, ev secrets.Event) error {
+	return s.WriteItems(ctx, c, ev, secrets.ItemWrite{New: it, Sealed: sealed, Into: &secrets.Slot{}})
+}
+
+func updateItem(ctx context.Context, s secrets.Items, c secrets.Change, old, updated secrets.Item, sealed []byte, ev secrets.Event) error {
+	w := secrets.ItemWrite{Old: old, New: updated, Sealed: sealed}
+	if updated.Version != old.Version {
+		w.Into = &secrets.Slot{Version: old.Version}
+	}
+	return s.WriteItems(ctx, c, ev, w)
+}
+
+func deleteItem(ctx context.Context, s secrets.Items, c secrets.Change, old secrets.Item, ev secrets.Event) error {
+	return s.WriteItems(ctx, c, ev, secrets.ItemWrite{Old: old, New: old, Deleted: secrets.Deleted{At: ev.At(), Due: ev.At()}})
+}

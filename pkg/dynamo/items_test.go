@@ -28,7 +28,7 @@ func TestItemWritesRestOnTheVersionRead(t *testing.T) {
 		t.Errorf("ReadValue = %+v, %v, want version 1 of it", r, err)
 	}
 	taken := f.item("API_KEY")
-	if err := f.store.CreateItem(ctx, f.items(+1), taken, sealed, f.itemEvent(secrets.ItemCreated, taken)); !errors.Is(err,
+	if err := createItem(ctx, f.store, f.items(+1), taken, sealed, f.itemEvent(secrets.ItemCreated, taken)); !errors.Is(err,
 		secrets.ErrExists) {
 		t.Errorf("CreateItem(taken key) = %v, want ErrExists", err)
 	}
@@ -49,30 +49,30 @@ func TestItemWritesRestOnTheVersionRead(t *testing.T) {
 		t.Errorf("StampReveal(missing item) = %v, want ErrNotFound", err)
 	}
 
-	updated := want
-	updated.Key, updated.Version, updated.UpdatedAt = "KEY_2", 2, now.Add(2*time.Hour)
-	if err := f.store.UpdateItem(ctx, f.items(0), it, updated, []byte("resealed"), f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
+	updated := next(want)
+	updated.Key, updated.UpdatedAt = "KEY_2", now.Add(2*time.Hour)
+	if err := updateItem(ctx, f.store, f.items(0), it, updated, []byte("resealed"), f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
 		t.Errorf("UpdateItem = %v", err)
 	}
 	if _, got, err := f.store.Item(ctx, f.account, f.secret.ID, it.ID); err != nil || got != updated {
 		t.Errorf("Item after UpdateItem = %+v, %v, want %+v", got, err, updated)
 	}
-	if err := f.store.UpdateItem(ctx, f.items(0), it, updated, sealed,
+	if err := updateItem(ctx, f.store, f.items(0), it, updated, sealed,
 		f.itemEvent(secrets.ItemUpdated, updated)); !errors.Is(err, secrets.ErrChanged) {
-		t.Errorf("UpdateItem(old version) = %v, want ErrChanged", err)
+		t.Errorf("UpdateItem(old revision) = %v, want ErrChanged", err)
 	}
-	if err := f.store.DeleteItem(ctx, f.items(-1), it, f.itemEvent(secrets.ItemDeleted, it)); !errors.Is(err, secrets.ErrChanged) {
+	if err := deleteItem(ctx, f.store, f.items(-1), it, f.itemEvent(secrets.ItemDeleted, it)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("DeleteItem(old key) = %v, want ErrChanged", err)
 	}
 	f.newItem(t, "API_KEY") // the key is free again
 	clash := updated
-	clash.Key = "API_KEY"
-	if err := f.store.UpdateItem(ctx, f.items(0), updated, clash, nil, f.itemEvent(secrets.ItemUpdated, clash)); !errors.Is(err,
+	clash.Key, clash.Revision = "API_KEY", updated.Revision+1
+	if err := updateItem(ctx, f.store, f.items(0), updated, clash, nil, f.itemEvent(secrets.ItemUpdated, clash)); !errors.Is(err,
 		secrets.ErrExists) {
 		t.Errorf("UpdateItem(to a taken key) = %v, want ErrExists", err)
 	}
 	f.Check(t)
-	if err := f.store.DeleteItem(ctx, f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
+	if err := deleteItem(ctx, f.store, f.items(-1), updated, f.itemEvent(secrets.ItemDeleted, updated)); err != nil {
 		t.Errorf("DeleteItem = %v", err)
 	}
 	if err := errOfItem(f.store.Item(ctx, f.account, f.secret.ID, updated.ID)); !errors.Is(err, secrets.ErrNotFound) {
@@ -91,12 +91,11 @@ func TestItemsOfADeletedSecretAreOutOfReach(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
 	other := f.newItem(t, "API_KEY")
-	if err := f.store.DeleteSecret(ctx, f.secret, f.event(secrets.SecretDeleted)); err != nil {
+	deleted := f.event(secrets.SecretDeleted)
+	if err := f.store.DeleteSecret(ctx, binned(f.read(t, f.secret.ID)), deleted); err != nil {
 		t.Fatal(err)
 	}
-	late := f.item("LATE")
-	changed := other
-	changed.Version++
+	late, changed := f.item("LATE"), next(other)
 	unreachable := func(when string) {
 		t.Helper()
 		_, _, listErr := f.store.Items(ctx, f.account, f.secret.ID, secrets.Cursor{}, 10)
@@ -109,9 +108,9 @@ func TestItemsOfADeletedSecretAreOutOfReach(t *testing.T) {
 			}
 		}
 		for name, err := range map[string]error{
-			"CreateItem": f.store.CreateItem(ctx, f.items(+1), late, sealed, f.itemEvent(secrets.ItemCreated, late)),
-			"UpdateItem": f.store.UpdateItem(ctx, f.items(0), other, changed, sealed, f.itemEvent(secrets.ItemUpdated, changed)),
-			"DeleteItem": f.store.DeleteItem(ctx, f.items(-1), other, f.itemEvent(secrets.ItemDeleted, other)),
+			"CreateItem": createItem(ctx, f.store, f.items(+1), late, sealed, f.itemEvent(secrets.ItemCreated, late)),
+			"UpdateItem": updateItem(ctx, f.store, f.items(0), other, changed, sealed, f.itemEvent(secrets.ItemUpdated, changed)),
+			"DeleteItem": deleteItem(ctx, f.store, f.items(-1), other, f.itemEvent(secrets.ItemDeleted, other)),
 		} {
 			if !errors.Is(err, secrets.ErrChanged) {
 				t.Errorf("%s(deleted secret) %s = %v, want ErrChanged", name, when, err)
@@ -120,15 +119,12 @@ func TestItemsOfADeletedSecretAreOutOfReach(t *testing.T) {
 		f.Check(t)
 	}
 	unreachable("before the purge") // which excuses the item that is left
-	purges, err := f.store.Purges(ctx)
-	if diff := cmp.Diff([]secrets.Purge{{AccountID: f.account, SecretID: f.secret.ID}}, purges); err != nil || diff != "" {
+	purges, err := f.store.Purges(ctx, now)
+	want := []secrets.Purge{{AccountID: f.account, SecretID: f.secret.ID, ID: deleted.ID, Due: now}}
+	if diff := cmp.Diff(want, purges); err != nil || diff != "" {
 		t.Errorf("Purges: %v (-want +got):\n%s", err, diff)
 	}
-	for range 2 { // the second finds nothing to delete
-		if err := f.store.Purge(ctx, purges[0]); err != nil {
-			t.Errorf("Purge = %v", err)
-		}
-	}
+	f.purge(t, purges[0])
 	f.wantPurged(t)
 	unreachable("after the purge")
 }

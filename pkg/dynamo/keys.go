@@ -18,23 +18,31 @@ import (
 //	accounts       ACCOUNTS             <a>                      the table's format: the list of accounts
 //	account name   ACCOUNTNAME#<sha256> ACCOUNTNAME              its account: the name is taken
 //	secret         ACCOUNT#<a>          SECRET#<s>               name, is_default, numbers of items and services,
-//	                                                             size, revision, delivered revision, its bundle
+//	                                                             size, revision, delivered revision, its bundle, the
+//	                                                             last read of all items
 //	secret name    ACCOUNT#<a>          NAME#<sha256>            its secret: the name is taken
 //	service        ACCOUNT#<a>          SERVICE#<v>              name, image, port, config, secret, times
 //	service name   ACCOUNT#<a>          SERVICENAME#<name>       its service: the name is taken
-//	item           SECRET#<a>#<s>       ITEM#<i>                 key, version, size, times, last access: under 1 KB
+//	item           SECRET#<a>#<s>       ITEM#<i>                 key, version, revision, history, size, times, last access:
+//	                                                             under 1 KB
 //	item key       SECRET#<a>#<s>       KEY#<key>                its item: the key is taken
-//	value          SECRET#<a>#<s>       VALUE#<i>                version, sealed blob
+//	value          SECRET#<a>#<s>       VALUE#<i>                the current version, sealed blob
+//	version        SECRET#<a>#<s>       VERSION#<i>#<slot>       a version, sealed blob, by whom, when; the current one too
+//	deleted item   SECRET#<a>#<s>       BIN#<i>                  what the item's row had; its secret's name; by whom, when,
+//	                                                             until when
+//	deleted secret BIN#<a>              SECRET#<s>               what the secret's row had; by whom, when, until when
 //	use            SECRET#<a>#<s>       USE#<v>                  a service that uses the secret: a copy of it
 //	delivery       DELIVERY#<a>#<s>     DELIVERY                 the lease: fencing token, expiry; times of the newest
 //	                                                             versions at the target; the last error
 //	outbox         OUTBOX               <a>#<s>                  a change that waits for its delivery: its time
 //	used           USED                 <a>#<s>                  a secret that services use
 //	round          ROUND                <name>                   how far a function is that goes round USED
-//	purge          PURGE                <a>#<s>                  a deleted secret with children left
+//	purge          PURGE                <due>#<a>#<s>#<e>        a deleted secret, or its deleted items: what to remove then
 //	event          EVENTS#<a>           <e>                      an entry of the audit trail, never changed; expires_at (TTL)
 //	refused tries  REFUSED#<a>          <e>                      of one key, outcome, action and minute: the latest, when the
 //	                                                             first was, and their number; expires_at (TTL)
+//	token          IDEMPOTENCY#<a>#<u>  <sha256>                 of an idempotency key: MAC of its request, what was done;
+//	                                                             expires_at (TTL)
 //	people         PEOPLE#<a>           PEOPLE                   numbers of users, keys, and keys with admin for ever
 //	user           PEOPLE#<a>           USER#<u>                 kind, name, email, rights, own limit, its keys, revision
 //	key            PEOPLE#<a>           KEY#<k>                  its user, name, rights, a copy of its user's name and
@@ -52,7 +60,7 @@ import (
 // ordered by creation without an index. Names are hashed because 255 characters can
 // exceed the limit of a sort key (1,024 bytes). The delivery has a partition of its own,
 // so that IAM keeps the deliverer from writing items. So have users and keys, which only the functions for them may
-// write.
+// write, and deleted secrets, so that the purge can't change others.
 //
 //	access pattern                          call
 //	whose key it is, and what it may do     GetItem key's pointer; GetItem key; UpdateItem key, its use
@@ -69,7 +77,12 @@ import (
 //	a service; the default secret           GetItem service; GetItem account
 //	a secret or a service, by its name      GetItem secret name or service name; GetItem secret or service
 //	an item that can be reached             GetItem item; GetItem secret
-//	an item that can be reached, by its key GetItem item key; GetItem item; GetItem secret
+//	items that can be reached, by keys      BatchGetItem secret, item keys; BatchGetItem items
+//	an item's versions; one of them         Query SECRET#<a>#<s> from VERSION#<i>; GetItem version
+//	an older value that a key may reach     BatchGetItem key, secret, item; GetItem version
+//	the bin of an account or a secret       Query BIN#<a>, or SECRET#<a>#<s> from BIN#<cursor>; and again for their number
+//	a deleted secret or item                GetItem BIN#
+//	whether a secret is gone for good       TransactWriteItems, which checks secret and deleted secret, and writes nothing
 //	a sealed value that a key may reach     BatchGetItem key, secret, item, value
 //	charge a reveal                         UpdateItem read counter, on condition; GetItem block, if the window
 //	                                        begins there
@@ -80,7 +93,8 @@ import (
 //	what to deliver                         the stream's records of OUTBOX; Query OUTBOX
 //	a round through the used secrets        GetItem round; Query USED after one of them
 //	all items of a secret and their values  Query SECRET#<a>#<s> from ITEM#; from VALUE#
-//	what to purge; the children of it       Query PURGE; Query SECRET#<a>#<s>
+//	what is due; what is in it              Query PURGE to now; Query SECRET#<a>#<s>, or from VERSION#<i>
+//	what was done for an idempotency key    GetItem token
 //	all accounts; the table's format        Query ACCOUNTS; Query ACCOUNTS, one row
 //
 //	events of an account, a secret, a user  Query EVENTS#<a>, by_secret or by_user between two ids
@@ -99,6 +113,8 @@ const (
 	secretPrefix  = "SECRET#"
 	itemPrefix    = "ITEM#"
 	valuePrefix   = "VALUE#"
+	versionPrefix = "VERSION#"
+	binPrefix     = "BIN#"
 	servicePrefix = "SERVICE#"
 	usePrefix     = "USE#"
 	userPrefix    = "USER#"
@@ -139,6 +155,20 @@ func valueKey(account, secret, item uuid.UUID) key {
 	return key{secretPK(account, secret), valuePrefix + item.String()}
 }
 
+func versionKey(account, secret, item uuid.UUID, slot int) key {
+	return key{secretPK(account, secret), fmt.Sprintf("%s%s#%d", versionPrefix, item, slot)}
+}
+
+func binPK(account uuid.UUID) string { return binPrefix + account.String() }
+
+func deletedSecretKey(account, secret uuid.UUID) key {
+	return key{binPK(account), secretPrefix + secret.String()}
+}
+
+func deletedItemKey(account, secret, item uuid.UUID) key {
+	return key{secretPK(account, secret), binPrefix + item.String()}
+}
+
 func serviceKey(account, service uuid.UUID) key {
 	return key{accountPK(account), servicePrefix + service.String()}
 }
@@ -166,7 +196,7 @@ func usedKey(account, secret uuid.UUID) key {
 func roundKey(name string) key { return key{"ROUND", name} }
 
 func purgeKey(p secrets.Purge) key {
-	return key{purgesPK, p.AccountID.String() + "#" + p.SecretID.String()}
+	return key{purgesPK, fmt.Sprintf("%s#%s#%s#%s", timeText(p.Due), p.AccountID, p.SecretID, p.ID)}
 }
 
 func eventsPK(account uuid.UUID) string  { return "EVENTS#" + account.String() }
@@ -183,6 +213,10 @@ func keyKey(account, k uuid.UUID) key     { return key{peoplePK(account), keyPre
 
 func madeKey(account, maker, made uuid.UUID) key {
 	return key{peoplePK(account), madePrefix + maker.String() + "#" + made.String()}
+}
+
+func tokenKey(account, user uuid.UUID, name string) key {
+	return key{"IDEMPOTENCY#" + account.String() + "#" + user.String(), name}
 }
 
 func apiKeyKey(h secrets.KeyHash) key { return key{"APIKEY#" + hex.EncodeToString(h[:]), "APIKEY"} }

@@ -74,15 +74,14 @@ func TestLeaseIsAcquiredWithTheNextToken(t *testing.T) {
 	f.Check(t)
 
 	// A deleted secret has no lease, and a late release does not restore the row.
-	if err := store.DeleteSecret(ctx, f.secret, f.event(secrets.SecretDeleted)); err != nil {
+	deleted := f.event(secrets.SecretDeleted)
+	if err := store.DeleteSecret(ctx, binned(f.secret), deleted); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := acquire(3); !errors.Is(err, secrets.ErrNotFound) {
 		t.Errorf("AcquireLease(deleted secret) = %v, want ErrNotFound", err)
 	}
-	if err := store.Purge(ctx, secrets.Purge{AccountID: f.account, SecretID: f.secret.ID}); err != nil {
-		t.Fatal(err)
-	}
+	f.purge(t, secrets.Purge{AccountID: f.account, SecretID: f.secret.ID, ID: deleted.ID, Due: now})
 	if err := store.ReleaseLease(ctx, second, "late"); err != nil {
 		t.Errorf("ReleaseLease(deleted secret) = %v", err)
 	}

@@ -59,7 +59,7 @@ func TestMarksKeepTheNewestRevision(t *testing.T) {
 
 	// Marks do not restore a deleted secret.
 	gone := f.newSecret(t, "gone")
-	if err := store.DeleteSecret(ctx, gone, f.event(secrets.SecretDeleted)); err != nil {
+	if err := store.DeleteSecret(ctx, binned(gone), f.event(secrets.SecretDeleted)); err != nil {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{

@@ -136,9 +136,10 @@ func TestChangesOfUsedSecretsEnterTheOutbox(t *testing.T) {
 	}
 	it := f.item("KEY")
 	it.Size = 12
-	updated, renamed := it, it
-	updated.Version, updated.Size = 2, 20
-	renamed.Key, renamed.Version, renamed.Size = "LONGER", 2, 23
+	updated := next(it)
+	updated.Size = 20
+	renamed := updated
+	renamed.Key, renamed.Revision, renamed.Size = "LONGER", updated.Revision+1, 23
 	name := f.secret.Name
 	for i, step := range []struct {
 		name string
@@ -146,19 +147,19 @@ func TestChangesOfUsedSecretsEnterTheOutbox(t *testing.T) {
 		size int
 	}{
 		{"CreateItem", func(ev secrets.Event) error {
-			return f.store.CreateItem(ctx, change(secrets.Change{Items: 1, Size: 12}), it, sealed, ev)
+			return createItem(ctx, f.store, change(secrets.Change{Items: 1, Size: 12}), it, sealed, ev)
 		}, 12},
 		{"UpdateItem", func(ev secrets.Event) error {
-			return f.store.UpdateItem(ctx, change(secrets.Change{Size: 8}), it, updated, sealed, ev)
+			return updateItem(ctx, f.store, change(secrets.Change{Size: 8}), it, updated, sealed, ev)
 		}, 20},
 		{"UpdateItem of the key", func(ev secrets.Event) error {
-			return f.store.UpdateItem(ctx, change(secrets.Change{Size: 3}), updated, renamed, nil, ev)
+			return updateItem(ctx, f.store, change(secrets.Change{Size: 3}), updated, renamed, nil, ev)
 		}, 23},
 		{"RenameSecret", func(ev secrets.Event) error {
 			return f.store.RenameSecret(ctx, change(secrets.Change{Name: name + "'"}), ev)
 		}, 23},
 		{"DeleteItem", func(ev secrets.Event) error {
-			return f.store.DeleteItem(ctx, change(secrets.Change{Items: -1, Size: -23}), renamed, ev)
+			return deleteItem(ctx, f.store, change(secrets.Change{Items: -1, Size: -23}), renamed, ev)
 		}, 0},
 	} {
 		ev := f.event(secrets.ItemUpdated)

@@ -44,9 +44,9 @@ func TestPageHoldsTheNearestRows(t *testing.T) {
 		{"before the first", secrets.Cursor{Backward: true, ID: ids[0]}, 2, nil},
 		{"before all", secrets.Cursor{Backward: true}, 2, nil},
 	} {
-		found, count, err := f.store.Items(t.Context(), f.account, f.secret.ID, tt.from, tt.limit)
-		if err != nil || count != len(ids) {
-			t.Errorf("%s: count = %d, %v, want %d", tt.name, count, err, len(ids))
+		parent, found, err := f.store.Items(t.Context(), f.account, f.secret.ID, tt.from, tt.limit)
+		if err != nil || parent.Items != len(ids) {
+			t.Errorf("%s: the secret has %d items, %v, want %d", tt.name, parent.Items, err, len(ids))
 		}
 		var got []uuid.UUID
 		for _, it := range found {

@@ -14,12 +14,11 @@ func TestPurgeDeletesAllBatches(t *testing.T) {
 	for i := range 60 {
 		f.newItem(t, fmt.Sprintf("KEY_%d", i))
 	}
-	if err := f.store.DeleteSecret(t.Context(), f.secret, f.event(secrets.SecretDeleted)); err != nil {
+	deleted := f.event(secrets.SecretDeleted)
+	if err := f.store.DeleteSecret(t.Context(), binned(f.read(t, f.secret.ID)), deleted); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.store.Purge(t.Context(), secrets.Purge{AccountID: f.account, SecretID: f.secret.ID}); err != nil {
-		t.Fatal(err)
-	}
+	f.purge(t, secrets.Purge{AccountID: f.account, SecretID: f.secret.ID, ID: deleted.ID, Due: now})
 	f.wantPurged(t)
 }
 

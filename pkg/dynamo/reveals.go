@@ -31,10 +31,18 @@ func retryUndone() aws.Retryer {
 }
 
 // ReadValue implements secrets.Reveals, in one BatchGetItem.
-func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uuid.UUID) (read secrets.Reading, err error) {
-	keyAt, secretAt := keyKey(account, caller), secretKey(account, secret)
-	itemAt, valueAt := itemKey(account, secret, item), valueKey(account, secret, item)
-	rows, err := batch(ctx, s, []key{keyAt, secretAt, itemAt, valueAt})
+func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uuid.UUID) (secrets.Reading, error) {
+	return s.read(ctx, account, caller, secret, item, valueKey(account, secret, item))
+}
+
+// ReadItem implements secrets.Reveals, in one BatchGetItem.
+func (s *Store) ReadItem(ctx context.Context, account, caller, secret, item uuid.UUID) (secrets.Reading, error) {
+	return s.read(ctx, account, caller, secret, item)
+}
+
+func (s *Store) read(ctx context.Context, account, caller, secret, item uuid.UUID, value ...key) (read secrets.Reading, err error) {
+	keyAt, secretAt, itemAt := keyKey(account, caller), secretKey(account, secret), itemKey(account, secret, item)
+	rows, err := batch(ctx, s, append([]key{keyAt, secretAt, itemAt}, value...))
 	if err != nil {
 		return read, err
 	}
@@ -47,8 +55,10 @@ func (s *Store) ReadValue(ctx context.Context, account, caller, secret, item uui
 	if row, exists := rows[itemAt]; exists && err == nil {
 		read.Item, err = decode(row, itemRow.item)
 	}
-	if row, exists := rows[valueAt]; exists && err == nil {
-		read.Value, err = decode(row, valueRow.value)
+	for _, at := range value {
+		if row, exists := rows[at]; exists && err == nil {
+			read.Value, err = decode(row, valueRow.value)
+		}
 	}
 	if err != nil {
 		return secrets.Reading{}, err
@@ -90,4 +100,69 @@ func (s *Store) StampReveal(ctx context.Context, account, secret, item uuid.UUID
 		return secrets.Item{}, err
 	}
 	return row.item()
+}
+
+// ReadSecrets implements secrets.Exports, in one BatchGetItem.
+func (s *Store) ReadSecrets(ctx context.Context, account, caller uuid.UUID, ids ...uuid.UUID) (k secrets.Key, found []secrets.Secret, err error) {
+	keyAt := keyKey(account, caller)
+	ask := []key{keyAt}
+	for _, id := range ids {
+		ask = append(ask, secretKey(account, id))
+	}
+	rows, err := batch(ctx, s, ask)
+	if err != nil {
+		return k, nil, err
+	}
+	if row, exists := rows[keyAt]; exists {
+		k, err = decode(row, keyRow.apiKey)
+	}
+	found = make([]secrets.Secret, len(ids))
+	for i, at := range ask[1:] {
+		if row, exists := rows[at]; exists && err == nil {
+			found[i], err = decode(row, secretRow.secret)
+		}
+	}
+	return k, found, err
+}
+
+// StampExport implements secrets.Exports. A read of an older revision than the newest one is ErrChanged. A clock that is behind does not make a newer read older: it is later by
+// a microsecond.
+func (s *Store) StampExport(ctx context.Context, account, secret uuid.UUID, e secrets.Exported) (secrets.Secret, error) {
+	for {
+		var out *dynamodb.UpdateItemOutput
+		err := retryConflicts(ctx, func() (err error) {
+			out, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+				TableName:        &s.table,
+				Key:              marshal(secretKey(account, secret)),
+				UpdateExpression: aws.String("SET exported_at = :at, exported_by = :by, exported_revision = :revision"),
+				ConditionExpression: aws.String("attribute_exists(PK) AND (attribute_not_exists(exported_at) OR " +
+					"exported_at < :at AND exported_revision <= :revision)"),
+				ExpressionAttributeValues: attributes{
+					":at": text(timeText(e.At)), ":by": text(e.By.String()), ":revision": number(e.Revision),
+				},
+				ReturnValues:                        types.ReturnValueAllNew,
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			})
+			return err
+		})
+		var newer *types.ConditionalCheckFailedException
+		if errors.As(err, &newer) {
+			if newer.Item == nil {
+				return secrets.Secret{}, secrets.ErrNotFound
+			}
+			stamped, err := decode(newer.Item, secretRow.secret)
+			if err != nil || stamped.Exported == e {
+				return stamped, err // an attempt whose answer was lost
+			}
+			if stamped.Exported.Revision > e.Revision {
+				return secrets.Secret{}, secrets.ErrChanged
+			}
+			e.At = stamped.Exported.At.Add(time.Microsecond)
+			continue
+		}
+		if err != nil {
+			return secrets.Secret{}, translate("UpdateItem", err)
+		}
+		return decode(out.Attributes, secretRow.secret)
+	}
 }

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,11 +51,37 @@ type secretRow struct {
 	Services     int   `dynamodbav:"services,omitempty"`
 	Size         int   `dynamodbav:"size,omitempty"`
 	Revision     int64 `dynamodbav:"revision,omitempty"`
+	Checksum     int64 `dynamodbav:"checksum,omitempty"`
 	Delivered    int64 `dynamodbav:"delivered,omitempty"`
 	DeployFailed bool  `dynamodbav:"deploy_failed,omitempty"`
 	Drifted      bool  `dynamodbav:"drifted,omitempty"`
 
 	Bundle *bundleAttribute `dynamodbav:"bundle,omitempty"`
+
+	ExportedAt       string `dynamodbav:"exported_at,omitempty"`
+	ExportedBy       string `dynamodbav:"exported_by,omitempty"`
+	ExportedRevision int64  `dynamodbav:"exported_revision,omitempty"`
+}
+
+// deletedAttributes are those that a row in the bin has beside its object's.
+type deletedAttributes struct {
+	DeletedAt string `dynamodbav:"deleted_at"`
+	DeletedBy string `dynamodbav:"deleted_by"`
+	Due       string `dynamodbav:"due"`
+	Claimed   bool   `dynamodbav:"claimed,omitempty"`
+}
+
+// deletedSecretRow is a secret in the bin.
+type deletedSecretRow struct {
+	secretRow
+	deletedAttributes
+}
+
+// deletedItemRow is an item in the bin.
+type deletedItemRow struct {
+	itemRow
+	deletedAttributes
+	SecretName string `dynamodbav:"secret_name"` // at the deletion, for the event of the purge, which reads no secret
 }
 
 // bundleAttribute is a secrets.Bundle.
@@ -69,6 +96,10 @@ type itemRow struct {
 	key
 	Key            string `dynamodbav:"key"`
 	Version        int64  `dynamodbav:"version"`
+	LastVersion    int64  `dynamodbav:"last_version"`
+	Revision       int64  `dynamodbav:"revision"`
+	History        []byte `dynamodbav:"history"`
+	Since          int64  `dynamodbav:"since"`
 	Size           int    `dynamodbav:"size,omitempty"`
 	CreatedAt      string `dynamodbav:"created_at"`
 	UpdatedAt      string `dynamodbav:"updated_at"`
@@ -110,11 +141,21 @@ func (r *itemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error
 			switch name {
 			case "version":
 				r.Version, err = strconv.ParseInt(value.Value, 10, 64)
+			case "last_version":
+				r.LastVersion, err = strconv.ParseInt(value.Value, 10, 64)
+			case "revision":
+				r.Revision, err = strconv.ParseInt(value.Value, 10, 64)
+			case "since":
+				r.Since, err = strconv.ParseInt(value.Value, 10, 64)
 			case "size":
 				r.Size, err = strconv.Atoi(value.Value)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
+			}
+		case *types.AttributeValueMemberB:
+			if name == "history" {
+				r.History = value.Value
 			}
 		}
 	}
@@ -128,6 +169,27 @@ type valueRow struct {
 	key
 	Version int64  `dynamodbav:"version"`
 	Sealed  []byte `dynamodbav:"sealed"`
+}
+
+// UnmarshalDynamoDBAttributeValue decodes what is read: the method of itemRow would hide the rest.
+func (r *deletedItemRow) UnmarshalDynamoDBAttributeValue(av types.AttributeValue) error {
+	return errors.Join(r.itemRow.UnmarshalDynamoDBAttributeValue(av), attributevalue.Unmarshal(av, &r.deletedAttributes))
+}
+
+// versionRow is a kept version of an item's value, in a slot.
+type versionRow struct {
+	key
+	Version   int64  `dynamodbav:"version"`
+	Sealed    []byte `dynamodbav:"sealed"`
+	Size      int    `dynamodbav:"size"`
+	CreatedAt string `dynamodbav:"created_at"`
+	CreatedBy string `dynamodbav:"created_by"`
+}
+
+// purgeRow is what a deletion leaves to remove.
+type purgeRow struct {
+	key
+	Items []string `dynamodbav:"items,omitempty"`
 }
 
 // serviceRow is a service, and also a use: a copy of it beside its secret's rows.
@@ -172,16 +234,24 @@ type leaseRow struct {
 }
 
 func newSecretRow(s secrets.Secret) secretRow {
-	return secretRow{
+	r := secretRow{
 		key: secretKey(s.AccountID, s.ID), Name: s.Name, IsDefault: s.IsDefault, CreatedAt: timeText(s.CreatedAt),
+		Items: s.Items, Size: s.Size, Revision: s.Revision, Checksum: s.Checksum, Delivered: s.Delivered,
+		DeployFailed: s.DeployFailed, ExportedAt: optionalTime(s.Exported.At),
+		ExportedBy: idText(s.Exported.By), ExportedRevision: s.Exported.Revision,
 	}
+	if s.Bundle != (secrets.Bundle{}) {
+		r.Bundle = new(bundleAttribute(s.Bundle))
+	}
+	return r
 }
 
 func (r secretRow) secret() (secrets.Secret, error) {
 	var p parser
 	s := secrets.Secret{
 		Name: r.Name, IsDefault: r.IsDefault, CreatedAt: p.time(r.CreatedAt), Items: r.Items, Services: r.Services, Size: r.Size,
-		Revision: r.Revision, Delivered: r.Delivered, DeployFailed: r.DeployFailed, Drifted: r.Drifted,
+		Revision: r.Revision, Checksum: r.Checksum, Delivered: r.Delivered, DeployFailed: r.DeployFailed, Drifted: r.Drifted,
+		Exported: secrets.Exported{At: p.optionalTime(r.ExportedAt), By: p.optionalID(r.ExportedBy), Revision: r.ExportedRevision},
 	}
 	if r.Bundle != nil {
 		s.Bundle = secrets.Bundle(*r.Bundle)
@@ -194,7 +264,9 @@ func (r secretRow) secret() (secrets.Secret, error) {
 func newItemRow(it secrets.Item) itemRow {
 	return itemRow{
 		key: itemKey(it.AccountID, it.SecretID, it.ID), Key: it.Key, Version: it.Version, Size: it.Size,
+		LastVersion: it.LastVersion, Revision: it.Revision, History: []byte(it.History), Since: it.Since,
 		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt), ValueAt: timeText(it.ValueAt),
+		LastAccessedAt: optionalTime(it.LastAccessedAt), LastAccessedBy: idText(it.LastAccessedBy),
 	}
 }
 
@@ -202,7 +274,7 @@ func (r itemRow) item() (secrets.Item, error) {
 	var p parser
 	it := secrets.Item{
 		Key: r.Key, Version: r.Version, Size: r.Size, CreatedAt: p.time(r.CreatedAt), UpdatedAt: p.time(r.UpdatedAt),
-		ValueAt: p.time(r.ValueAt),
+		ValueAt: p.time(r.ValueAt), LastVersion: r.LastVersion, Revision: r.Revision, History: secrets.History(r.History), Since: r.Since,
 	}
 	if r.LastAccessedAt != "" {
 		it.LastAccessedAt, it.LastAccessedBy = p.time(r.LastAccessedAt), p.id(r.LastAccessedBy)
@@ -210,6 +282,67 @@ func (r itemRow) item() (secrets.Item, error) {
 	p.lastIDs(r.PK, &it.AccountID, &it.SecretID)
 	p.lastIDs(r.SK, &it.ID)
 	return it, p.err
+}
+
+func newDeletedAttributes(d secrets.Deleted) deletedAttributes {
+	return deletedAttributes{DeletedAt: timeText(d.At), DeletedBy: d.By.String(), Due: timeText(d.Due), Claimed: d.Claimed}
+}
+
+func (a deletedAttributes) deleted() (secrets.Deleted, error) {
+	var p parser
+	return secrets.Deleted{At: p.time(a.DeletedAt), By: p.id(a.DeletedBy), Due: p.time(a.Due), Claimed: a.Claimed}, p.err
+}
+
+func newDeletedSecretRow(x secrets.DeletedSecret) deletedSecretRow {
+	r := deletedSecretRow{newSecretRow(x.Secret), newDeletedAttributes(x.Deleted)}
+	r.key = deletedSecretKey(x.Secret.AccountID, x.Secret.ID)
+	return r
+}
+
+func (r deletedSecretRow) deletedSecret() (x secrets.DeletedSecret, err error) {
+	x.Secret, err = r.secret()
+	var of error
+	x.Deleted, of = r.deleted()
+	return x, errors.Join(err, of)
+}
+
+func newDeletedItemRow(it secrets.Item, secret string, d secrets.Deleted) deletedItemRow {
+	r := deletedItemRow{newItemRow(it), newDeletedAttributes(d), secret}
+	r.key = deletedItemKey(it.AccountID, it.SecretID, it.ID)
+	return r
+}
+
+func (r deletedItemRow) deletedItem() (x secrets.DeletedItem, err error) {
+	x.Item, err = r.item()
+	var of error
+	x.Deleted, of = r.deleted()
+	return x, errors.Join(err, of)
+}
+
+func (r versionRow) sealed() (secrets.Version, secrets.SealedValue, error) {
+	var p parser
+	return secrets.Version{Number: r.Version, Size: r.Size, CreatedAt: p.time(r.CreatedAt), CreatedBy: p.id(r.CreatedBy)},
+		secrets.SealedValue{Version: r.Version, Blob: r.Sealed}, p.err
+}
+
+func newPurgeRow(p secrets.Purge) purgeRow {
+	r := purgeRow{key: purgeKey(p)}
+	for _, id := range p.Items {
+		r.Items = append(r.Items, id.String())
+	}
+	return r
+}
+
+// purge decodes a purge. Its key is "<due>#<a>#<s>#<e>".
+func (r purgeRow) purge() (x secrets.Purge, err error) {
+	var p parser
+	due, ids, _ := strings.Cut(r.SK, "#")
+	x.Due = p.time(due)
+	p.lastIDs("#"+ids, &x.AccountID, &x.SecretID, &x.ID)
+	for _, id := range r.Items {
+		x.Items = append(x.Items, p.id(id))
+	}
+	return x, p.err
 }
 
 func (r valueRow) value() (secrets.SealedValue, error) {

@@ -26,7 +26,7 @@ func TestSealedItemsReadsAllPages(t *testing.T) {
 		it.Size = 100 + i
 		// Four of the five blobs exceed a page.
 		blob := []byte(strings.Repeat(fmt.Sprint(i), 300_000))
-		if err := f.store.CreateItem(ctx, secrets.Change{Secret: f.secret, Items: 1, Size: it.Size, Revise: true}, it, blob,
+		if err := createItem(ctx, f.store, secrets.Change{Secret: f.secret, Items: 1, Size: it.Size, Revise: true}, it, blob,
 			f.itemEvent(secrets.ItemCreated, it)); err != nil {
 			t.Fatal(err)
 		}
@@ -35,13 +35,13 @@ func TestSealedItemsReadsAllPages(t *testing.T) {
 	other := f.newSecret(t, "other")
 	stranger := f.item("STRANGER")
 	stranger.SecretID = other.ID
-	if err := f.store.CreateItem(ctx, secrets.Change{Secret: other, Items: 1, Revise: true}, stranger, sealed,
+	if err := createItem(ctx, f.store, secrets.Change{Secret: other, Items: 1, Revise: true}, stranger, sealed,
 		f.itemEvent(secrets.ItemCreated, stranger)); err != nil {
 		t.Fatal(err)
 	}
-	updated := want[2].Item
-	updated.Version, updated.UpdatedAt = 2, now.Add(time.Hour)
-	if err := f.store.UpdateItem(ctx, f.items(0), want[2].Item, updated, []byte("newer"),
+	updated := next(want[2].Item)
+	updated.UpdatedAt = now.Add(time.Hour)
+	if err := updateItem(ctx, f.store, f.items(0), want[2].Item, updated, []byte("newer"),
 		f.itemEvent(secrets.ItemUpdated, updated)); err != nil {
 		t.Fatal(err)
 	}

@@ -125,8 +125,13 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 	add("items", c.Items)
 	add("size", c.Size)
 	add("services", c.Services)
+	add("checksum", int(c.Checksum))
 	if c.Revise {
 		add("revision", 1)
+	}
+	k := secretKey(c.Secret.AccountID, c.Secret.ID)
+	if len(sums) == 0 {
+		return []write{s.check(k, secrets.ErrNotFound)}
 	}
 	update := "ADD " + strings.Join(sums, ", ")
 	conditions := []string{"attribute_exists(PK)", within(c.UsedBy, names, values)}
@@ -143,12 +148,15 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 		names["#size"], values[":room"] = "size", number(int64(c.MaxSize-c.Size))
 		conditions = append(conditions, "(attribute_not_exists(#size) OR #size <= :room)")
 	}
-	k := secretKey(c.Secret.AccountID, c.Secret.ID)
+	if c.AtRevision {
+		conditions = append(conditions, atRevision(c.Secret, values))
+	}
+	if c.AtExport {
+		conditions = append(conditions, atExport(c.Secret, values))
+	}
 	writes := []write{s.update(k, update, strings.Join(conditions, " AND "), names, values, secrets.ErrChanged)}
 	if c.Deliver {
-		writes = append(writes, s.set(newEntryRow(delivery.Entry{
-			AccountID: c.Secret.AccountID, SecretID: c.Secret.ID, Change: ev.ID, At: ev.At(), Bundle: c.Secret.Bundle.Name,
-		})))
+		writes = append(writes, s.enqueue(c.Secret, ev))
 	}
 	if c.Begins() {
 		writes = append(writes, s.put(usedKey(c.Secret.AccountID, c.Secret.ID), secrets.ErrChanged))
@@ -157,6 +165,13 @@ func (s *Store) change(c secrets.Change, ev secrets.Event) []write {
 		writes = append(writes, s.remove(usedKey(c.Secret.AccountID, c.Secret.ID), "attribute_exists(PK)", nil, nil, secrets.ErrChanged))
 	}
 	return writes
+}
+
+// enqueue puts a secret into the outbox.
+func (s *Store) enqueue(secret secrets.Secret, ev secrets.Event) write {
+	return s.set(newEntryRow(delivery.Entry{
+		AccountID: secret.AccountID, SecretID: secret.ID, Change: ev.ID, At: ev.At(), Bundle: secret.Bundle.Name,
+	}))
 }
 
 // within is the condition that a secret's number of services is in a range. A row without
@@ -175,14 +190,30 @@ func within(r secrets.Range, names map[string]string, values attributes) string 
 	return strings.Join(conditions, " AND ")
 }
 
-// DeleteSecret implements secrets.Secrets.
-func (s *Store) DeleteSecret(ctx context.Context, old secrets.Secret, ev secrets.Event) error {
-	names, values := map[string]string{"#name": "name"}, attributes{":old": text(old.Name)}
-	condition := "#name = :old AND " + within(secrets.Range{Min: old.Services, Max: old.Services}, names, values)
-	return s.transact(ctx, ev,
-		s.remove(secretKey(old.AccountID, old.ID), condition, names, values, secrets.ErrChanged),
-		s.removeOwned(secretNameKey(old.AccountID, old.Name), old.ID),
-		s.count(accountKey(old.AccountID), "secrets", -1, secrets.ErrChanged),
-		s.put(purgeKey(secrets.Purge{AccountID: old.AccountID, SecretID: old.ID}), secrets.ErrChanged),
-	)
+// atRevision is the condition that a secret has the revision that was read. A row without the attribute has none.
+func atRevision(read secrets.Secret, values attributes) string {
+	if read.Revision == 0 {
+		return "attribute_not_exists(revision)"
+	}
+	values[":at_revision"] = number(read.Revision)
+	return "revision = :at_revision"
+}
+
+// atExport is the condition that a secret's items were not read at once since it was read.
+func atExport(read secrets.Secret, values attributes) string {
+	if read.Exported.At.IsZero() {
+		return "attribute_not_exists(exported_at)"
+	}
+	values[":at_export"] = text(timeText(read.Exported.At))
+	return "exported_at = :at_export"
+}
+
+// atChecksum is the condition that a secret has the checksum that was read. A row without the attribute has none.
+func atChecksum(read secrets.Secret, values attributes) string {
+	if read.Checksum == 0 {
+		values[":none"] = number(0)
+		return "(attribute_not_exists(checksum) OR checksum = :none)"
+	}
+	values[":at_checksum"] = number(read.Checksum)
+	return "checksum = :at_checksum"
 }

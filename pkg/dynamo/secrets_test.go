@@ -45,7 +45,7 @@ func TestSecretNamesAreUnique(t *testing.T) {
 		return f.store.RenameSecret(ctx, secrets.Change{Secret: s, Name: name, Revise: true}, f.event(secrets.SecretUpdated))
 	}
 	renamed := f.secret
-	renamed.Name = "staging"
+	renamed.Name, renamed.Revision = "staging", 1
 	if err := rename(f.secret, "staging"); err != nil {
 		t.Errorf("RenameSecret = %v", err)
 	}
@@ -56,10 +56,10 @@ func TestSecretNamesAreUnique(t *testing.T) {
 	if err := rename(renamed, "production"); !errors.Is(err, secrets.ErrExists) {
 		t.Errorf("RenameSecret(to a taken name) = %v, want ErrExists", err)
 	}
-	if err := f.store.DeleteSecret(ctx, f.secret, f.event(secrets.SecretDeleted)); !errors.Is(err, secrets.ErrChanged) {
+	if err := f.store.DeleteSecret(ctx, binned(f.secret), f.event(secrets.SecretDeleted)); !errors.Is(err, secrets.ErrChanged) {
 		t.Errorf("DeleteSecret(old name) = %v, want ErrChanged", err)
 	}
-	if err := f.store.DeleteSecret(ctx, renamed, f.event(secrets.SecretDeleted)); err != nil {
+	if err := f.store.DeleteSecret(ctx, binned(renamed), f.event(secrets.SecretDeleted)); err != nil {
 		t.Errorf("DeleteSecret = %v", err)
 	}
 	f.Check(t)
@@ -78,18 +78,27 @@ func TestNamesLeadToTheirObjects(t *testing.T) {
 	if diff := cmp.Diff([]secrets.Secret{secret}, found); err != nil || diff != "" {
 		t.Errorf("SecretsNamed: %v (-want +got):\n%s", err, diff)
 	}
-	items, err := f.store.ItemsWithKey(ctx, f.account, f.secret.ID, "API_KEY")
-	if diff := cmp.Diff([]secrets.Item{it}, items); err != nil || diff != "" {
-		t.Errorf("ItemsWithKey: %v (-want +got):\n%s", err, diff)
+	parent, items, err := f.store.ItemsWithKeys(ctx, f.account, f.secret.ID, "NO_SUCH_KEY", "API_KEY")
+	if diff := cmp.Diff([]secrets.Item{it}, items); err != nil || diff != "" || parent != secret {
+		t.Errorf("ItemsWithKeys: %v, of %+v, want %+v (-want +got):\n%s", err, parent, secret, diff)
+	}
+	if parent, items, err := f.store.ItemsWithKeys(ctx, f.account, f.secret.ID, "NO_SUCH_KEY"); err != nil || len(items) > 0 || parent != secret {
+		t.Errorf("ItemsWithKeys(free key) = %v, %v, of %+v, want none of %+v", items, err, parent, secret)
 	}
 	services, err := f.store.ServicesNamed(ctx, f.account, "app")
 	if diff := cmp.Diff([]secrets.Service{w}, services); err != nil || diff != "" {
 		t.Errorf("ServicesNamed: %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := f.store.ItemsWithKey(ctx, f.account, newID(), "API_KEY"); !errors.Is(err, secrets.ErrNotFound) {
-		t.Errorf("ItemsWithKey(no secret) = %v, want ErrNotFound", err)
+	if _, _, err := f.store.ItemsWithKeys(ctx, f.account, newID(), "API_KEY"); !errors.Is(err, secrets.ErrNotFound) {
+		t.Errorf("ItemsWithKeys(no secret) = %v, want ErrNotFound", err)
 	}
 	// What a reader sees that comes between a marker and its row.
+	for key, owner := range map[string]string{"RENAMED": it.ID.String(), "DELETED": newID().String()} {
+		put(t, f.Table, map[string]any{"PK": "SECRET#" + f.account.String() + "#" + f.secret.ID.String(), "SK": "KEY#" + key, "owner": owner})
+		if _, items, err := f.store.ItemsWithKeys(ctx, f.account, f.secret.ID, key); err != nil || len(items) > 0 {
+			t.Errorf("ItemsWithKeys(%s) = %v, %v, want none", key, items, err)
+		}
+	}
 	for name, owner := range map[string]string{"renamed": f.secret.ID.String(), "deleted": newID().String()} {
 		sum := sha256.Sum256([]byte(name))
 		put(t, f.Table, map[string]any{"PK": "ACCOUNT#" + f.account.String(), "SK": "NAME#" + hex.EncodeToString(sum[:]), "owner": owner})

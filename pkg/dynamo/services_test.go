@@ -125,7 +125,7 @@ func TestMovedServiceCountsForItsNewSecretOnly(t *testing.T) {
 	ctx := t.Context()
 	to, gone := f.newSecret(t, "to"), f.newSecret(t, "gone")
 	w := f.newService(t, "app", f.secret.ID)
-	if err := f.store.DeleteSecret(ctx, gone, f.event(secrets.SecretDeleted)); err != nil {
+	if err := f.store.DeleteSecret(ctx, binned(gone), f.event(secrets.SecretDeleted)); err != nil {
 		t.Fatal(err)
 	}
 	move := func(w secrets.Service, target secrets.Secret, name string) (secrets.Service, error) {
@@ -211,7 +211,7 @@ func TestWritesRestOnTheNumberOfServices(t *testing.T) {
 		// A used secret cannot be deleted, even by a caller that read no services.
 		old := after
 		old.Services = 0
-		err = f.store.DeleteSecret(t.Context(), old, f.event(secrets.SecretDeleted))
+		err = f.store.DeleteSecret(t.Context(), binned(old), f.event(secrets.SecretDeleted))
 		if used := after.Services > 0; used != errors.Is(err, secrets.ErrChanged) || !used && err != nil {
 			t.Errorf("%s: DeleteSecret = %v, with %d services", name, err, after.Services)
 		}
@@ -228,7 +228,7 @@ func TestSizesNeverExceedTheirMaximum(t *testing.T) {
 	put := func(key string, size, most int) error {
 		it := f.item(key)
 		it.Size = size
-		return f.store.CreateItem(ctx, secrets.Change{Secret: f.secret, Items: 1, Size: size, MaxSize: most, Revise: true}, it,
+		return createItem(ctx, f.store, secrets.Change{Secret: f.secret, Items: 1, Size: size, MaxSize: most, Revise: true}, it,
 			sealed, f.itemEvent(secrets.ItemCreated, it))
 	}
 	if err := put("NONE_YET", 10, 10); err != nil {

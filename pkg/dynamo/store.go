@@ -59,6 +59,11 @@ func get[T any](ctx context.Context, s *Store, k key) (row T, err error) {
 // page reads up to limit rows of a partition whose sort keys are prefix and an id, on one
 // side of the cursor, nearest first: one Query per MB.
 func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.Cursor, limit int) ([]T, error) {
+	return pageThat[T](ctx, s, "", pk, prefix, from, limit)
+}
+
+// pageThat is page without the rows that a filter leaves out.
+func pageThat[T any](ctx context.Context, s *Store, filter, pk, prefix string, from secrets.Cursor, limit int) ([]T, error) {
 	low, high := prefix+from.ID.String(), prefix+"~" // "~" sorts after every id
 	if from == (secrets.Cursor{}) {
 		low = prefix
@@ -74,6 +79,9 @@ func page[T any](ctx context.Context, s *Store, pk, prefix string, from secrets.
 		},
 		ScanIndexForward: aws.Bool(!from.Backward),
 		ConsistentRead:   aws.Bool(true),
+	}
+	if filter != "" {
+		in.FilterExpression = &filter
 	}
 	// BETWEEN includes the cursor's own row, if it exists: start after it.
 	if from != (secrets.Cursor{}) {
@@ -133,6 +141,19 @@ func (s *Store) allOf(pk string) *dynamodb.QueryInput {
 		ExpressionAttributeValues: attributes{":pk": text(pk)},
 		ConsistentRead:            aws.Bool(true),
 	}
+}
+
+// countRows counts the rows of a query that selects their number.
+func (s *Store) countRows(ctx context.Context, query *dynamodb.QueryInput) (n int, err error) {
+	pages := dynamodb.NewQueryPaginator(s.client, query)
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, translate("Query", err)
+		}
+		n += int(out.Count)
+	}
+	return n, nil
 }
 
 // write is one action of a transaction, and the error that a failed condition means.
@@ -200,8 +221,13 @@ func (s *Store) removeOwned(k key, owner uuid.UUID) write {
 
 // check requires that a row exists, and changes nothing.
 func (s *Store) check(k key, refused error) write {
+	return s.checkThat(k, "attribute_exists(PK)", refused)
+}
+
+// checkThat requires a condition of a row, and changes nothing.
+func (s *Store) checkThat(k key, condition string, refused error) write {
 	return write{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-		TableName: &s.table, Key: marshal(k), ConditionExpression: aws.String("attribute_exists(PK)"),
+		TableName: &s.table, Key: marshal(k), ConditionExpression: &condition,
 	}}, refused}
 }
 
@@ -210,6 +236,9 @@ func (s *Store) check(k key, refused error) write {
 func (s *Store) transact(ctx context.Context, ev secrets.Event, writes ...write) error {
 	ctx, cancel := context.WithTimeout(ctx, eventPatience)
 	defer cancel()
+	if ev.Token != (secrets.Token{}) { // first: what else fails may fail because the request is done
+		writes = append([]write{s.keepToken(ev)}, writes...)
+	}
 	return s.transactOnce(ctx, ev.ID, append(writes, s.put(s.newEventRow(ev), errors.New("event exists")))...)
 }
 

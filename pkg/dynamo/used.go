@@ -37,18 +37,10 @@ func (s *Store) Used(ctx context.Context, after delivery.Place, limit int) ([]de
 }
 
 // CountUsed implements delivery.UsedSecrets.
-func (s *Store) CountUsed(ctx context.Context) (n int, err error) {
+func (s *Store) CountUsed(ctx context.Context) (int, error) {
 	in := s.allOf(usedPK)
 	in.Select = types.SelectCount
-	pages := dynamodb.NewQueryPaginator(s.client, in)
-	for pages.HasMorePages() {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return 0, translate("Query", err)
-		}
-		n += int(out.Count)
-	}
-	return n, nil
+	return s.countRows(ctx, in)
 }
 
 // Round implements delivery.UsedSecrets.

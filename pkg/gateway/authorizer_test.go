@@ -30,7 +30,7 @@ func TestAuthorizerAllowsTheWholeStage(t *testing.T) {
 			},
 			Context: map[string]any{
 				"account_id": c.AccountID.String(), "user_id": c.UserID.String(), "key_id": c.KeyID.String(),
-				"kind": "person", "permissions": "list,reveal,write,audit,admin", "secrets": "all",
+				"kind": "person", "permissions": "list,reveal,write,audit,admin,export", "secrets": "all",
 				"user_name": "Admin", "key_name": "First+key",
 			},
 		}

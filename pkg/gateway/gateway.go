@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,8 +40,21 @@ func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) 
 			event.Path = path
 		}
 		event.Path = (&url.URL{Path: event.Path}).EscapedPath()
-		return adapter.ProxyWithContext(ctx, event)
+		answer, err := adapter.ProxyWithContext(ctx, event)
+		return compact(answer), err
 	}
+}
+
+// maxPlainBody is the largest body that is sent as text, in bytes. Lambda's answer has at most 6 MB of JSON, in which each
+// quotation mark of a body takes twice its size, and base64 takes four thirds of any.
+const maxPlainBody = 1 << 20
+
+// compact encodes a large body in base64. API Gateway decodes it, because all media types are binary for it.
+func compact(a events.APIGatewayProxyResponse) events.APIGatewayProxyResponse {
+	if len(a.Body) > maxPlainBody && !a.IsBase64Encoded {
+		a.Body, a.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(a.Body)), true
+	}
+	return a
 }
 
 // complete adds to a request what the adapter omits.

@@ -68,7 +68,7 @@ func TestPurgeSecretsCountsFinishedPurges(t *testing.T) {
 		return secretstest.None
 	}))
 	interrupted.Log = slog.New(slog.DiscardHandler)
-	if err := interrupted.DeleteSecret(t.Context(), c, secret.ID.String()); err != nil {
+	if err := interrupted.DeleteSecret(t.Context(), c, secret.ID.String(), secrets.Deletion{Permanent: true}); err != nil {
 		t.Fatal(err)
 	}
 	invoke(`{"finished":1}`)

@@ -20,6 +20,9 @@ import (
 // that if each of its bytes is escaped.
 const maxBody = 512 * 1024
 
+// maxBatchBody is that of a batch, whose values have 128 KiB together.
+const maxBatchBody = 1024 * 1024
+
 const (
 	msgNull      = "This field may not be null."
 	msgNotText   = "Not a valid string."
@@ -32,8 +35,10 @@ const (
 type body map[string]json.RawMessage
 
 // readBody reads the body. An empty body is an empty object, whatever its type.
-func readBody(r *http.Request) (body, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+func readBody(r *http.Request) (body, error) { return readBodyUpTo(r, maxBody) }
+
+func readBodyUpTo(r *http.Request, most int64) (body, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, errTooLarge
@@ -141,6 +146,56 @@ func stringOf(raw json.RawMessage) (text, fault string) {
 	return text, ""
 }
 
+// objects is a field that accepts a list. Each of its elements that is not an object has a fault instead.
+func (b body) objects(name string) (elements []body, faults []secrets.Invalid, err error) {
+	raws, fault := b.elements(name)
+	if fault != "" {
+		return nil, nil, secrets.Invalid{{Field: name, Messages: []string{fault}}}
+	}
+	elements, faults = make([]body, len(raws)), make([]secrets.Invalid, len(raws))
+	for i, raw := range raws {
+		if kind := kindOf(raw); kind != "dict" {
+			faults[i] = secrets.Invalid{{Field: "non_field_errors", Messages: []string{"Invalid data. Expected a dictionary, but got " + kind + "."}}}
+			continue
+		}
+		if err := json.Unmarshal(raw, &elements[i]); err != nil {
+			return nil, nil, errParse("the object can't be read.")
+		}
+	}
+	return elements, faults, nil
+}
+
+// texts is a field that accepts a list of what text accepts.
+func (b body) texts(name string) (fields []secrets.Field, err error) {
+	raws, fault := b.elements(name)
+	if fault != "" {
+		return nil, secrets.Invalid{{Field: name, Messages: []string{fault}}}
+	}
+	for _, raw := range raws {
+		fields = append(fields, body{name: raw}.text(name))
+	}
+	return fields, nil
+}
+
+// elements returns the elements of a list, or why it is none.
+func (b body) elements(name string) (raws []json.RawMessage, fault string) {
+	raw := b[name]
+	if raw == nil {
+		return nil, ""
+	}
+	switch kind := kindOf(raw); kind {
+	case "list":
+	case "NoneType":
+		return nil, msgNull
+	default:
+		return nil, `Expected a list of items but got type "` + kind + `".`
+	}
+	if err := json.Unmarshal(raw, &raws); err != nil {
+		return nil, msgNotText // unreachable: raw is a valid JSON list
+	}
+	return raws, ""
+}
+
 // nullableOpaque is an opaque field that also accepts null.
 func (b body) nullableOpaque(name string) secrets.Field {
 	if b.isNull(name) {
@@ -156,16 +211,9 @@ func (b body) list(name string) secrets.Field {
 	if raw == nil {
 		return secrets.Field{}
 	}
-	switch kind := kindOf(raw); kind {
-	case "list":
-	case "NoneType":
-		return secrets.Malformed(msgNull)
-	default:
-		return secrets.Malformed(`Expected a list of items but got type "` + kind + `".`)
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return secrets.Malformed(msgNotText) // unreachable: raw is a valid JSON list
+	items, fault := b.elements(name)
+	if fault != "" {
+		return secrets.Malformed(fault)
 	}
 	texts := make([]string, len(items))
 	for i, item := range items {

@@ -43,6 +43,10 @@ var statuses = []struct {
 	{secrets.ErrDenied, http.StatusForbidden, "You do not have permission to perform this action."},
 	{secrets.ErrLimited, http.StatusForbidden, "Your key is limited to secrets. Names are unique in the account, so only unlimited keys give them."},
 	{secrets.ErrLastAdmin, http.StatusConflict, "This is the last key with admin that does not expire. Make another one first."},
+	{secrets.ErrPrecondition, http.StatusPreconditionFailed, "The object has changed since: its ETag is not in If-Match."},
+	{secrets.ErrCurrentVersion, http.StatusConflict, "The current version cannot be deleted. Make another version current first."},
+	{secrets.ErrTokenReused, http.StatusConflict, "This Idempotency-Key belongs to another request."},
+	{secrets.ErrAnswered, http.StatusConflict, "This request was done before, and what it made is gone or has changed since."},
 	{secrets.ErrDefaultSecret, http.StatusConflict, "The default secret cannot be deleted."},
 	{secrets.ErrUnavailable, http.StatusServiceUnavailable, "Service temporarily unavailable, try again later."},
 }
@@ -64,12 +68,24 @@ func fail(m *secrets.Manager, w http.ResponseWriter, r *http.Request, err error)
 		throttled secrets.Throttled
 		inUse     secrets.InUse
 		beyond    secrets.Beyond
+		batch     secrets.InvalidBatch
+		tooLarge  secrets.TooLarge
+		made      secrets.KeyMade
 		request   requestError
 		outage    interface{ Unavailable() bool } // an outage reported by a port
 	)
 	switch {
 	case errors.As(err, &invalid):
 		write(w, http.StatusBadRequest, fieldErrors(invalid))
+		return
+	case errors.As(err, &batch):
+		write(w, http.StatusBadRequest, newBatchErrors(batch))
+		return
+	case errors.As(err, &tooLarge):
+		write(w, http.StatusConflict, detailBody{tooLargeDetail(tooLarge)})
+		return
+	case errors.As(err, &made):
+		write(w, http.StatusConflict, detailBody{"This request made the key " + made.ID.String() + " before. Its text is shown only once: delete this key and make another one."})
 		return
 	case errors.As(err, &throttled):
 		seconds := int(throttled.Wait / time.Second)
@@ -126,6 +142,32 @@ func inUseDetail(e secrets.InUse) string {
 		noun += ": " + users
 	}
 	return fmt.Sprintf("This secret is used by %d %s. Remove the secret from all services first.", e.Services, noun)
+}
+
+// tooLargeDetail says how to read what can't be read at once.
+func tooLargeDetail(e secrets.TooLarge) string {
+	return fmt.Sprintf("This secret has %d items, which take %d bytes as a JSON object. At most %d items of %d bytes are read at once. Reveal them one by one.",
+		e.Items, e.Size, secrets.MaxExportItems, secrets.MaxExportSize)
+}
+
+// batchErrorsBody is the faults of a batch: a list for its items, as long as theirs, and an object for its keys, by index.
+type batchErrorsBody struct {
+	Items  []fieldErrors `json:"items,omitempty"`
+	Delete *fieldErrors  `json:"delete,omitempty"`
+	Rest   []string      `json:"non_field_errors,omitempty"`
+}
+
+func newBatchErrors(e secrets.InvalidBatch) (b batchErrorsBody) {
+	for _, x := range e.Items {
+		b.Items = append(b.Items, fieldErrors(x))
+	}
+	if e.Delete != nil {
+		b.Delete = new(fieldErrors(e.Delete))
+	}
+	for _, fault := range e.Rest {
+		b.Rest = append(b.Rest, fault.Messages...)
+	}
+	return b
 }
 
 func logFailure(m *secrets.Manager, r *http.Request, status int, err error) {

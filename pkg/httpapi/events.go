@@ -45,9 +45,18 @@ type eventBody struct {
 	SourceIP    *string           `json:"source_ip"`
 	UserAgent   *string           `json:"user_agent"`
 	RequestID   *string           `json:"request_id"`
+	Items       []eventItemBody   `json:"items"` // of an event about several
 	Tries       *int              `json:"tries"` // null: it is no refused try, nor are the next two
 	FirstAt     *string           `json:"first_at"`
 	LastAt      *string           `json:"last_at"`
+}
+
+// eventItemBody is one of the items of an event.
+type eventItemBody struct {
+	ID      string  `json:"id"`
+	Key     *string `json:"key"`
+	Version int64   `json:"version"`
+	Done    *string `json:"done"` // null: it was read
 }
 
 func newEventBody(ev secrets.Event) eventBody {
@@ -60,6 +69,10 @@ func newEventBody(ev secrets.Event) eventBody {
 		Item: namedItem(ev.Item), FirstAt: optionalTime(ev.First), LastAt: optionalTime(ev.Last),
 	}
 	b.Version, b.Tries = optionalNumber(int(ev.Version)), optionalNumber(ev.Tries)
+	b.Items = make([]eventItemBody, len(ev.Items))
+	for i, x := range ev.Items {
+		b.Items[i] = eventItemBody{x.Item.ID.String(), optionalText(x.Item.Name), x.Version, optionalText(string(x.Done))}
+	}
 	return b
 }
 
@@ -141,6 +154,7 @@ func listEvents(m *secrets.Manager, more ...string) http.Handler {
 const (
 	maxPageBytes = 2 << 20
 	eventBytes   = 1 << 10
+	memberBytes  = 400 // one of an event's items, with the longest key
 )
 
 // cut ends a page early that would be too large for an answer, at the end that is far from its cursor.
@@ -155,7 +169,7 @@ func cut(page secrets.Page[secrets.Event], from secrets.Cursor) secrets.Page[sec
 	size := 0
 	for i := range page.Results {
 		ev := page.Results[near(i)]
-		size += eventBytes
+		size += eventBytes + memberBytes*len(ev.Items)
 		for _, fields := range []map[string]string{ev.From, ev.To} {
 			for _, text := range fields {
 				size += len(text)
@@ -209,7 +223,7 @@ func ndjsonEvents(r *http.Request, page secrets.Page[secrets.Event]) answer {
 var eventColumns = []string{
 	"id", "at", "action", "outcome", "user_id", "user_name", "key_id", "key_name", "secret_id", "secret_name", "item_id", "item_key",
 	"service_id", "service_name", "subject_user_id", "subject_user_name", "subject_key_id", "subject_key_name", "version", "changed",
-	"from", "to", "source_ip", "user_agent", "request_id", "tries", "first_at", "last_at",
+	"from", "to", "source_ip", "user_agent", "request_id", "tries", "first_at", "last_at", "items",
 }
 
 // csvEvents writes RFC 4180, with a header on each page.
@@ -234,7 +248,7 @@ func csvEvents(r *http.Request, page secrets.Page[secrets.Event]) answer {
 			tries = strconv.Itoa(*ev.Tries)
 		}
 		writeCSV(b, append(cells, version, strings.Join(ev.Changed, ","), objectText(ev.From), objectText(ev.To),
-			plain(ev.SourceIP), plain(ev.UserAgent), plain(ev.RequestID), tries, plain(ev.FirstAt), plain(ev.LastAt)))
+			plain(ev.SourceIP), plain(ev.UserAgent), plain(ev.RequestID), tries, plain(ev.FirstAt), plain(ev.LastAt), itemsText(ev.Items)))
 	})
 }
 
@@ -251,6 +265,15 @@ func objectText(fields map[string]string) string {
 		return ""
 	}
 	text, _ := json.Marshal(fields) // strings only
+	return string(text)
+}
+
+// itemsText is JSON in a cell.
+func itemsText(items []eventItemBody) string {
+	if len(items) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(items) // plain structs
 	return string(text)
 }
 

@@ -68,6 +68,11 @@ func handle(m *secrets.Manager, action string, operation func(r *http.Request, c
 			fail(m, w, r, err)
 			return
 		}
+		var err error
+		if c.Token, err = token(r); err != nil {
+			fail(m, w, r, err)
+			return
+		}
 		a, err := operation(r, c)
 		for name, values := range a.header {
 			w.Header()[name] = values
@@ -180,6 +185,15 @@ func listing[T, B any](
 	}, sorted(parameters)...)
 }
 
+// convert returns a page of other objects.
+func convert[T, U any](p secrets.Page[T], to func(T) U) secrets.Page[U] {
+	converted := secrets.Page[U]{Count: p.Count, Next: p.Next, Previous: p.Previous, Results: make([]U, len(p.Results))}
+	for i, x := range p.Results {
+		converted.Results[i] = to(x)
+	}
+	return converted
+}
+
 func sorted(texts []string) []string {
 	slices.Sort(texts)
 	return texts
@@ -199,6 +213,30 @@ func parameter(query url.Values, name string) secrets.Field {
 		return secrets.Field{}
 	}
 	return secrets.Text(query.Get(name))
+}
+
+// flag reads a parameter that is true or false. Without it, or empty, it is false.
+func flag(r *http.Request, name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	if text != "" && text != "true" && text != "false" {
+		return false, secrets.Invalid{{Field: name, Messages: []string{"Must be true or false."}}}
+	}
+	return text == "true", nil
+}
+
+// inBin reads ?deleted=. The bin is not searched by name or key.
+func inBin(r *http.Request, one string) (bool, error) {
+	deleted, err := flag(r, "deleted")
+	if err == nil && deleted && r.URL.Query().Has(one) {
+		err = secrets.Invalid{{Field: one, Messages: []string{"This parameter does not go with deleted."}}}
+	}
+	return deleted, err
+}
+
+// deletion reads how to delete an object.
+func deletion(r *http.Request, revision func(tag string) (int64, bool)) (secrets.Deletion, error) {
+	permanent, err := flag(r, "permanent")
+	return secrets.Deletion{Permanent: permanent, IfMatch: ifMatch(r, revision)}, err
 }
 
 // pageSize reads ?page_size=. A value that is not a positive number falls back to the

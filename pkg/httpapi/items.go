@@ -14,17 +14,24 @@ type itemBody struct {
 	Secret         string  `json:"secret"`
 	Key            string  `json:"key"`
 	Value          string  `json:"value"`
+	Version        int64   `json:"version"`
 	LastAccessedAt *string `json:"last_accessed_at"`
 	LastAccessedBy *string `json:"last_accessed_by"`
 	CreatedAt      string  `json:"created_at"`
 	UpdatedAt      string  `json:"updated_at"`
+	ETag           string  `json:"etag"`
+
+	// Of an item in the bin.
+	DeletedAt       *string `json:"deleted_at,omitempty"`
+	DeletedBy       *string `json:"deleted_by,omitempty"`
+	RestorableUntil *string `json:"restorable_until,omitempty"`
 }
 
 // newItemBody returns an item with its value masked.
 func newItemBody(it secrets.Item) itemBody {
 	b := itemBody{
-		ID: it.ID.String(), Secret: it.SecretID.String(), Key: it.Key, Value: secrets.Mask,
-		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt),
+		ID: it.ID.String(), Secret: it.SecretID.String(), Key: it.Key, Value: secrets.Mask, Version: it.Version,
+		CreatedAt: timeText(it.CreatedAt), UpdatedAt: timeText(it.UpdatedAt), ETag: itemTag(it),
 	}
 	if !it.LastAccessedAt.IsZero() {
 		b.LastAccessedAt, b.LastAccessedBy = new(timeText(it.LastAccessedAt)), new(it.LastAccessedBy.String())
@@ -32,18 +39,39 @@ func newItemBody(it secrets.Item) itemBody {
 	return b
 }
 
+// newListedItemBody returns an item of a list, which may be in the bin.
+func newListedItemBody(it secrets.DeletedItem) itemBody {
+	b := newItemBody(it.Item)
+	b.DeletedAt, b.DeletedBy, b.RestorableUntil = deletedTexts(it.Deleted)
+	return b
+}
+
 // itemInput reads the body of a request about an item.
 func itemInput(r *http.Request) secrets.ItemInput {
 	b, err := readBody(r)
-	return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value"), Err: err}
+	return secrets.ItemInput{Key: b.text("key"), Value: b.opaque("value"), IfMatch: ifMatch(r, revisionTag), Err: err}
 }
 
-// ListItems is GET /api/secrets/{secret_id}/items/; with ?key=, only the one with that key. Values are
-// masked.
+// itemRestoreInput reads the body of the restore of an item.
+func itemRestoreInput(r *http.Request) secrets.ItemInput {
+	b, err := readBody(r)
+	return secrets.ItemInput{Key: b.text("key"), Err: err}
+}
+
+// ListItems is GET /api/secrets/{secret_id}/items/; with ?key=, only the one with that key; with ?deleted=true, those
+// in the bin. Values are masked.
 func ListItems(m *secrets.Manager) http.Handler {
-	return listing(m, secrets.ItemRead, func(r *http.Request, c secrets.Caller, key secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Item], error) {
-		return m.ListItems(r.Context(), c, r.PathValue("secret_id"), key, from, size)
-	}, newItemBody, "key")
+	return listing(m, secrets.ItemRead, func(r *http.Request, c secrets.Caller, key secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.DeletedItem], error) {
+		deleted, err := inBin(r, "key")
+		if err != nil {
+			return secrets.Page[secrets.DeletedItem]{}, err
+		}
+		if deleted {
+			return m.DeletedItems(r.Context(), c, r.PathValue("secret_id"), from, size)
+		}
+		page, err := m.ListItems(r.Context(), c, r.PathValue("secret_id"), key, from, size)
+		return convert(page, func(it secrets.Item) secrets.DeletedItem { return secrets.DeletedItem{Item: it} }), err
+	}, newListedItemBody, "key", "deleted")
 }
 
 // CreateItem is POST /api/secrets/{secret_id}/items/.
@@ -53,23 +81,35 @@ func CreateItem(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, it.ID, newItemBody(it)), nil
+		return created(r, it.ID, newItemBody(it)).tagged(itemTag(it)), nil
 	})
 }
 
 // GetItem is GET /api/secrets/{secret_id}/items/{item_id}/: the reveal, the only
-// response with a value. It carries the budget if the budget was charged.
+// response with a value. It carries the budget if the budget was charged. A client that has the item already, by
+// If-None-Match, gets a 304, and nothing is revealed.
+//
+// It is also GET /api/secrets/{secret_id}/items/{item_id}/versions/{version}/, the reveal of a kept version.
 func GetItem(m *secrets.Manager) http.Handler {
 	return handle(m, secrets.ItemRevealed, func(r *http.Request, c secrets.Caller) (answer, error) {
-		revealed, err := m.RevealItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"))
+		var revealed secrets.Revealed
+		var err error
+		if version := r.PathValue("version"); version != "" {
+			revealed, err = m.RevealVersion(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), version)
+		} else {
+			revealed, err = m.RevealChangedItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), revisions(r, revisionTag))
+		}
 		a := answer{status: http.StatusOK, header: budgetHeader(revealed.Budget)}
 		if err != nil {
 			return a, err
 		}
+		if revealed.Same {
+			return notModified(itemTag(revealed.Item)), nil
+		}
 		b := newItemBody(revealed.Item)
 		b.Value = revealed.Value.Reveal()
 		a.body = b
-		return a, nil
+		return a.tagged(b.ETag), nil
 	})
 }
 
@@ -91,16 +131,32 @@ func UpdateItem(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newItemBody(it)), nil
+		return ok(newItemBody(it)).tagged(itemTag(it)), nil
 	})
 }
 
-// DeleteItem is DELETE /api/secrets/{secret_id}/items/{item_id}/.
+// DeleteItem is DELETE /api/secrets/{secret_id}/items/{item_id}/; with ?permanent=true, it does not go into the bin, or
+// leaves it.
 func DeleteItem(m *secrets.Manager) http.Handler {
 	return handle(m, secrets.ItemDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := m.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id")); err != nil {
+		d, err := deletion(r, revisionTag)
+		if err != nil {
+			return answer{}, err
+		}
+		if err := m.DeleteItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), d); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil
+	}, "permanent")
+}
+
+// RestoreItem is POST /api/secrets/{secret_id}/items/{item_id}/restore/. Without a key it gets its old one.
+func RestoreItem(m *secrets.Manager) http.Handler {
+	return handle(m, secrets.ItemRestored, func(r *http.Request, c secrets.Caller) (answer, error) {
+		it, err := m.RestoreItem(r.Context(), c, r.PathValue("secret_id"), r.PathValue("item_id"), itemRestoreInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		return ok(newItemBody(it)).tagged(itemTag(it)), nil
 	})
 }

@@ -112,11 +112,11 @@ func UpdateKey(m *secrets.Manager) http.Handler {
 // DeleteKey is DELETE /api/keys/{key_id}/; with ?made=true, also the keys that it made.
 func DeleteKey(m *secrets.Manager) http.Handler {
 	return handle(m, secrets.KeyDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
-		made := r.URL.Query().Get("made")
-		if made != "" && made != "true" && made != "false" {
-			return answer{}, secrets.Invalid{{Field: "made", Messages: []string{"Must be true or false."}}}
+		made, err := flag(r, "made")
+		if err != nil {
+			return answer{}, err
 		}
-		if err := m.DeleteKey(r.Context(), c, r.PathValue("key_id"), made == "true"); err != nil {
+		if err := m.DeleteKey(r.Context(), c, r.PathValue("key_id"), made); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil

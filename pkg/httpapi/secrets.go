@@ -17,6 +17,12 @@ type secretBody struct {
 	CreatedAt        string `json:"created_at"`
 
 	Bundle *bundleBody `json:"bundle"`
+	ETag   string      `json:"etag"`
+
+	// Of a secret in the bin.
+	DeletedAt       *string `json:"deleted_at,omitempty"`
+	DeletedBy       *string `json:"deleted_by,omitempty"`
+	RestorableUntil *string `json:"restorable_until,omitempty"`
 }
 
 // bundleBody is where services read a secret.
@@ -31,7 +37,7 @@ func newSecretBody(m *secrets.Manager) func(secrets.Secret) secretBody {
 		status, successful := m.Status(s)
 		body := secretBody{
 			ID: s.ID.String(), Name: s.Name, IsDefault: s.IsDefault,
-			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt),
+			Status: string(status), DeploySuccessful: successful, CreatedAt: timeText(s.CreatedAt), ETag: secretTag(s, status),
 		}
 		if b, ok := m.BundleOf(s); ok {
 			body.Bundle = &bundleBody{b.Name, b.Region, b.ARN}
@@ -40,17 +46,48 @@ func newSecretBody(m *secrets.Manager) func(secrets.Secret) secretBody {
 	}
 }
 
+// newListedSecretBody returns a secret of a list, which may be in the bin.
+func newListedSecretBody(m *secrets.Manager) func(secrets.DeletedSecret) secretBody {
+	return func(s secrets.DeletedSecret) secretBody {
+		body := newSecretBody(m)(s.Secret)
+		body.DeletedAt, body.DeletedBy, body.RestorableUntil = deletedTexts(s.Deleted)
+		return body
+	}
+}
+
+// deletedTexts says when and by whom what is in the bin was deleted, and until when it can be restored.
+func deletedTexts(d secrets.Deleted) (at, by, until *string) {
+	if d == (secrets.Deleted{}) {
+		return nil, nil, nil
+	}
+	return new(timeText(d.At)), new(d.By.String()), new(timeText(d.Due))
+}
+
 // secretInput reads the body of a request about a secret.
 func secretInput(r *http.Request) secrets.SecretInput {
+	b, err := readBody(r)
+	return secrets.SecretInput{Name: b.text("name"), IfMatch: ifMatch(r, secretRevision), Err: err}
+}
+
+// secretRestoreInput reads the body of the restore of a secret.
+func secretRestoreInput(r *http.Request) secrets.SecretInput {
 	b, err := readBody(r)
 	return secrets.SecretInput{Name: b.text("name"), Err: err}
 }
 
-// ListSecrets is GET /api/secrets/; with ?name=, only the one with that name.
+// ListSecrets is GET /api/secrets/; with ?name=, only the one with that name; with ?deleted=true, those in the bin.
 func ListSecrets(m *secrets.Manager) http.Handler {
-	return listing(m, secrets.SecretRead, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.Secret], error) {
-		return m.ListSecrets(r.Context(), c, name, from, size)
-	}, newSecretBody(m), "name")
+	return listing(m, secrets.SecretRead, func(r *http.Request, c secrets.Caller, name secrets.Field, from secrets.Cursor, size int) (secrets.Page[secrets.DeletedSecret], error) {
+		deleted, err := inBin(r, "name")
+		if err != nil {
+			return secrets.Page[secrets.DeletedSecret]{}, err
+		}
+		if deleted {
+			return m.DeletedSecrets(r.Context(), c, from, size)
+		}
+		page, err := m.ListSecrets(r.Context(), c, name, from, size)
+		return convert(page, func(s secrets.Secret) secrets.DeletedSecret { return secrets.DeletedSecret{Secret: s} }), err
+	}, newListedSecretBody(m), "name", "deleted")
 }
 
 // CreateSecret is POST /api/secrets/.
@@ -60,7 +97,8 @@ func CreateSecret(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, s.ID, newSecretBody(m)(s)), nil
+		body := newSecretBody(m)(s)
+		return created(r, s.ID, body).tagged(body.ETag), nil
 	})
 }
 
@@ -71,7 +109,8 @@ func GetSecret(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(m)(s)), nil
+		body := newSecretBody(m)(s)
+		return ok(body).unlessKnown(r, body.ETag), nil
 	})
 }
 
@@ -82,16 +121,33 @@ func UpdateSecret(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newSecretBody(m)(s)), nil
+		body := newSecretBody(m)(s)
+		return ok(body).tagged(body.ETag), nil
 	})
 }
 
-// DeleteSecret is DELETE /api/secrets/{secret_id}/.
+// DeleteSecret is DELETE /api/secrets/{secret_id}/; with ?permanent=true, it does not go into the bin, or leaves it.
 func DeleteSecret(m *secrets.Manager) http.Handler {
 	return handle(m, secrets.SecretDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := m.DeleteSecret(r.Context(), c, r.PathValue("secret_id")); err != nil {
+		d, err := deletion(r, secretRevision)
+		if err != nil {
+			return answer{}, err
+		}
+		if err := m.DeleteSecret(r.Context(), c, r.PathValue("secret_id"), d); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil
+	}, "permanent")
+}
+
+// RestoreSecret is POST /api/secrets/{secret_id}/restore/. Without a name it gets its old one.
+func RestoreSecret(m *secrets.Manager) http.Handler {
+	return handle(m, secrets.SecretRestored, func(r *http.Request, c secrets.Caller) (answer, error) {
+		s, err := m.RestoreSecret(r.Context(), c, r.PathValue("secret_id"), secretRestoreInput(r))
+		if err != nil {
+			return answer{}, err
+		}
+		body := newSecretBody(m)(s)
+		return ok(body).tagged(body.ETag), nil
 	})
 }

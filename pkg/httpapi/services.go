@@ -16,12 +16,13 @@ type serviceBody struct {
 	Secret    string  `json:"secret"`
 	CreatedAt string  `json:"created_at"`
 	UpdatedAt string  `json:"updated_at"`
+	ETag      string  `json:"etag"`
 }
 
 func newServiceBody(s secrets.Service) serviceBody {
 	b := serviceBody{
 		ID: s.ID.String(), Name: s.Name, Image: s.Image, Port: s.Port, Secret: s.SecretID.String(),
-		CreatedAt: timeText(s.CreatedAt), UpdatedAt: timeText(s.UpdatedAt),
+		CreatedAt: timeText(s.CreatedAt), UpdatedAt: timeText(s.UpdatedAt), ETag: serviceTag(s),
 	}
 	if s.Config != "" {
 		b.Config = &s.Config
@@ -34,7 +35,8 @@ func serviceInput(r *http.Request) secrets.ServiceInput {
 	b, err := readBody(r)
 	return secrets.ServiceInput{
 		Name: b.text("name"), Image: b.text("image"), Port: b.integer("port"),
-		Config: b.nullable("config"), Secret: b.reference("secret"), Err: err,
+		Config: b.nullable("config"), Secret: b.reference("secret"),
+		IfMatch: ifMatch(r, revisionTag), Err: err,
 	}
 }
 
@@ -53,7 +55,7 @@ func CreateService(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return created(r, s.ID, newServiceBody(s)), nil
+		return created(r, s.ID, newServiceBody(s)).tagged(serviceTag(s)), nil
 	})
 }
 
@@ -64,7 +66,7 @@ func GetService(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newServiceBody(s)), nil
+		return ok(newServiceBody(s)).unlessKnown(r, serviceTag(s)), nil
 	})
 }
 
@@ -75,14 +77,14 @@ func UpdateService(m *secrets.Manager) http.Handler {
 		if err != nil {
 			return answer{}, err
 		}
-		return ok(newServiceBody(s)), nil
+		return ok(newServiceBody(s)).tagged(serviceTag(s)), nil
 	})
 }
 
 // DeleteService is DELETE /api/services/{service_id}/.
 func DeleteService(m *secrets.Manager) http.Handler {
 	return handle(m, secrets.ServiceDeleted, func(r *http.Request, c secrets.Caller) (answer, error) {
-		if err := m.DeleteService(r.Context(), c, r.PathValue("service_id")); err != nil {
+		if err := m.DeleteService(r.Context(), c, r.PathValue("service_id"), ifMatch(r, revisionTag)); err != nil {
 			return answer{}, err
 		}
 		return noContent(), nil

@@ -62,7 +62,7 @@ func TestDeliveriesSendTheirLagAndFailures(t *testing.T) {
 			map[string]float64{"DeliveryFailures": 1, "KMSFailures": 1}},
 		{"KMS accepts", func() error { return deliver(well) }, false, map[string]float64{"Deliveries": 1, "DeliveryLag": 0}},
 		{"the last service is deleted", func() error {
-			if err := manager.DeleteService(t.Context(), f.caller, app.ID.String()); err != nil {
+			if err := manager.DeleteService(t.Context(), f.caller, app.ID.String(), nil); err != nil {
 				return err
 			}
 			return deliver(well)

@@ -99,8 +99,8 @@ func observe(ctx context.Context, begin, end time.Time) {
 }
 
 // Revealed implements secrets.Monitor.
-func (l Log) Revealed(ctx context.Context) {
-	values := []value{count("Reveals", 1)}
+func (l Log) Revealed(ctx context.Context, reveals int) {
+	values := []value{count("Reveals", reveals)}
 	if p, ok := ctx.Value(phasesKey{}).(*phases); ok {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -41,6 +41,44 @@ func TestRevealSendsItsPhases(t *testing.T) {
 	}
 }
 
+// An export and a comparison count the values that they open, which the alarm on reveals adds up.
+func TestValuesOfExportsAreCounted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	m := f.manager(t)
+	other, err := m.CreateSecret(t.Context(), f.caller, secrets.SecretInput{Name: secrets.Text("other")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{f.account.Account.DefaultSecretID.String(), other.ID.String()}
+	batch := secrets.BatchInput{}
+	for _, key := range []string{"A", "B", "C"} {
+		batch.Items = append(batch.Items, secrets.ItemInput{Key: secrets.Text(key), Value: secrets.Text(value)})
+	}
+	for _, id := range ids {
+		if _, err := m.BatchItems(t.Context(), f.caller, id, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exported := func() error { _, err := m.ExportSecret(t.Context(), f.caller, ids[1], nil); return err }
+	compared := func() error {
+		_, err := m.CompareSecrets(t.Context(), f.caller, secrets.CompareInput{A: secrets.Text(ids[0]), B: secrets.Text(ids[1])})
+		return err
+	}
+	for what, tt := range map[string]struct {
+		do   func() error
+		want float64
+	}{"an export of 3 items": {exported, 3}, "a comparison of 3 keys that both have": {compared, 6}} {
+		f.log.Reset()
+		if err := tt.do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if got := sent(t, f.log)["Reveals"]; got != tt.want {
+			t.Errorf("%s counts %v values, want %v", what, got, tt.want)
+		}
+	}
+}
+
 func TestFailuresAndRefusalsAreCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -2,8 +2,13 @@ package secrets
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A bundle is one JSON object {KEY: value} of all items of a secret, in the order of
@@ -14,6 +19,48 @@ import (
 // and & as they are.
 func AppendEntry(to []byte, key string, v Value) []byte {
 	return appendJSON(append(appendJSON(to, key), ':'), v.Reveal())
+}
+
+// EncodeBundle encodes items and their values as a bundle. It sorts neither.
+func EncodeBundle(items []SealedItem, values []Value) []byte {
+	object := []byte{'{'}
+	for i, it := range items {
+		if i > 0 {
+			object = append(object, ',')
+		}
+		object = AppendEntry(object, it.Item.Key, values[i])
+	}
+	return append(object, '}')
+}
+
+// Opener opens sealed values.
+type Opener interface {
+	Open(ctx context.Context, associatedData map[string]string, blob []byte) (plaintext []byte, err error)
+}
+
+// openParallel is how many values are opened in parallel; each one is a KMS call.
+const openParallel = 16
+
+// OpenItems sorts items by their keys and opens them.
+func OpenItems(ctx context.Context, o Opener, items []SealedItem) ([]Value, error) {
+	slices.SortFunc(items, func(a, b SealedItem) int { return cmp.Compare(a.Item.Key, b.Item.Key) })
+	values := make([]Value, len(items))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(openParallel)
+	for i, it := range items {
+		g.Go(func() error {
+			return Guard(func() error {
+				plaintext, err := o.Open(ctx, it.Item.AssociatedData(), it.Value.Blob)
+				if err != nil {
+					return fmt.Errorf("open item %s: %w", it.Item.ID, err)
+				}
+				values[i] = NewValue(string(plaintext))
+				clear(plaintext)
+				return nil
+			})
+		})
+	}
+	return values, g.Wait()
 }
 
 func appendJSON(to []byte, text string) []byte {
@@ -45,4 +92,18 @@ func (m *Manager) bundleFull(field string) error {
 func (m *Manager) bundleTooLarge() string {
 	return fmt.Sprintf("The items of this secret are too large to be delivered to a service: "+
 		"as a JSON object they take more than %d bytes.", m.MaxBundleSize)
+}
+
+// Has reports whether these are all items of the secret as it was read, each with its value. Rows of a transaction do
+// not become visible at the same moment, so reads of several rows can be a mixture of states; then the sum of the
+// items' revisions differs.
+func (s Secret) Has(items []SealedItem) bool {
+	sum := int64(0)
+	for _, it := range items {
+		if it.Item.Version != it.Value.Version {
+			return false
+		}
+		sum += it.Item.Revision
+	}
+	return len(items) == s.Items && sum == s.Checksum
 }

@@ -19,6 +19,7 @@ type Caller struct {
 	SourceIP  string
 	UserAgent string
 	RequestID string
+	Token     Token // of the request
 }
 
 // attributes are those of a log line about the caller.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 var (
@@ -20,6 +22,14 @@ var (
 	ErrLastAdmin = errors.New("the last key with admin that does not expire: make another one first")
 	// ErrDefaultSecret: the default secret cannot be deleted.
 	ErrDefaultSecret = errors.New("the default secret cannot be deleted")
+	// ErrCurrentVersion: the current version of a value cannot be deleted.
+	ErrCurrentVersion = errors.New("the current version cannot be deleted")
+	// ErrPrecondition: the object has another revision than the request allows.
+	ErrPrecondition = errors.New("precondition failed")
+	// ErrTokenReused: the idempotency token is that of another request.
+	ErrTokenReused = errors.New("idempotency key of another request")
+	// ErrAnswered: the request was done before, and what it made is gone, or has changed for a caller that may not list.
+	ErrAnswered = errors.New("already done")
 	// ErrInvalidCursor: the cursor was not issued by a page.
 	ErrInvalidCursor = errors.New("invalid cursor")
 	// ErrUnavailable: AWS failed or throttled the call. The caller may retry. The
@@ -28,6 +38,8 @@ var (
 
 	// ErrExists: a name or key is taken. Only stores return it.
 	ErrExists = errors.New("already exists")
+	// ErrRepeated: the idempotency token is kept already. Only stores return it.
+	ErrRepeated = errors.New("repeated")
 	// ErrFull: the parent has as many objects as it may have. Only stores return it.
 	ErrFull = errors.New("as many as allowed")
 	// ErrChanged: the state that a write rests on has changed. Only stores return it.
@@ -55,6 +67,18 @@ func (e Invalid) Error() string {
 type Beyond struct{ Permissions Permissions }
 
 func (e Beyond) Error() string { return "beyond the caller's rights: " + e.Permissions.String() }
+
+// KeyMade refuses to make a key again for an idempotency token: its text is not kept.
+type KeyMade struct{ ID uuid.UUID }
+
+func (e KeyMade) Error() string { return "made already: key " + e.ID.String() }
+
+// TooLarge refuses to read all items of a secret at once.
+type TooLarge struct{ Items, Size int }
+
+func (e TooLarge) Error() string {
+	return fmt.Sprintf("%d items of %d bytes are too large to export", e.Items, e.Size)
+}
 
 // InUse refuses to delete a secret that services use.
 type InUse struct {

@@ -13,11 +13,20 @@ const (
 	AccountCreated = "account.created"
 	SecretCreated  = "secret.created"
 	SecretUpdated  = "secret.updated"
-	SecretDeleted  = "secret.deleted"
+	SecretDeleted  = "secret.deleted" // To has the time until which it can be restored, if it can
+	SecretRestored = "secret.restored"
+	SecretExported = "secret.exported" // Version is the revision, Items has all that was read
+	SecretCompared = "secret.compared" // with the secret in To
+	SecretPurged   = "secret.purged"   // by the system: nothing of it is left
 	ItemCreated    = "item.created"
 	ItemUpdated    = "item.updated"
-	ItemDeleted    = "item.deleted"
+	ItemDeleted    = "item.deleted" // To as of a secret
+	ItemRestored   = "item.restored"
+	ItemPurged     = "item.purged"      // by the system: nothing of it is left
+	ItemRolledBack = "item.rolled_back" // Version is the one that is current again
 	ItemRevealed   = "item.revealed"
+	ItemsChanged   = "items.changed" // a batch: Items has what it did
+	VersionDeleted = "version.deleted"
 	ServiceCreated = "service.created"
 	ServiceUpdated = "service.updated"
 	ServiceDeleted = "service.deleted"
@@ -51,8 +60,8 @@ const (
 // Actions are all actions, in the order in which the documents list them.
 var Actions = []string{
 	AccountCreated, AccountRequeued, AccountRead,
-	SecretCreated, SecretUpdated, SecretDeleted, SecretDeployed, SecretUndeployed, SecretDrifted, SecretRead,
-	ItemCreated, ItemUpdated, ItemDeleted, ItemRevealed, ItemRead,
+	SecretCreated, SecretUpdated, SecretDeleted, SecretRestored, SecretPurged, SecretExported, SecretCompared, SecretDeployed, SecretUndeployed, SecretDrifted, SecretRead,
+	ItemCreated, ItemUpdated, ItemRolledBack, ItemDeleted, ItemRestored, ItemPurged, ItemRevealed, ItemRead, ItemsChanged, VersionDeleted,
 	ServiceCreated, ServiceUpdated, ServiceDeleted, ServiceRead,
 	UserCreated, UserUpdated, UserDeleted, UserRead,
 	KeyCreated, KeyUpdated, KeyDeleted, KeyRead,
@@ -112,8 +121,23 @@ type Event struct {
 	// limit, and "none" is a limit to no secret. An event of a creation has no From, one of a deletion no To.
 	From, To map[string]string
 
+	// Items are those of an event about several, sorted by id: of a batch, and of an export, which names no keys.
+	Items []EventItem
+
+	// Token is that of the request, and Revision that of what the request made. They are kept in the transaction of the
+	// event, not in the trail.
+	Token    Token
+	Revision int64
+
 	Tries       int       // of refused ones
 	First, Last time.Time // of refused ones
+}
+
+// EventItem is an item of an event about several.
+type EventItem struct {
+	Item    Named
+	Version int64
+	Done    Done // empty: read
 }
 
 // At is when the event happened, in microseconds.

@@ -15,14 +15,14 @@ func (m *Manager) event(c Caller, at time.Time, action string, secret Named) Eve
 		ID: NewEventID(at, m.NewID()), AccountID: c.AccountID, Action: action, Outcome: OutcomeAllowed,
 		User: Named{c.UserID, c.UserName}, Key: Named{c.KeyID, c.KeyName},
 		SourceIP: c.SourceIP, UserAgent: shortened(printable(c.UserAgent)), RequestID: c.RequestID[:min(len(c.RequestID), requestIDBytes)],
-		Secret: secret,
+		Secret: secret, Token: c.Token,
 	}
 }
 
 // itemEvent begins an event by the caller about an item.
 func (m *Manager) itemEvent(c Caller, at time.Time, action string, secret Secret, it Item) Event {
 	ev := m.event(c, at, action, secret.named())
-	ev.Item, ev.Version = Named{it.ID, it.Key}, it.Version
+	ev.Item, ev.Version, ev.Revision = Named{it.ID, it.Key}, it.Version, it.Revision
 	return ev
 }
 
@@ -39,7 +39,7 @@ func (m *Manager) revealEvent(c Caller, at time.Time, secret Secret, it Item) Ev
 // serviceEvent begins an event by the caller about a service, which uses a secret.
 func (m *Manager) serviceEvent(c Caller, at time.Time, action string, secret Secret, s Service) Event {
 	ev := m.event(c, at, action, secret.named())
-	ev.Service = Named{s.ID, s.Name}
+	ev.Service, ev.Revision = Named{s.ID, s.Name}, s.Version
 	return ev
 }
 
@@ -68,6 +68,14 @@ func (ev Event) creates(fields map[string]string) Event {
 // deletes records what a deletion took, by field.
 func (ev Event) deletes(fields map[string]string) Event {
 	_, ev.From, _ = differences(fields, nil)
+	return ev
+}
+
+// until records until when what was deleted can be restored.
+func (ev Event) until(d Deleted) Event {
+	if !d.Claimed {
+		ev.To = map[string]string{"restorable_until": d.Due.Format(time.RFC3339)}
+	}
 	return ev
 }
 

@@ -30,10 +30,10 @@ func TestServiceChangesAreRecorded(t *testing.T) {
 		}
 	}
 	var inUse secrets.InUse
-	if err := m.DeleteSecret(t.Context(), w.caller, w.second.ID.String()); !errors.As(err, &inUse) {
+	if err := m.DeleteSecret(t.Context(), w.caller, w.second.ID.String(), secrets.Deletion{}); !errors.As(err, &inUse) {
 		t.Errorf("delete a used secret: %v, want InUse", err)
 	}
-	if err := m.DeleteService(t.Context(), w.caller, id); err != nil {
+	if err := m.DeleteService(t.Context(), w.caller, id, nil); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -42,13 +42,13 @@ func (*acceptingStore) CreateSecret(context.Context, secrets.Secret, int, secret
 	return nil
 }
 
-func (s *acceptingStore) CreateItem(_ context.Context, _ secrets.Change, _ secrets.Item, sealed []byte, _ secrets.Event) error {
-	s.sealed = sealed
+func (s *acceptingStore) WriteItems(_ context.Context, _ secrets.Change, _ secrets.Event, items ...secrets.ItemWrite) error {
+	s.sealed = items[0].Sealed
 	return nil
 }
 
-func (*acceptingStore) ItemsWithKey(context.Context, uuid.UUID, uuid.UUID, string) ([]secrets.Item, error) {
-	return nil, nil
+func (*acceptingStore) ItemsWithKeys(context.Context, uuid.UUID, uuid.UUID, ...string) (secrets.Secret, []secrets.Item, error) {
+	return secrets.Secret{}, nil, nil
 }
 
 func (*acceptingStore) ServicesNamed(context.Context, uuid.UUID, string) ([]secrets.Service, error) {
@@ -386,7 +386,7 @@ func TestChoicesAreChecked(t *testing.T) {
 }
 
 func TestPermissionsAreChecked(t *testing.T) {
-	const known = " is not a valid choice. Known: list, reveal, write, audit, admin."
+	const known = " is not a valid choice. Known: list, reveal, write, audit, admin, export."
 	for _, tt := range []struct {
 		field       secrets.Field
 		want, fault string

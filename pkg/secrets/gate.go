@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -11,6 +12,8 @@ import (
 // ids. Ids that the operation does not name are zero.
 type scope struct {
 	secret, item, service, user, key uuid.UUID
+
+	version int64 // of the item's value; 0: the current one; below 0: none
 
 	within bool // it is a secret, or in one
 	names  bool // the operation gives a name that is unique in the account
@@ -39,6 +42,22 @@ func ofItem(secret, item string) object {
 		var err error
 		s.item, err = parseID(item)
 		return err
+	}
+}
+
+// ofVersion is a version of an item's value. A number that no version can have is a malformed id.
+func ofVersion(secret, item, number string) object {
+	return func(s *scope) error {
+		if err := ofItem(secret, item)(s); err != nil {
+			return err
+		}
+		s.version = -1
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 1 || versionText(n) != number {
+			return errMalformed
+		}
+		s.version = n
+		return nil
 	}
 }
 

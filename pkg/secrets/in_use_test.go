@@ -33,7 +33,7 @@ func TestInUseNeverNamesMoreServicesThanItCounts(t *testing.T) {
 	for _, tt := range []struct{ names, count, want int }{{1, 0, 1}, {1, 1, 1}, {5, 3, 5}, {5, 5, 5}, {5, 8, 8}} {
 		services := slices.Repeat([]secrets.Service{{Name: "app"}}, tt.names)
 		m := &secrets.Manager{Store: leaving{services: services, count: tt.count}}
-		err := m.DeleteSecret(t.Context(), c, uuid.NewString())
+		err := m.DeleteSecret(t.Context(), c, uuid.NewString(), secrets.Deletion{})
 		var inUse secrets.InUse
 		if !errors.As(err, &inUse) || inUse.Services != tt.want || len(inUse.Names) != tt.names {
 			t.Errorf("DeleteSecret with %d services and a count of %d = %v, want %d", tt.names, tt.count, err, tt.want)

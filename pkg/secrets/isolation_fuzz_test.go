@@ -36,6 +36,7 @@ type thing struct {
 	owner   string // user of a key
 	maker   string // key of a key
 	gone    bool
+	with    bool // it is gone with its secret, and comes back with it
 	fixed   bool // it stays: the fuzz rests on it
 }
 
@@ -121,7 +122,13 @@ func (f *isolation) maySee(c *fuzzer, x trace, route, object, in string) bool {
 	case x.account != c.AccountID:
 		return false
 	case x.what == "value":
-		return route == "get-item" && p.Has(secrets.Reveal) && c.Rights.Reaches(uuid.MustParse(x.secret))
+		may := route == "get-item" && p.Has(secrets.Reveal) || route == "get-bundle" && p.Has(secrets.Export)
+		return may && c.Rights.Reaches(uuid.MustParse(x.secret))
+	case x.kind == "item" && (route == "get-bundle" || route == "compare-secrets"):
+		needed := map[string]secrets.Permissions{"get-bundle": secrets.Export, "compare-secrets": secrets.Reveal}[route]
+		return x.what == "name" && p.Has(needed) && c.Rights.Reaches(uuid.MustParse(x.secret))
+	case x.kind == "item" && route == "batch-items":
+		return p.Has(secrets.Write) && c.Rights.Reaches(uuid.MustParse(x.secret))
 	case x.what == "email":
 		return p.Has(secrets.Admin) || x.id == c.UserID.String()
 	case route == "get-review":
@@ -140,7 +147,7 @@ func (f *isolation) maySee(c *fuzzer, x trace, route, object, in string) bool {
 	// Without list, the answer to a write or a reveal shows its object.
 	var needed secrets.Permissions
 	switch verb, _, _ := strings.Cut(route, "-"); {
-	case verb == "create", verb == "update":
+	case verb == "create", verb == "update", verb == "restore", verb == "rollback":
 		needed = secrets.Write
 	case route == "get-item":
 		needed = secrets.Reveal
@@ -441,6 +448,7 @@ func (f *isolation) populate(table *secretstest.Table, m *secrets.Manager, name 
 		{"limited editor", secrets.Person, list | reveal | write, set[:2], secrets.KeyInput{}},
 		{"limited writer", secrets.Person, write, set[1:3], secrets.KeyInput{}},
 		{"limited machine", secrets.Machine, list | reveal, set[1:2], secrets.KeyInput{}},
+		{"limited exporter", secrets.Machine, secrets.Export, set[1:3], secrets.KeyInput{}},
 		{"auditor", secrets.Person, secrets.Audit, nil, secrets.KeyInput{}},
 		{"admin of people", secrets.Person, secrets.Admin, nil, secrets.KeyInput{}},
 		{"narrow key", secrets.Person, secrets.Every, nil, secrets.KeyInput{Permissions: secrets.Texts("list", "reveal"), Secrets: idsField(set[0])}},
@@ -512,6 +520,21 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 	if target != nil && ids == nil {
 		ids = []string{target.id}
 	}
+	if strings.Contains(at.Path, "{version}") {
+		n := 1 + f.rnd.IntN(3)
+		if at.Method == "DELETE" {
+			n = 1 // which is seldom the current one for long
+		}
+		ids = append(ids, fmt.Sprint(n))
+	}
+	if strings.HasPrefix(name, "restore-") { // mostly of what is deleted
+		if gone := f.pick(target.kind, func(x *thing) bool { return mine(x) && x.gone && !x.with }); f.rnd.IntN(5) > 0 {
+			target, ids = gone, []string{gone.id}
+			if name == "restore-item" {
+				ids = []string{gone.secret, gone.id}
+			}
+		}
+	}
 	// What the fuzz rests on is deleted and changed only by those who may not.
 	writes := at.Method == "PATCH" || at.Method == "DELETE"
 	people := target != nil && (target.kind == "user" || target.kind == "key")
@@ -542,6 +565,27 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 	case "create-item", "update-item":
 		some("key", mark("name"))
 		some("value", mark("value"))
+	case "restore-secret":
+		if f.rnd.IntN(2) == 0 {
+			body["name"] = mark("name")
+		}
+	case "restore-item":
+		if f.rnd.IntN(2) == 0 {
+			body["key"] = mark("name")
+		}
+	case "rollback-item":
+		body["version"] = 1 + f.rnd.IntN(3)
+	case "batch-items":
+		body["items"] = []map[string]string{{"key": mark("name"), "value": mark("value")}}
+		if text := f.texts[f.rnd.IntN(len(f.texts))]; f.traces[text].kind == "item" && f.traces[text].what == "name" && !f.traces[text].fixed {
+			body["delete"] = []string{text}
+		}
+	case "get-bundle":
+		if target == nil {
+			name = "compare-secrets"
+			query.Set("a", about("secret").id)
+			query.Set("b", about("secret").id)
+		}
 	case "create-service", "update-service":
 		some("name", mark("name"))
 		some("image", "app")
@@ -557,7 +601,7 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 		}
 		some("name", mark("name"))
 		some("email", mark("email")+"@example.com")
-		some("permissions", []string{secrets.PermissionNames[f.rnd.IntN(5)]})
+		some("permissions", []string{secrets.PermissionNames[f.rnd.IntN(len(secrets.PermissionNames))]})
 		limits()
 	case "create-key", "update-key":
 		some("name", mark("name"))
@@ -571,7 +615,7 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 	isTrail := strings.HasSuffix(name, "-events")
 	if isTrail {
 		f.filter(c, name, about, query)
-	} else if strings.HasPrefix(name, "list-") {
+	} else if strings.HasPrefix(name, "list-") && name != "list-versions" {
 		if f.rnd.IntN(2) == 0 {
 			query.Set("page_size", fmt.Sprint(1+f.rnd.IntN(3)))
 		}
@@ -587,6 +631,12 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 				query.Set("secret", about("secret").id)
 			}
 		}
+	}
+	if (name == "list-secrets" || name == "list-items") && !query.Has("cursor") && !query.Has("name") && !query.Has("key") && f.rnd.IntN(4) == 0 {
+		query.Set("deleted", "true")
+	}
+	if (name == "delete-secret" || name == "delete-item") && f.rnd.IntN(4) == 0 {
+		query.Set("permanent", "true")
 	}
 	if name == "delete-key" && f.rnd.IntN(4) == 0 && target.account == c.AccountID && !target.fixed {
 		query.Set("made", "false")
@@ -622,7 +672,10 @@ func (f *isolation) ask(c *fuzzer, name string, at functions.Route, h http.Handl
 		return
 	}
 	f.check(c, name, path, text+q, w.Code, w.Header(), w.Body.String())
-	isFiltered := query.Has("name") || query.Has("key") || query.Has("user") || query.Has("secret")
+	if query.Has("deleted") && w.Code == 200 && !c.Rights.Permissions.Has(secrets.List|secrets.Write) {
+		f.t.Errorf("%s: %s shows what is deleted", c.name, path)
+	}
+	isFiltered := name == "list-versions" || query.Has("deleted") || query.Has("name") || query.Has("key") || query.Has("user") || query.Has("secret")
 	if w.Code == 200 && strings.HasPrefix(name, "list-") && !isFiltered {
 		kind := strings.TrimSuffix(strings.TrimPrefix(name, "list-"), "s")
 		in := ""
@@ -690,16 +743,51 @@ func (f *isolation) happened(c *fuzzer, name string, target, moved *thing, marks
 		if moved != nil {
 			target.secret = moved.id
 		}
+	case "restore":
+		for _, x := range f.things {
+			if x == target || kind == "secret" && x.secret == target.id && x.with {
+				x.gone, x.with = false, false
+			}
+		}
+		f.trace(target, marks)
+	case "batch":
+		f.changed(target, marks, answer)
 	case "delete":
+		if kind == "version" {
+			break
+		}
 		for _, x := range f.things {
 			inSecret := kind == "secret" && x.secret == target.id
 			ofUser := kind == "user" && x.kind == "key" && x.owner == target.id
 			if x == target || inSecret || ofUser {
+				x.with = x.with || inSecret && x != target && !x.gone
 				x.gone = true
 			}
 		}
 	}
 	for _, id := range limits {
 		f.named[target.owner+id] = true
+	}
+}
+
+// changed changes the model as a batch changed the items of a secret.
+func (f *isolation) changed(secret *thing, marks map[string]string, answer []byte) {
+	var done struct {
+		Results []struct{ Key, ID, Done string }
+	}
+	if err := json.Unmarshal(answer, &done); err != nil {
+		f.t.Fatal(err)
+	}
+	for _, x := range done.Results {
+		switch x.Done {
+		case "created":
+			f.add(&thing{kind: "item", account: secret.account, id: x.ID, secret: secret.id}, marks)
+		case "deleted":
+			for _, it := range f.things {
+				if it.id == x.ID {
+					it.gone = true
+				}
+			}
+		}
 	}
 }

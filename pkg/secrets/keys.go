@@ -133,49 +133,51 @@ func (m *Manager) CreateKey(ctx context.Context, c Caller, in KeyInput) (created
 	if _, err := m.gate(ctx, c, anyone, ofAccount()); err != nil {
 		return NewKey{}, err
 	}
-	userID, err := c.ownerOf(in)
-	if err != nil {
-		return NewKey{}, err
-	}
-	err = retryChanged(ctx, func() error {
-		maker, fresh, err := m.authority(ctx, c, anyone)
+	return once(ctx, m, c, keyAgain, func() (created NewKey, err error) {
+		userID, err := c.ownerOf(in)
 		if err != nil {
-			return err
+			return NewKey{}, err
 		}
-		if _, err := fresh.ownerOf(in); err != nil {
-			return err
+		err = retryChanged(ctx, func() error {
+			maker, fresh, err := m.authority(ctx, c, anyone)
+			if err != nil {
+				return err
+			}
+			if _, err := fresh.ownerOf(in); err != nil {
+				return err
+			}
+			u, err := m.Store.User(ctx, c.AccountID, userID)
+			switch {
+			case isNotFound(err) && userID == c.UserID:
+				return ErrChanged // deleted since the authority was read
+			case isNotFound(err):
+				return in.noUser()
+			case err != nil:
+				return fmt.Errorf("read user: %w", err)
+			}
+			if created, err = m.makeKey(ctx, in, u, maker); err != nil {
+				return err
+			}
+			ev := m.keyEvent(fresh, created.CreatedAt, KeyCreated, created.Key).creates(created.fields())
+			sum := People{Keys: 1, Admins: created.admins()}
+			var exchanged *Key
+			if maker.Invitation {
+				exchanged, sum.Keys = &maker, 0
+				ev.From = map[string]string{"invitation": maker.ID.String()}
+			}
+			if len(u.Keys)+sum.Keys > MaxKeys {
+				return full("user", MaxKeys, "keys")
+			}
+			if err := m.Store.CreateKey(ctx, &maker, u, created.Key, exchanged, sum, ev); err != nil {
+				return fmt.Errorf("create key: %w", err)
+			}
+			return nil
+		})
+		if err != nil {
+			return NewKey{}, err
 		}
-		u, err := m.Store.User(ctx, c.AccountID, userID)
-		switch {
-		case isNotFound(err) && userID == c.UserID:
-			return ErrChanged // deleted since the authority was read
-		case isNotFound(err):
-			return in.noUser()
-		case err != nil:
-			return fmt.Errorf("read user: %w", err)
-		}
-		if created, err = m.makeKey(ctx, in, u, maker); err != nil {
-			return err
-		}
-		ev := m.keyEvent(fresh, created.CreatedAt, KeyCreated, created.Key).creates(created.fields())
-		sum := People{Keys: 1, Admins: created.admins()}
-		var exchanged *Key
-		if maker.Invitation {
-			exchanged, sum.Keys = &maker, 0
-			ev.From = map[string]string{"invitation": maker.ID.String()}
-		}
-		if len(u.Keys)+sum.Keys > MaxKeys {
-			return full("user", MaxKeys, "keys")
-		}
-		if err := m.Store.CreateKey(ctx, &maker, u, created.Key, exchanged, sum, ev); err != nil {
-			return fmt.Errorf("create key: %w", err)
-		}
-		return nil
+		return created, nil
 	})
-	if err != nil {
-		return NewKey{}, err
-	}
-	return created, nil
 }
 
 // ownerOf returns whose key the caller wants to make, if the caller may. A malformed id is that of no user.

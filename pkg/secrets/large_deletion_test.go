@@ -26,7 +26,7 @@ func prepareDeletion(t *testing.T, items int) (w, bystander world) {
 	attach(t, &bystander)
 	fill(t, w, items)
 	table.Check(t)
-	if rows := w.rows(t); rows != 3*items {
+	if rows := w.rows(t); rows != 4*items {
 		t.Fatalf("%d rows, want those of %d items", rows, items)
 	}
 	return w, bystander
@@ -39,7 +39,7 @@ func finishDeletion(t *testing.T, w, bystander world) {
 		t.Errorf("purge-secrets: %v", err)
 	}
 	w.table.Check(t)
-	purges, err := w.table.Manager(t).Store.Purges(t.Context())
+	purges, err := w.table.Manager(t).Store.Purges(t.Context(), time.Now())
 	if rows := w.rows(t); err != nil || len(purges) > 0 || rows > 0 {
 		t.Errorf("%d rows and the purges %v are left, %v", rows, purges, err)
 	}
@@ -55,7 +55,7 @@ func TestLargestSecretIsDeletedInTime(t *testing.T) {
 	w, bystander := prepareDeletion(t, 10_000)
 	request, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of delete-secret
 	defer cancel()
-	if err := w.table.Manager(t).DeleteSecret(request, w.caller, w.secret.ID.String()); err != nil {
+	if err := w.table.Manager(t).DeleteSecret(request, w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true}); err != nil {
 		t.Errorf("delete: %v", err)
 	}
 	w.table.Check(t)
@@ -82,7 +82,7 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 				plan, children := secretstest.At(secretstest.Call{What: what, Nth: nth}, fault, true), 0
 				return w.table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
 					switch c.What {
-					case "DeleteItem ITEM", "DeleteItem KEY", "DeleteItem VALUE":
+					case "DeleteItem ITEM", "DeleteItem KEY", "DeleteItem VALUE", "DeleteItem VERSION":
 						c = secretstest.Call{What: child, Nth: children}
 						children++
 					}
@@ -90,11 +90,11 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 				}))
 			}
 			delete := func(m *secrets.Manager) error {
-				return m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+				return m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true})
 			}
 			err := delete(killed("TransactWriteItems", 0))
 			gone := errOf(w.table.Manager(t).Secret(t.Context(), w.caller, w.secret.ID.String())) != nil
-			if rows := w.rows(t); err == nil || gone != (fault == secretstest.After) || rows != 3*items {
+			if rows := w.rows(t); err == nil || gone != (fault == secretstest.After) || rows != 4*items {
 				t.Errorf("delete, %s the transaction: %v, gone = %v, %d rows are left, want all", name, err, gone, rows)
 			}
 			if !gone {
@@ -160,12 +160,12 @@ func fill(t testing.TB, w world, items int) {
 	id := w.item.ID.String()
 	var own []secretstest.Row
 	for _, row := range w.table.Rows(t) {
-		if sk := fmt.Sprint(row["SK"]); row["PK"] == pk && (strings.HasSuffix(sk, id) || row["owner"] == id) || row["item_id"] == id {
+		if sk := fmt.Sprint(row["SK"]); row["PK"] == pk && (strings.Contains(sk, id) || row["owner"] == id) || row["item_id"] == id {
 			own = append(own, row)
 		}
 	}
-	if len(own) != 4 { // the item, its key, its value, its event
-		t.Fatalf("an item has the rows %v, want 4", own)
+	if len(own) != 5 { // the item, its key, its value, its version, its event
+		t.Fatalf("an item has the rows %v, want 5", own)
 	}
 	var rows []map[string]types.AttributeValue
 	for i := range items - 2 {
@@ -198,11 +198,12 @@ func fill(t testing.TB, w world, items int) {
 			"PK": &types.AttributeValueMemberS{Value: "ACCOUNT#" + w.caller.AccountID.String()},
 			"SK": &types.AttributeValueMemberS{Value: "SECRET#" + w.secret.ID.String()},
 		},
-		UpdateExpression:         aws.String("ADD #items :items, #size :size"),
+		UpdateExpression:         aws.String("ADD #items :items, #size :size, checksum :checksum"),
 		ExpressionAttributeNames: map[string]string{"#items": "items", "#size": "size"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":items": &types.AttributeValueMemberN{Value: fmt.Sprint(items - 2)},
-			":size":  &types.AttributeValueMemberN{Value: fmt.Sprint((items - 2) * w.item.Size)},
+			":items":    &types.AttributeValueMemberN{Value: fmt.Sprint(items - 2)},
+			":checksum": &types.AttributeValueMemberN{Value: fmt.Sprint(int64(items-2) * w.item.Revision)},
+			":size":     &types.AttributeValueMemberN{Value: fmt.Sprint((items - 2) * w.item.Size)},
 		},
 	})
 	if err != nil {

@@ -25,6 +25,9 @@ type Manager struct {
 
 	Quotas Quotas
 
+	KeepVersions int           // former versions of a value that are kept, 0 to 100
+	Recovery     time.Duration // how long what is deleted stays in the bin; 0: it is removed at once
+
 	RevealLimit  int           // reveals that a user may make in any RevealWindow
 	RevealWindow time.Duration // whole seconds
 
@@ -68,8 +71,10 @@ type Store interface {
 	Items
 	Services
 	Reveals
+	Exports
 	Events
 	Purges
+	Tokens
 }
 
 // patience limits how long an operation retries when concurrent writers keep changing

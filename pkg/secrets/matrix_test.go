@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +33,7 @@ const (
 
 // ask is a request of a route.
 type ask struct {
-	query, body string // with <unique>, <user>, <key>, <secret>, <machine> and <target>
+	query, body string // with <unique>, <user>, <key>, <secret>, <machine>, <pair> and <target>
 	needs       secrets.Permissions
 	names       bool                                                        // it gives a unique name
 	fresh       bool                                                        // it reads its authority afresh
@@ -47,8 +48,13 @@ type ask struct {
 // route is a function of the table with what it acts on.
 type route struct {
 	serve func(*secrets.Manager) http.Handler
-	on    string // what its path names: secret, item, service, user, key
+	on    string // what its path names: secret, pair, item, version, deleted secret, deleted item, service, user, key
 	asks  []ask
+}
+
+// inSecret reports whether the route acts on a secret or in one.
+func (r route) inSecret() bool {
+	return slices.Contains([]string{"secret", "pair", "item", "version", "deleted secret", "deleted item"}, r.on)
 }
 
 // ownOrAdmin: without admin, other users' keys do not exist.
@@ -77,6 +83,7 @@ func adminOnly(s *subject, _ string, _ secrets.Permissions) int {
 var matrix = map[string]route{
 	"list-secrets": {httpapi.ListSecrets, "", []ask{
 		{needs: secrets.List, status: 200, calls: "1 GetItem, 1 Query", limited: "1 BatchGetItem"},
+		{query: "?deleted=true", needs: secrets.List | secrets.Write, status: 200, calls: "2 Query", limited: "1 BatchGetItem"},
 	}},
 	"create-secret": {httpapi.CreateSecret, "", []ask{
 		{body: `{"name":"<unique>"}`, needs: secrets.Write, names: true, status: 201, calls: "1 TransactWriteItems"},
@@ -88,11 +95,18 @@ var matrix = map[string]route{
 		{body: `{"name":"<unique>"}`, needs: secrets.Write, names: true, status: 200, calls: "1 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
 	}},
 	"delete-secret": {httpapi.DeleteSecret, "secret", []ask{
-		{needs: secrets.Write, status: 204, calls: "2 DeleteItem, 1 GetItem, 1 Query, 1 TransactWriteItems", missing: "1 GetItem"},
+		{needs: secrets.Write, status: 204, calls: "1 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
+		{query: "?permanent=true", needs: secrets.Write | secrets.Admin, status: 204,
+			calls: "2 DeleteItem, 1 GetItem, 1 Query, 2 TransactWriteItems, 1 UpdateItem", missing: "2 GetItem"},
+	}},
+	"restore-secret": {httpapi.RestoreSecret, "deleted secret", []ask{
+		{needs: secrets.Write, names: true, status: 200, calls: "1 GetItem, 1 TransactWriteItems", missing: "1 GetItem"},
 	}},
 	"list-items": {httpapi.ListItems, "secret", []ask{
 		{needs: secrets.List, status: 200, calls: "1 GetItem, 1 Query", missing: "1 GetItem, 1 Query"},
-		{query: "?key=KEY", needs: secrets.List, status: 200, calls: "3 GetItem", missing: "2 GetItem|3 GetItem"}, // the first failure stops the rest,
+		{query: "?key=KEY", needs: secrets.List, status: 200, calls: "2 BatchGetItem", missing: "1 BatchGetItem"},
+		{query: "?deleted=true", needs: secrets.List | secrets.Write, status: 200, calls: "1 GetItem, 2 Query",
+			missing: "1 GetItem|1 GetItem, 1 Query|1 GetItem, 2 Query"}, // the first failure stops the rest
 	}},
 	"create-item": {httpapi.CreateItem, "secret", []ask{
 		{body: `{"key":"<unique>","value":"v"}`, needs: secrets.Write, status: 201, calls: "1 GetItem, 1 KMS GenerateDataKey, 1 TransactWriteItems", missing: "1 GetItem"},
@@ -100,11 +114,50 @@ var matrix = map[string]route{
 	"get-item": {httpapi.GetItem, "item", []ask{
 		{needs: secrets.Reveal, fresh: true, status: 200, calls: "1 BatchGetItem, 1 KMS Decrypt, 1 PutItem, 2 UpdateItem", missing: "1 BatchGetItem, 1 UpdateItem"},
 	}},
+	"get-item 2": {httpapi.GetItem, "version", []ask{
+		{needs: secrets.Reveal, fresh: true, status: 200, calls: "1 BatchGetItem, 1 GetItem, 1 KMS Decrypt, 1 PutItem, 2 UpdateItem",
+			missing: "1 BatchGetItem, 1 UpdateItem|1 BatchGetItem, 1 GetItem, 1 UpdateItem"}, // the version is found with the key
+	}},
+	"batch-items": {httpapi.BatchItems, "secret", []ask{
+		{body: `{"items":[{"key":"<unique>","value":"v"}]}`, needs: secrets.Write, status: 200,
+			calls: "1 BatchGetItem, 1 KMS GenerateDataKey, 1 TransactWriteItems", missing: "1 BatchGetItem"},
+		{body: `{"items":[{"key":"PAIRED","value":"v"}],"delete":["NONE"]}`, needs: secrets.Write, status: 200, missing: "1 BatchGetItem",
+			calls: "2 BatchGetItem, 1 KMS GenerateDataKey, 1 TransactWriteItems|1 BatchGetItem, 1 KMS GenerateDataKey, 1 TransactWriteItems"}, // the first creates it
+		{query: "?dry_run=true", body: `{"items":[{"key":"<unique>","value":"v"}],"delete":["KEY"]}`, needs: secrets.Write, status: 200,
+			also: func(s *subject, _ string, _ secrets.Permissions) int {
+				if !s.Rights.Permissions.Has(secrets.List) {
+					return http.StatusForbidden
+				}
+				return 0
+			}, calls: "2 BatchGetItem", missing: "1 BatchGetItem"},
+	}},
+	"get-bundle": {httpapi.GetBundle, "secret", []ask{
+		{needs: secrets.Export, fresh: true, status: 200, calls: "1 BatchGetItem, <n> KMS Decrypt, 1 PutItem, 2 Query, 2 UpdateItem", missing: "1 BatchGetItem, 1 UpdateItem"},
+	}},
+	"get-bundle 2": {httpapi.GetBundle, "pair", []ask{
+		{query: "?a=<pair>&b=<target>", needs: secrets.Reveal, fresh: true, status: 200, calls: "1 BatchGetItem, 2 KMS Decrypt, 2 PutItem, 4 Query, 2 UpdateItem",
+			// A user that is gone is charged once. The first failure stops the rest.
+			missing: "1 BatchGetItem, 1 UpdateItem|1 BatchGetItem, 2 UpdateItem|1 BatchGetItem, 1 Query, 2 UpdateItem|1 BatchGetItem, 2 Query, 2 UpdateItem"},
+	}},
+	"list-versions": {httpapi.ListVersions, "item", []ask{
+		{needs: secrets.List, status: 200, calls: "2 GetItem, 1 Query", missing: "2 GetItem"},
+	}},
+	"rollback-item": {httpapi.RollbackItem, "item", []ask{
+		{body: `{"version":1}`, needs: secrets.Write, status: 200, calls: "3 GetItem, 1 TransactWriteItems", missing: "2 GetItem"},
+	}},
+	"delete-version": {httpapi.DeleteVersion, "version", []ask{
+		{needs: secrets.Write, status: 204, calls: "2 GetItem, 1 TransactWriteItems", missing: "2 GetItem"},
+	}},
+	"restore-item": {httpapi.RestoreItem, "deleted item", []ask{
+		{needs: secrets.Write, status: 200, calls: "3 GetItem, 1 TransactWriteItems", missing: "2 GetItem"},
+	}},
 	"update-item": {httpapi.UpdateItem, "item", []ask{
 		{body: `{"value":"v"}`, needs: secrets.Write, status: 200, calls: "2 GetItem, 1 KMS GenerateDataKey, 1 TransactWriteItems", missing: "2 GetItem"},
 	}},
 	"delete-item": {httpapi.DeleteItem, "item", []ask{
 		{needs: secrets.Write, status: 204, calls: "2 GetItem, 1 TransactWriteItems", missing: "2 GetItem"},
+		{query: "?permanent=true", needs: secrets.Write | secrets.Admin, status: 204,
+			calls: "3 DeleteItem, 2 GetItem, 1 Query, 2 TransactWriteItems, 1 UpdateItem", missing: "4 GetItem"},
 	}},
 	"list-events": {httpapi.ListEvents, "", []ask{
 		{needs: secrets.Audit, status: 200, calls: "2 Query"},
@@ -207,6 +260,7 @@ type field struct {
 	admin         secrets.Caller
 	machine       secrets.User // an admin's
 	within, out   place
+	pair          [2]place // secrets to compare
 	foreign       place
 	foreignPerson member
 	unique        int
@@ -240,6 +294,7 @@ func newField(t *testing.T) *field {
 	_, f.admin = table.Account(t, "ours")
 	_, stranger := table.Account(t, "theirs")
 	f.within, f.out, f.foreign = f.plant(t, f.admin), f.plant(t, f.admin), f.plant(t, stranger)
+	f.pair = [2]place{f.plant(t, f.admin), f.plant(t, f.admin)}
 	f.foreignPerson = join(t, table, stranger, userInput(secrets.Person, secrets.Every))
 	var err error
 	if f.machine, err = f.m.CreateUser(t.Context(), f.admin, userInput(secrets.Machine, secrets.Every)); err != nil {
@@ -258,7 +313,7 @@ func (f *field) subject(t *testing.T, kind secrets.Kind, p secrets.Permissions, 
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.set = []uuid.UUID{f.within.secret, secret.ID}
+		s.set = []uuid.UUID{f.within.secret, f.pair[0].secret, f.pair[1].secret, secret.ID}
 		in = userInput(kind, p, s.set...)
 	}
 	u, err := f.m.CreateUser(t.Context(), f.admin, in)
@@ -283,8 +338,8 @@ func (f *field) subject(t *testing.T, kind secrets.Kind, p secrets.Permissions, 
 		in := secrets.UserInput{Permissions: secrets.Texts("audit")}
 		s.is = secrets.Rights{Permissions: secrets.Audit}
 		if limited {
-			in = secrets.UserInput{Secrets: idsField(s.set[1])}
-			s.is = secrets.Rights{Permissions: p, Secrets: s.set[1:]}
+			in = secrets.UserInput{Secrets: idsField(s.set[3])}
+			s.is = secrets.Rights{Permissions: p, Secrets: s.set[3:]}
 		}
 		_, err = m.UpdateUser(t.Context(), f.admin, s.UserID.String(), in)
 	}
@@ -299,20 +354,19 @@ func (f *field) subject(t *testing.T, kind secrets.Kind, p secrets.Permissions, 
 
 // outside reports whether a route acts on a secret that the subject's rights do not reach.
 func (s *subject) outside(r route, target string) bool {
-	inSecret := r.on == "secret" || r.on == "item"
 	switch {
 	case !s.Rights.Limited():
 		return false
 	case target == "own":
-		return inSecret && s.fate == "narrowed"
+		return r.inSecret() && s.fate == "narrowed"
 	}
-	return inSecret || r.on == "service"
+	return r.inSecret() || r.on == "service"
 }
 
 // outcome is what the rules expect of a request.
 func (s *subject) outcome(r route, q ask, target string) (status int, calls string) {
 	absent := func() (int, string) { return cmp.Or(q.noSuch, 404), q.missing }
-	inSecret := r.on == "secret" || r.on == "item"
+	inSecret := r.inSecret()
 	switch {
 	case q.needs != anyone && (s.Kind == secrets.Invited || !s.Rights.Permissions.Has(q.needs)):
 		return 403, ""
@@ -369,14 +423,45 @@ func (f *field) ids(t *testing.T, s *subject, name string, on, target string, do
 		return texts
 	}
 	if target == "missing" {
-		return one(uuid.New(), uuid.New())
+		return append(one(uuid.New(), uuid.New()), "1")
 	}
 	p := map[string]place{"own": f.within, "other": f.out, "foreign": f.foreign}[target]
-	destroys := done && strings.HasPrefix(name, "delete-")
+	destroys := done && (strings.HasPrefix(name, "delete-") || name == "rollback-item")
 	switch on {
+	case "pair":
+		if target == "own" {
+			p = f.pair[1]
+		}
+		return one(p.secret)
+	case "deleted secret":
+		if !done {
+			return one(p.secret)
+		}
+		secret, err := f.m.CreateSecret(t.Context(), f.admin, secretInput("restored "+uuid.NewString()))
+		if err == nil {
+			err = f.m.DeleteSecret(t.Context(), f.admin, secret.ID.String(), secrets.Deletion{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one(secret.ID)
+	case "deleted item":
+		if !done {
+			return one(p.secret, p.item)
+		}
+		item := f.item(t, p.secret, 1)
+		if err := f.m.DeleteItem(t.Context(), f.admin, p.secret.String(), item.String(), secrets.Deletion{}); err != nil {
+			t.Fatal(err)
+		}
+		return one(p.secret, item)
+	case "version":
+		if destroys {
+			return append(one(p.secret, f.item(t, p.secret, 2)), "1")
+		}
+		return append(one(p.secret, p.item), "1")
 	case "secret":
 		if destroys && s.Rights.Limited() {
-			return one(s.set[1])
+			return one(s.set[3])
 		}
 		if destroys {
 			secret, err := f.m.CreateSecret(t.Context(), f.admin, secretInput("doomed "+uuid.NewString()))
@@ -388,11 +473,7 @@ func (f *field) ids(t *testing.T, s *subject, name string, on, target string, do
 		return one(p.secret)
 	case "item":
 		if destroys {
-			item, err := f.m.CreateItem(t.Context(), f.admin, p.secret.String(), itemInput("K"+uuid.NewString(), "v"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return one(p.secret, item.ID)
+			return one(p.secret, f.item(t, p.secret, 2))
 		}
 		return one(p.secret, p.item)
 	case "service":
@@ -435,6 +516,21 @@ func (f *field) ids(t *testing.T, s *subject, name string, on, target string, do
 	return one(key)
 }
 
+// item makes an item with a number of versions.
+func (f *field) item(t *testing.T, secret uuid.UUID, versions int) uuid.UUID {
+	t.Helper()
+	item, err := f.m.CreateItem(t.Context(), f.admin, secret.String(), itemInput("K"+uuid.NewString(), "v"))
+	for range versions - 1 {
+		if err == nil {
+			_, err = f.m.UpdateItem(t.Context(), f.admin, secret.String(), item.ID.String(), secrets.ItemInput{Value: secrets.Text("v")})
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return item.ID
+}
+
 // charged is the number of a user's reveals that count.
 func (f *field) charged(t *testing.T, s *subject) int {
 	t.Helper()
@@ -453,9 +549,13 @@ func TestEveryRouteMeetsEveryCaller(t *testing.T) {
 	}
 	routes := map[string]functions.Route{}
 	for _, fn := range table {
-		for _, r := range fn.Routes() {
+		for i, r := range fn.Routes() {
+			name := fn.Name
+			if i > 0 {
+				name += fmt.Sprint(" ", i+1) // a further route
+			}
 			if !fn.Open && !fn.IsFallback() {
-				routes[fn.Name] = r
+				routes[name] = r
 			}
 		}
 	}
@@ -475,7 +575,7 @@ func TestEveryRouteMeetsEveryCaller(t *testing.T) {
 		limited bool
 		fate    string
 	}
-	all := secrets.List | secrets.Reveal | secrets.Write
+	all := secrets.List | secrets.Reveal | secrets.Write | secrets.Export
 	shapes := []shape{
 		{secrets.Machine, secrets.Every, false, ""}, {secrets.Machine, all, false, ""}, {secrets.Invited, secrets.Every, false, ""},
 		{secrets.Person, secrets.Every, false, ""}, {secrets.Person, all, true, ""}, {secrets.Machine, all, true, ""},
@@ -527,6 +627,8 @@ func TestEveryRouteMeetsEveryCaller(t *testing.T) {
 	}
 }
 
+var decrypts = regexp.MustCompile(`\d+ KMS Decrypt`)
+
 // meet has a subject ask a route for everything, and returns the number of requests.
 func (f *field) meet(t *testing.T, s *subject, name string, r route, at functions.Route, counted *secrets.Manager, usage *secretstest.Usage) (n int) {
 	t.Helper()
@@ -540,18 +642,26 @@ func (f *field) meet(t *testing.T, s *subject, name string, r route, at function
 			status, calls := s.outcome(r, q, target)
 			ids := f.ids(t, s, name, r.on, target, status < 300)
 			f.unique++
+			query := q.query
+			if r.on == "pair" {
+				query = strings.NewReplacer("<pair>", f.pair[0].secret.String(), "<target>", ids[0]).Replace(query)
+			}
 			body := strings.NewReplacer("<unique>", fmt.Sprint("u-", f.unique), "<machine>", f.machine.ID.String(), "<secret>", f.within.secret.String())
 			var before int
-			if name == "get-item" {
+			reveals := strings.HasPrefix(name, "get-item") || strings.HasPrefix(name, "get-bundle")
+			if reveals {
 				before = f.charged(t, s)
 			}
 			usage.Take()
-			w := exchange(t, h, s.Caller, at.Method, at.Path, body.Replace(q.query), body.Replace(q.body), ids...)
+			w := exchange(t, h, s.Caller, at.Method, at.Path, body.Replace(query), body.Replace(q.body), ids...)
 			used := usage.Take().String()
 			counted := strings.HasSuffix(used, "1 "+secretstest.CountRefused)
 			used = strings.TrimSuffix(strings.TrimSuffix(used, "1 "+secretstest.CountRefused), ", ")
 			if r.on == "key" {
 				used = strings.TrimPrefix(used, "1 BatchGetItem, ") // of what the key has made, if there is anything
+			}
+			if name == "get-bundle" { // by the secret's size
+				used = decrypts.ReplaceAllString(used, "<n> KMS Decrypt")
 			}
 			n++
 			cell := fmt.Sprintf("%s: %s%s %s", s.name, name, q.query, target)
@@ -568,18 +678,21 @@ func (f *field) meet(t *testing.T, s *subject, name string, r route, at function
 				t.Errorf("%s: counted as a refused try: %v, want %v", cell, counted, refused)
 			}
 			switch {
-			case name == "get-item":
+			case reveals:
 				charges := 0
 				if calls != "" && s.fate != "deleted" {
 					charges = 1
 				}
+				if r.on == "pair" {
+					charges *= 2
+				}
 				if got := f.charged(t, s) - before; got != charges {
 					t.Errorf("%s: charged %d times, want %d", cell, got, charges)
 				}
-			case strings.Contains(used, "UpdateItem"), strings.Contains(used, "Decrypt"):
+			case strings.Contains(used, "UpdateItem") && q.query != "?permanent=true", strings.Contains(used, "Decrypt"):
 				t.Errorf("%s: only a reveal is charged, and opens values: %s", cell, used)
 			case name == "delete-secret" && w.Code == 204 && s.Rights.Limited():
-				s.set = s.set[:1]
+				s.set = s.set[:3]
 			case name == "create-key" && w.Code == 201 && s.Kind == secrets.Invited:
 				s.member = invite(t, f.table, f.admin, secrets.User{ID: s.UserID}) // that one is used up
 			}

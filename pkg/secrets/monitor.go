@@ -5,9 +5,9 @@ import "context"
 // Monitor counts and times what operators watch. Its methods neither fail nor block.
 type Monitor interface {
 	// Revealing returns a context that collects the durations of a reveal's phases;
-	// Revealed reports them together with a value that leaves.
+	// Revealed reports them together with the number of values that leave.
 	Revealing(ctx context.Context) context.Context
-	Revealed(ctx context.Context)
+	Revealed(ctx context.Context, values int)
 	Throttled(ctx context.Context) // the budget refused a reveal
 	Denied(ctx context.Context)    // a request came without a valid key
 }

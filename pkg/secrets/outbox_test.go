@@ -43,7 +43,7 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 		{"a value", func() error { return errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), valueInput("v"))) }, true, true},
 		{"the same value again", func() error { return errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), valueInput("v"))) }, true, true},
 		{"a key", func() error { return errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), itemInput("KEY", "v"))) }, true, true},
-		{"the item deleted", func() error { return m.DeleteItem(ctx, c, id, w.item.ID.String()) }, true, true},
+		{"the item deleted", func() error { return m.DeleteItem(ctx, c, id, w.item.ID.String(), secrets.Deletion{}) }, true, true},
 		{"the name", func() error { return errOf(m.UpdateSecret(ctx, c, id, secretInput("again"))) }, true, true},
 		{"the same name", func() error { return errOf(m.UpdateSecret(ctx, c, id, secretInput("again"))) }, false, false},
 		{"a reveal", func() error { return errOf(m.RevealItem(ctx, c, id, w.other.ID.String())) }, false, false},
@@ -52,11 +52,11 @@ func TestChangesOfUsedSecretsReachTheOutbox(t *testing.T) {
 		}, false, false},
 		{"one of two leaves", func() error { return update(&app, secrets.ServiceInput{Secret: there}) }, false, false},
 		{"and comes back", func() error { return update(&app, secrets.ServiceInput{Secret: here}) }, false, true},
-		{"one of two is deleted", func() error { return m.DeleteService(ctx, c, worker.ID.String()) }, false, false},
+		{"one of two is deleted", func() error { return m.DeleteService(ctx, c, worker.ID.String(), nil) }, false, false},
 		{"the last one leaves", func() error { return update(&app, secrets.ServiceInput{Secret: there}) }, true, true},
 		{"an item, unused again", func() error { return errOf(m.CreateItem(ctx, c, id, itemInput("C", "c"))) }, true, false},
 		{"the first one comes back", func() error { return update(&app, secrets.ServiceInput{Secret: here}) }, true, true},
-		{"the last one is deleted", func() error { return m.DeleteService(ctx, c, app.ID.String()) }, true, true},
+		{"the last one is deleted", func() error { return m.DeleteService(ctx, c, app.ID.String(), nil) }, true, true},
 	} {
 		before, err := m.Secret(ctx, c, id)
 		if err == nil {
@@ -127,7 +127,7 @@ func TestTooLargeSecretsMayShrink(t *testing.T) {
 		{"a longer key", errOf(m.UpdateItem(ctx, c, id, w.item.ID.String(), secrets.ItemInput{Key: secrets.Text("LONGER")})), "key"},
 		{"one more", errOf(m.CreateItem(ctx, c, id, itemInput("MORE", "v"))), "value"},
 		{"smaller, and still too large", write("YEK", large[1:]), ""},
-		{"deleted, and still too large", m.DeleteItem(ctx, c, id, w.other.ID.String()), ""},
+		{"deleted, and still too large", m.DeleteItem(ctx, c, id, w.other.ID.String(), secrets.Deletion{}), ""},
 		{"another service", attach("third"), ""},
 		{"small", write("YEK", "v"), ""},
 		{"one more, once there is room", errOf(m.CreateItem(ctx, c, id, itemInput("MORE", "v"))), ""},

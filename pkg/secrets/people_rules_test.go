@@ -139,7 +139,7 @@ func TestWhoMayMakeWhat(t *testing.T) {
 		{"own key, the maker's limited, to null", keyWithin, with(keyInput(own), to(secrets.Null())), own, "secrets", ""},
 		{"own key, the maker's limited, to another", keyWithin, with(keyInput(own), to(idsField(other))), own, "secrets", ""},
 		{"own key, limited to nothing", reader, with(keyInput(own), to(secrets.Texts())), own, "secrets", ""},
-		{"admin's key, limited", member{Caller: first}, with(keyInput(own), to(idsField(s))), own, "", "list,reveal,write " + s.String()},
+		{"admin's key, limited", member{Caller: first}, with(keyInput(own), to(idsField(s))), own, "", "list,reveal,write,export " + s.String()},
 		{"admin's key with admin, limited", member{Caller: first}, with(keyInput(own, "admin"), to(idsField(s))), own, "secrets", ""},
 
 		{"wider key", narrow, keyInput(own, "list", "reveal"), narrow.KeyID, "permissions", ""},

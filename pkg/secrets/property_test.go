@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,9 +26,26 @@ type model map[string]*modelSecret
 type modelSecret struct {
 	name  string
 	items map[string]*modelItem
+	bin   map[string]*modelItem
+}
+
+func newModelSecret(name string) *modelSecret {
+	return &modelSecret{name, map[string]*modelItem{}, map[string]*modelItem{}}
 }
 
 type modelItem struct{ key, value string }
+
+// modelValues are the values of an item by their versions, those that were dropped too, but not those that were deleted.
+type modelValues struct {
+	current, last int64
+	values        map[int64]string
+}
+
+// write gives an item a new version.
+func (v *modelValues) write(value string) {
+	v.last++
+	v.current, v.values[v.last] = v.last, value
+}
 
 // modelService is a service; it uses the secret of this id.
 type modelService struct{ name, image, secret string }
@@ -39,7 +57,11 @@ type player struct {
 	m     *secrets.Manager
 	c     secrets.Caller
 	model model
+	bin   model // deleted secrets
 	def   string
+
+	values map[string]*modelValues // by id of an item
+	hours  int                     // of the clock, which goes by a few with each step
 
 	services map[string]*modelService // by id
 
@@ -61,12 +83,16 @@ func TestRandomOperationsMatchTheModel(t *testing.T) {
 			t: t, rand: rand.New(rand.NewPCG(seed, uint64(i))), c: c, def: made.Account.DefaultSecretID.String(),
 			m: table.Manager(t, secretstest.Inject(secretstest.Conflicts)),
 		}
-		p.m.RevealLimit = 1000
-		p.model = model{p.def: {name: "Default", items: map[string]*modelItem{}}}
+		p.m.RevealLimit, p.m.KeepVersions = 1000, 2*i // of which a few are older than a day
+		begin := time.Now()
+		p.m.Now = func() time.Time { return begin.Add(time.Duration(p.hours)*time.Hour + time.Since(begin)) }
+		p.model, p.bin = model{p.def: newModelSecret("Default")}, model{}
+		p.values = map[string]*modelValues{}
 		p.services = map[string]*modelService{}
 		players = append(players, p)
 		wg.Go(func() {
-			for range 120 {
+			for range 160 {
+				p.hours += p.rand.IntN(12)
 				p.step()
 			}
 		})
@@ -74,8 +100,9 @@ func TestRandomOperationsMatchTheModel(t *testing.T) {
 	wg.Wait()
 	full := 0
 	for _, p := range players {
+		keep := p.m.KeepVersions
 		p.m = table.Manager(t)
-		p.m.RevealLimit = 1000
+		p.m.RevealLimit, p.m.KeepVersions = 1000, keep
 		p.compare()
 		checkReplay(t, table, p.c)
 		full += p.full
@@ -199,12 +226,12 @@ func (p *player) step() {
 	sid, _ := pick(p, p.model)
 	secret := p.model[sid]
 	iid, hasItem := pick(p, secret.items)
-	switch n := p.rand.IntN(30); {
+	switch n := p.rand.IntN(48); {
 	case n < 3:
 		name := p.few("secret")
 		made, err := p.m.CreateSecret(ctx, p.c, secretInput(name))
 		if p.outcome("create secret", err, when(p.nameTaken(name, ""), "name")) {
-			p.model[made.ID.String()] = &modelSecret{name, map[string]*modelItem{}}
+			p.model[made.ID.String()] = newModelSecret(name)
 		}
 	case n < 5:
 		name := p.few("secret")
@@ -225,12 +252,15 @@ func (p *player) step() {
 		}
 		if p.outcome("create item", err, when(p.tooLarge(sid, "", it), "value"), when(taken, "key")) {
 			secret.items[made.ID.String()] = &it
+			p.values[made.ID.String()] = &modelValues{values: map[int64]string{}}
+			p.values[made.ID.String()].write(it.value)
 		}
 	case n < 24:
 		it := modelItem{secret.items[iid].key, p.value()}
 		_, err := p.m.UpdateItem(ctx, p.c, sid, iid, valueInput(it.value))
 		if p.outcome("update value", err, when(p.tooLarge(sid, iid, it), "value")) {
 			secret.items[iid] = &it
+			p.values[iid].write(it.value)
 		}
 	case n < 25:
 		it := modelItem{p.few("LONGER_KEY"), secret.items[iid].value}
@@ -247,21 +277,199 @@ func (p *player) step() {
 		}
 		if p.outcome("update item", err, when(p.tooLarge(sid, iid, it), "value"), when(taken, "key")) {
 			secret.items[iid] = &it
+			p.values[iid].write(it.value)
 		}
 	case n < 28:
 		r, err := p.m.RevealItem(ctx, p.c, sid, iid)
 		if p.outcome("reveal", err) && r.Value.Reveal() != secret.items[iid].value {
 			p.t.Errorf("reveal gave another value than was written")
 		}
-	default:
-		if p.outcome("delete item", p.m.DeleteItem(ctx, p.c, sid, iid)) {
+	case n < 31:
+		permanent := p.rand.IntN(3) == 0
+		if p.outcome("delete item", p.m.DeleteItem(ctx, p.c, sid, iid, secrets.Deletion{Permanent: permanent})) {
+			if !permanent {
+				secret.bin[iid] = secret.items[iid]
+			}
 			delete(secret.items, iid)
+		}
+	case n < 36:
+		p.stepVersion(sid, iid)
+	case n < 39:
+		p.batch(sid)
+	case n < 40:
+		p.export(sid)
+	default:
+		p.stepBin(n, sid)
+	}
+}
+
+// stepVersion rolls an item back, or reveals or deletes a version.
+func (p *player) stepVersion(sid, iid string) {
+	ctx := p.t.Context()
+	kept, err := p.m.Versions(ctx, p.c, sid, iid)
+	if err != nil {
+		p.t.Errorf("list versions: %v", err)
+		return
+	}
+	v, n := p.values[iid], kept[p.rand.IntN(len(kept))].Number
+	switch p.rand.IntN(4) {
+	case 0:
+		r, err := p.m.RevealVersion(ctx, p.c, sid, iid, fmt.Sprint(n))
+		if p.outcome("reveal version", err) && (r.Value.Reveal() != v.values[n] || r.Item.Version != n) {
+			p.t.Errorf("version %d has another value than was written", n)
+		}
+	case 1:
+		err := p.m.DeleteVersion(ctx, p.c, sid, iid, fmt.Sprint(n), secrets.Deletion{})
+		switch {
+		case n == v.current:
+			if !errors.Is(err, secrets.ErrCurrentVersion) {
+				p.t.Errorf("delete the current version: %v", err)
+			}
+		case p.outcome("delete version", err):
+			delete(v.values, n)
+		}
+	default:
+		it := modelItem{p.model[sid].items[iid].key, v.values[n]}
+		_, err := p.m.RollBackItem(ctx, p.c, sid, iid, secrets.RollbackInput{Version: secrets.Text(fmt.Sprint(n))})
+		if p.outcome("roll back", err, when(n != v.current && p.tooLarge(sid, iid, it), "version")) {
+			p.model[sid].items[iid], v.current = &it, n
+		}
+	}
+}
+
+// batch changes up to four items.
+func (p *player) batch(sid string) {
+	secret := p.model[sid]
+	by := map[string]string{}
+	for id, it := range secret.items {
+		by[it.key] = id
+	}
+	next := &modelSecret{secret.name, maps.Clone(secret.items), maps.Clone(secret.bin)}
+	var in secrets.BatchInput
+	written, used := map[string]string{}, map[string]bool{}
+	for range 1 + p.rand.IntN(4) {
+		key := p.few("KEY")
+		if used[key] {
+			continue
+		}
+		used[key] = true
+		id, exists := by[key]
+		if p.rand.IntN(3) == 0 {
+			in.Delete = append(in.Delete, secrets.Text(key))
+			if exists {
+				next.bin[id] = next.items[id]
+				delete(next.items, id)
+			}
+			continue
+		}
+		value := p.value()
+		if !exists {
+			id = key // until it has one
+		}
+		next.items[id], written[key] = &modelItem{key, value}, value
+		in.Items = append(in.Items, itemInput(key, value))
+	}
+	was, now := secret.size("", nil), next.size("", nil)
+	done, err := p.m.BatchItems(p.t.Context(), p.c, sid, in)
+	if !p.outcome("batch", err, when(len(p.users(sid)) > 0 && now > 65536 && now > was, "non_field_errors")) {
+		return
+	}
+	for _, x := range done {
+		value, isWritten := written[x.Item.Name]
+		if !isWritten {
+			continue
+		}
+		id := x.Item.ID.String()
+		if _, exists := by[x.Item.Name]; !exists {
+			next.items[id] = next.items[x.Item.Name]
+			delete(next.items, x.Item.Name)
+			p.values[id] = &modelValues{values: map[int64]string{}}
+		}
+		p.values[id].write(value)
+		if v := p.values[id]; x.Version != v.current {
+			p.t.Errorf("a batch wrote version %d, want %d", x.Version, v.current)
+		}
+	}
+	p.model[sid] = next
+}
+
+// export reads a whole secret, and sees that each item was read.
+func (p *player) export(sid string) {
+	ctx := p.t.Context()
+	b, err := p.m.ExportSecret(ctx, p.c, sid, nil)
+	if !p.outcome("export", err) {
+		return
+	}
+	want := map[string]string{}
+	for _, it := range p.model[sid].items {
+		want[it.key] = it.value
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(b.Object.Reveal()), &got); err != nil || !maps.Equal(got, want) {
+		p.t.Errorf("an export has %d of %d items, %v, or other values", len(got), len(want), err)
+	}
+	page, err := p.m.ListItems(ctx, p.c, sid, secrets.Field{}, secrets.Cursor{}, 1000)
+	for _, it := range page.Results {
+		if it.LastAccessedAt != b.Secret.Exported.At || it.LastAccessedBy != p.c.UserID {
+			err = fmt.Errorf("an item was read at %v", it.LastAccessedAt)
+		}
+	}
+	if err != nil {
+		p.t.Errorf("after an export: %v", err)
+	}
+}
+
+// stepBin restores or removes something of the bin.
+func (p *player) stepBin(n int, sid string) {
+	ctx := p.t.Context()
+	secret := p.model[sid]
+	iid, hasItem := pick(p, secret.bin)
+	did, hasSecret := pick(p, p.bin)
+	switch {
+	case n < 44 && hasItem:
+		it := *secret.bin[iid]
+		var in secrets.ItemInput
+		if p.rand.IntN(2) == 0 {
+			it.key = p.few("KEY")
+			in.Key = secrets.Text(it.key)
+		}
+		_, err := p.m.RestoreItem(ctx, p.c, sid, iid, in)
+		taken, large := secret.keyTaken(it.key, ""), p.tooLarge(sid, iid, it)
+		if taken {
+			large = false // both are faults of the key
+			it.key = strings.ToLower(it.key)
+		}
+		if p.outcome("restore item", err, when(large, "key"), when(taken, "key")) {
+			secret.items[iid] = &it
+			delete(secret.bin, iid)
+		}
+	case n < 45 && hasItem:
+		if p.outcome("delete item in the bin", p.m.DeleteItem(ctx, p.c, sid, iid, secrets.Deletion{Permanent: true})) {
+			delete(secret.bin, iid)
+		}
+	case n < 47 && hasSecret:
+		name := p.bin[did].name
+		var in secrets.SecretInput
+		if p.rand.IntN(2) == 0 {
+			name = p.few("secret")
+			in = secretInput(name)
+		}
+		_, err := p.m.RestoreSecret(ctx, p.c, did, in)
+		if p.outcome("restore secret", err, when(p.nameTaken(name, ""), "name")) {
+			p.model[did] = p.bin[did]
+			p.model[did].name = name
+			delete(p.bin, did)
+		}
+	case hasSecret:
+		if p.outcome("delete secret in the bin", p.m.DeleteSecret(ctx, p.c, did, secrets.Deletion{Permanent: true})) {
+			delete(p.bin, did)
 		}
 	}
 }
 
 func (p *player) deleteSecret(sid string) {
-	err := p.m.DeleteSecret(p.t.Context(), p.c, sid)
+	permanent := p.rand.IntN(3) == 0
+	err := p.m.DeleteSecret(p.t.Context(), p.c, sid, secrets.Deletion{Permanent: permanent})
 	users := p.users(sid)
 	switch {
 	case sid == p.def:
@@ -278,6 +486,9 @@ func (p *player) deleteSecret(sid string) {
 			p.t.Errorf("delete a used secret: %v, want %v", err, want)
 		}
 	case p.outcome("delete secret", err):
+		if !permanent {
+			p.bin[sid] = p.model[sid]
+		}
 		delete(p.model, sid)
 	}
 }
@@ -325,7 +536,7 @@ func (p *player) stepService(n int, sid string) {
 			s.secret = sid
 		}
 	default:
-		if p.outcome("delete service", p.m.DeleteService(ctx, p.c, id)) {
+		if p.outcome("delete service", p.m.DeleteService(ctx, p.c, id, nil)) {
 			delete(p.services, id)
 		}
 	}
@@ -356,6 +567,15 @@ func (p *player) compare() {
 	}
 	if found != len(p.model) {
 		p.t.Errorf("%d secrets, want %d", found, len(p.model))
+	}
+	binned, err := p.m.DeletedSecrets(ctx, p.c, secrets.Cursor{}, 1000)
+	if err != nil || binned.Count != len(p.bin) || len(binned.Results) != len(p.bin) {
+		p.t.Errorf("%d secrets in the bin, count %d, want %d, %v", len(binned.Results), binned.Count, len(p.bin), err)
+	}
+	for _, x := range binned.Results {
+		if want := p.bin[x.Secret.ID.String()]; want == nil || want.name != x.Secret.Name || len(want.items) != x.Secret.Items {
+			p.t.Errorf("deleted secret %s is %+v, want %+v", x.Secret.ID, x.Secret, want)
+		}
 	}
 	p.compareServices("", slices.Sorted(maps.Keys(p.services)))
 	for sid := range p.model {
@@ -392,6 +612,36 @@ func (p *player) compareServices(sid string, want []string) {
 	}
 }
 
+// compareVersions holds an item's kept versions against what was written. It keeps as many as it should, and opens each.
+func (p *player) compareVersions(sid string, it secrets.Item) {
+	p.t.Helper()
+	v := p.values[it.ID.String()]
+	kept, err := p.m.Versions(p.t.Context(), p.c, sid, it.ID.String())
+	if err != nil || it.Version != v.current || it.LastVersion != v.last {
+		p.t.Errorf("item %s is at version %d of %d, want %d of %d, %v", it.ID, it.Version, it.LastVersion, v.current, v.last, err)
+	}
+	newest := time.Time{}
+	for _, x := range kept {
+		if x.CreatedAt.After(newest) {
+			newest = x.CreatedAt
+		}
+	}
+	old := 0 // when the newest one was written
+	for _, x := range kept {
+		value, written := v.values[x.Number]
+		r, err := p.m.RevealVersion(p.t.Context(), p.c, sid, it.ID.String(), fmt.Sprint(x.Number))
+		if !written || err != nil || r.Value.Reveal() != value || x.Current != (x.Number == v.current) || x.CreatedBy != p.c.UserID {
+			p.t.Errorf("version %d of item %s: %v, or it is not what was written", x.Number, it.ID, err)
+		}
+		if newest.Sub(x.CreatedAt) > 25*time.Hour {
+			old++
+		}
+	}
+	if old > p.m.KeepVersions+1 { // and one that was current then
+		p.t.Errorf("item %s keeps %d versions that are older than a day, want at most %d", it.ID, old, p.m.KeepVersions)
+	}
+}
+
 func (p *player) compareItems(sid string) {
 	p.t.Helper()
 	ctx := p.t.Context()
@@ -416,6 +666,7 @@ func (p *player) compareItems(sid string) {
 			p.t.Errorf("reveal: %v", err)
 			continue
 		}
+		p.compareVersions(sid, it)
 		if w := want[it.ID.String()]; w == nil || *w != (modelItem{it.Key, r.Value.Reveal()}) {
 			p.t.Errorf("item %s of secret %s is not what the model has", it.ID, sid)
 		}

@@ -82,7 +82,7 @@ func TestQuotasHoldUnderRivals(t *testing.T) {
 			t.Errorf("%d %s, %v, want %d", n, name, err, most)
 		}
 	}
-	if err := m.DeleteItem(t.Context(), w.caller, secret, w.item.ID.String()); err != nil {
+	if err := m.DeleteItem(t.Context(), w.caller, secret, w.item.ID.String(), secrets.Deletion{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.CreateItem(t.Context(), w.caller, secret, itemInput("AFTER", "value")); err != nil {

@@ -57,7 +57,7 @@ func TestDeletionOrUseWins(t *testing.T) {
 				var both sync.WaitGroup
 				both.Go(func() {
 					time.Sleep(-head)
-					deletion = owner.DeleteSecret(t.Context(), c, id.String())
+					deletion = owner.DeleteSecret(t.Context(), c, id.String(), secrets.Deletion{})
 				})
 				time.Sleep(head)
 				var use error

@@ -29,7 +29,8 @@ func (o objects) set(name string, fields map[string]string) {
 	}
 }
 
-// replay makes objects of events, oldest first. What was in a deleted secret, or of a deleted user, is gone.
+// replay makes objects of events, oldest first. What was in a deleted secret, or of a deleted user, is gone; what is
+// restored is there again.
 func replay(events []secrets.Event) objects {
 	o, gone := objects{}, map[string]bool{}
 	remove := func(name string) { gone[name] = true }
@@ -48,7 +49,20 @@ func replay(events []secrets.Event) objects {
 			o.set(secret, map[string]string{"name": ev.Secret.Name})
 		case secrets.SecretDeleted:
 			remove(secret)
-		case secrets.ItemCreated, secrets.ItemUpdated:
+		case secrets.SecretRestored:
+			delete(gone, secret)
+			o.set(secret, map[string]string{"name": ev.Secret.Name})
+		case secrets.ItemsChanged:
+			for _, x := range ev.Items {
+				item := "item " + x.Item.ID.String()
+				if x.Done == secrets.DoneDeleted {
+					remove(item)
+					continue
+				}
+				o.set(item, map[string]string{"key": x.Item.Name, "version": fmt.Sprint(x.Version), "secret": secret})
+			}
+		case secrets.ItemCreated, secrets.ItemUpdated, secrets.ItemRestored, secrets.ItemRolledBack:
+			delete(gone, item)
 			o.set(item, map[string]string{"key": ev.Item.Name, "version": fmt.Sprint(ev.Version), "secret": secret})
 		case secrets.ItemDeleted:
 			remove(item)
@@ -103,7 +117,14 @@ func objectsOf(t testing.TB, table *secretstest.Table, account uuid.UUID) object
 		}
 		return fmt.Sprint(row[name])
 	}
-	for _, row := range table.Rows(t) {
+	rows := table.Rows(t)
+	deleted := map[string]bool{}
+	for _, row := range rows {
+		if row["PK"] == "BIN#"+account.String() {
+			deleted[strings.TrimPrefix(fmt.Sprint(row["SK"]), "SECRET#")] = true
+		}
+	}
+	for _, row := range rows {
 		pk, sk := fmt.Sprint(row["PK"]), fmt.Sprint(row["SK"])
 		kind, id, _ := strings.Cut(sk, "#")
 		of, within, _ := strings.Cut(strings.TrimPrefix(pk, "SECRET#"), "#")
@@ -112,7 +133,7 @@ func objectsOf(t testing.TB, table *secretstest.Table, account uuid.UUID) object
 			o.set("secret "+id, map[string]string{"name": text(row, "name")})
 		case pk == "ACCOUNT#"+account.String() && kind == "SERVICE":
 			o.set("service "+id, map[string]string{"name": text(row, "name"), "secret": "secret " + text(row, "secret_id")})
-		case of == account.String() && kind == "ITEM":
+		case of == account.String() && kind == "ITEM" && !deleted[within]:
 			o.set("item "+id, map[string]string{"key": text(row, "key"), "version": text(row, "version"), "secret": "secret " + within})
 		case pk == "PEOPLE#"+account.String() && kind == "USER":
 			o.set("user "+id, map[string]string{

@@ -20,6 +20,7 @@ type Revealed struct {
 	Item   Item
 	Value  Value
 	Budget Budget
+	Same   bool // the item has a revision that the caller knows: nothing was opened, charged or recorded
 }
 
 // Charge is the answer to the charge of a reveal.
@@ -60,6 +61,8 @@ type Reveals interface {
 	Tally(ctx context.Context, account, user uuid.UUID, now time.Time, limit int, window time.Duration) (Tally, error)
 	// ReadValue reads at once what a reveal rests on.
 	ReadValue(ctx context.Context, account, key, secret, item uuid.UUID) (Reading, error)
+	// ReadItem is ReadValue without the value.
+	ReadItem(ctx context.Context, account, key, secret, item uuid.UUID) (Reading, error)
 	// StampReveal records a reveal on the item, unless a newer one is recorded, and returns
 	// the item as it then is.
 	StampReveal(ctx context.Context, account, secret, item uuid.UUID, at time.Time, by uuid.UUID) (Item, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,28 +30,84 @@ import (
 // value out unrecorded. Budget is set whenever the reveal was charged, the caller has authority and the rest
 // could be counted, also with an error.
 func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID string) (Revealed, error) {
-	on, err := m.gate(ctx, c, Reveal, ofItem(secretID, itemID))
+	return m.reveal(ctx, c, ofItem(secretID, itemID), nil)
+}
+
+// RevealChangedItem is RevealItem, unless the item has one of the revisions that the caller knows. Then it opens,
+// charges and records nothing. It costs one read more.
+func (m *Manager) RevealChangedItem(ctx context.Context, c Caller, secretID, itemID string, known Match) (Revealed, error) {
+	return m.reveal(ctx, c, ofItem(secretID, itemID), known)
+}
+
+// RevealVersion is RevealItem for a kept version of the item's value.
+func (m *Manager) RevealVersion(ctx context.Context, c Caller, secretID, itemID, version string) (Revealed, error) {
+	return m.reveal(ctx, c, ofVersion(secretID, itemID, version), nil)
+}
+
+func (m *Manager) reveal(ctx context.Context, c Caller, of object, known Match) (Revealed, error) {
+	on, err := m.gate(ctx, c, Reveal, of)
 	if err != nil && !errors.Is(err, errMalformed) { // a malformed id is that of no row
 		return Revealed{}, err
 	}
 	ctx = m.Monitor.Revealing(ctx)
+	within := []uuid.UUID{on.secret}
+	if len(known) > 0 {
+		read, err := m.Store.ReadItem(ctx, c.AccountID, c.KeyID, on.secret, on.item)
+		if err != nil {
+			return Revealed{}, fmt.Errorf("read item: %w", err)
+		}
+		if _, err := m.stillMay(Reveal, within, read.Key, c); err != nil {
+			return Revealed{}, err
+		}
+		if read.reaches() && slices.Contains(known, read.Item.Revision) {
+			return Revealed{Item: read.Item, Same: true}, nil
+		}
+	}
+	var r Revealed
+	var read Reading
+	r.Budget, err = m.charged(ctx, c, Reveal, within, 1,
+		func(ctx context.Context) (_ Key, err error) {
+			read, err = m.readValue(ctx, c, on)
+			return read.Key, err
+		},
+		func(ctx context.Context, c Caller, now time.Time, readErr error) (err error) {
+			r.Item, r.Value, err = m.release(ctx, c, now, on, read, readErr)
+			return err
+		})
+	if err == nil {
+		m.Monitor.Revealed(ctx, 1)
+	}
+	return r, err
+}
+
+// charged charges a caller's budget and reads what an operation that opens values rests on, in parallel. Then the key
+// that was read decides again, and release opens: see [Manager.RevealItem].
+func (m *Manager) charged(
+	ctx context.Context, c Caller, needed Permissions, within []uuid.UUID, charges int,
+	read func(context.Context) (Key, error), release func(ctx context.Context, c Caller, now time.Time, readErr error) error,
+) (budget Budget, err error) {
 	now := m.now()
 	var (
 		wg                 sync.WaitGroup
 		charge             Charge
-		read               Reading
+		key                Key
 		chargeErr, readErr error
 	)
 	wg.Go(func() {
 		ctx := withPhase(ctx, PhaseCharge)
 		chargeErr = Guard(func() (err error) {
-			charge, err = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+			for range charges {
+				charge, err = m.Store.ChargeReveal(ctx, c.AccountID, c.UserID, now, m.RevealLimit, m.RevealWindow)
+				if err != nil || !charge.Admitted {
+					break
+				}
+			}
 			return err
 		})
 	})
 	wg.Go(func() {
 		readErr = Guard(func() (err error) {
-			read, err = m.Store.ReadValue(withPhase(ctx, PhaseRead), c.AccountID, c.KeyID, on.secret, on.item)
+			key, err = read(withPhase(ctx, PhaseRead))
 			return err
 		})
 	})
@@ -59,45 +116,41 @@ func (m *Manager) RevealItem(ctx context.Context, c Caller, secretID, itemID str
 		chargeErr = ErrUnauthenticated
 	}
 	if chargeErr != nil {
-		return Revealed{}, fmt.Errorf("charge reveal: %w", chargeErr)
+		return Budget{}, fmt.Errorf("charge reveal: %w", chargeErr)
 	}
 	if readErr == nil {
-		fresh, err := m.reveals(read.Key, c, on)
-		if err != nil {
+		if c, err = m.stillMay(needed, within, key, c); err != nil {
 			m.Log.WarnContext(ctx, "reveal refused: the key has lost it", append(c.attributes(), "error", err)...)
-			return Revealed{}, err
+			return Budget{}, err
 		}
-		c = fresh
 	}
 	if !charge.Admitted {
 		budget := m.tallied(ctx, charge, now)
 		m.Monitor.Throttled(ctx)
 		m.Log.WarnContext(ctx, "reveal refused: the budget is spent", c.attributes()...)
-		return Revealed{Budget: budget}, Throttled{Wait: budget.Reset}
+		return budget, Throttled{Wait: budget.Reset}
 	}
-	var budget Budget
 	wg.Go(func() { budget = m.tallied(ctx, charge, now) })
 	wg.Go(func() { m.rotate(ctx, charge) })
-	item, value, err := m.release(ctx, c, now, on, read, readErr)
+	err = release(ctx, c, now, readErr)
 	wg.Wait()
-	if err != nil {
-		return Revealed{Budget: budget}, err
-	}
-	m.Monitor.Revealed(ctx)
-	return Revealed{Item: item, Value: value, Budget: budget}, nil
+	return budget, err
 }
 
-// reveals decides by a key that was just read whether the caller may reveal values of a secret, and returns the caller
-// as it is now.
-func (m *Manager) reveals(k Key, c Caller, on scope) (Caller, error) {
+// stillMay decides by a key that was just read whether the caller still has permissions for secrets, and returns the
+// caller as it is now.
+func (m *Manager) stillMay(needed Permissions, within []uuid.UUID, k Key, c Caller) (Caller, error) {
 	fresh, err := m.current(k, c)
-	if err == nil {
-		err = fresh.permits(Reveal)
+	if err != nil {
+		return c, err
 	}
-	if err == nil && !fresh.Rights.Reaches(on.secret) {
-		err = errOutside
+	if err := fresh.permits(needed); err != nil {
+		return c, err
 	}
-	return fresh, err
+	if slices.ContainsFunc(within, func(id uuid.UUID) bool { return !fresh.Rights.Reaches(id) }) {
+		return c, errOutside
+	}
+	return fresh, nil
 }
 
 // release opens and records what was read, unless the reading failed.
@@ -113,8 +166,8 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 	}
 	item, value, err := m.openRecorded(ctx, c, now, on, read)
 	if errors.Is(err, ErrChanged) { // updated between the two reads: open the newer value, once
-		if read, err = m.Store.ReadValue(ctx, c.AccountID, c.KeyID, on.secret, on.item); err == nil {
-			if c, err = m.reveals(read.Key, c, on); err == nil {
+		if read, err = m.readValue(ctx, c, on); err == nil {
+			if c, err = m.stillMay(Reveal, []uuid.UUID{on.secret}, read.Key, c); err == nil {
 				err = read.missing()
 			}
 		}
@@ -131,13 +184,36 @@ func (m *Manager) release(ctx context.Context, c Caller, now time.Time, on scope
 	return item, value, nil
 }
 
-// missing is ErrNotFound if the value or its secret does not exist.
+// readValue reads what a reveal rests on: at once for the current version; another one is found by its item's history.
+func (m *Manager) readValue(ctx context.Context, c Caller, on scope) (Reading, error) {
+	if on.version == 0 {
+		return m.Store.ReadValue(ctx, c.AccountID, c.KeyID, on.secret, on.item)
+	}
+	read, err := m.Store.ReadItem(ctx, c.AccountID, c.KeyID, on.secret, on.item)
+	slot, exists := read.Item.History.slot(on.version)
+	if err != nil || !exists {
+		return read, err
+	}
+	version, sealed, err := m.Store.SealedVersion(ctx, read.Item, slot.Number)
+	if err == nil && version.Number == on.version {
+		read.Value = sealed
+	}
+	if isNotFound(err) {
+		err = nil
+	}
+	return read, err
+}
+
+// missing is ErrNotFound if the value, its item or its secret does not exist.
 func (r Reading) missing() error {
-	if r.Value.Version == 0 || r.Secret.ID == uuid.Nil {
+	if r.Value.Version == 0 || !r.reaches() {
 		return ErrNotFound
 	}
 	return nil
 }
+
+// reaches reports whether the item and its secret exist.
+func (r Reading) reaches() bool { return r.Secret.ID != uuid.Nil && r.Item.ID != uuid.Nil }
 
 // openRecorded opens a value and records its reveal in parallel. It returns the value
 // only when both succeeded and the item still has this version; else ErrChanged.
@@ -174,10 +250,15 @@ func (m *Manager) openRecorded(ctx context.Context, c Caller, now time.Time, on 
 			return Item{}, Value{}, err
 		}
 	}
-	if stamped.Version != sealed.Version {
+	if on.version != 0 {
+		if _, exists := stamped.History.slot(on.version); !exists { // deleted meanwhile
+			return Item{}, Value{}, ErrNotFound
+		}
+	} else if stamped.Version != sealed.Version {
 		return Item{}, Value{}, ErrChanged
 	}
-	return stamped, NewValue(string(plaintext)), nil
+	stamped.Version = sealed.Version
+	return stamped.readBy(read.Secret.Exported), NewValue(string(plaintext)), nil
 }
 
 // rotate makes room in the counter. A failure does no harm: a charge that finds no room makes it.

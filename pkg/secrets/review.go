@@ -209,14 +209,14 @@ func (m *Manager) reviewSecrets(ctx context.Context, c Caller, at *ReviewCursor,
 	}
 	for queries = 1; len(found) > 0 && queries < most; queries++ {
 		secret := found[0]
-		items, _, err := m.Store.Items(ctx, c.AccountID, secret.ID, Cursor{ID: at.item}, reviewedRows)
+		parent, items, err := m.Store.Items(ctx, c.AccountID, secret.ID, Cursor{ID: at.item}, reviewedRows)
 		if err != nil && !isNotFound(err) { // deleted meanwhile
 			return queries, err
 		}
 		if err == nil && at.item == uuid.Nil && secret.Services == 0 {
 			r.Findings = append(r.Findings, Finding{Check: SecretUnused, Secret: secret.named(), At: secret.CreatedAt})
 		}
-		m.reviewItems(secret, items, r)
+		m.reviewItems(secret, readBy(items, parent.Exported), r)
 		if len(items) == reviewedRows {
 			at.item = items[len(items)-1].ID
 			continue

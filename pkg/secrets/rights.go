@@ -19,9 +19,10 @@ const (
 	Write                          // create, change and delete
 	Audit                          // read events
 	Admin                          // manage users and keys
+	Export                         // read all values of a secret at once
 
 	// Every is the set of all.
-	Every = List | Reveal | Write | Audit | Admin
+	Every = List | Reveal | Write | Audit | Admin | Export
 	// unlimitable are those that are never limited to some secrets.
 	unlimitable = Audit | Admin
 )
@@ -33,7 +34,7 @@ const (
 )
 
 // PermissionNames are the names of all permissions, in their order.
-var PermissionNames = []string{"list", "reveal", "write", "audit", "admin"}
+var PermissionNames = []string{"list", "reveal", "write", "audit", "admin", "export"}
 
 // ParsePermissions returns the set of these names. An unknown name is an error.
 func ParsePermissions(names ...string) (p Permissions, err error) {

@@ -97,7 +97,7 @@ func TestOneOfRivalsWins(t *testing.T) {
 		wg.Go(func() {
 			var err error
 			if i == 0 {
-				err = m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+				err = m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true})
 			} else {
 				_, err = m.CreateItem(t.Context(), w.caller, w.secret.ID.String(), itemInput(fmt.Sprintf("LATE_%d", i), "value"))
 			}

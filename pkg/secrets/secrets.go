@@ -135,25 +135,27 @@ func (m *Manager) CreateSecret(ctx context.Context, c Caller, in SecretInput) (S
 	if _, err := m.gate(ctx, c, Write, ofNames(ofAccount())); err != nil {
 		return Secret{}, err
 	}
-	if in.Err != nil {
-		return Secret{}, in.Err
-	}
-	name, messages := in.Name.name()
-	if len(messages) > 0 {
-		return Secret{}, Invalid{{"name", messages}}
-	}
-	secret := Secret{AccountID: c.AccountID, ID: m.NewID(), Name: name, CreatedAt: m.now()}
-	err := m.Store.CreateSecret(ctx, secret, m.Quotas.Secrets, m.event(c, secret.CreatedAt, SecretCreated, secret.named()))
-	if errors.Is(err, ErrExists) {
-		return Secret{}, fault("name", msgSecretExists)
-	}
-	if errors.Is(err, ErrFull) {
-		return Secret{}, full("account", m.Quotas.Secrets, "secrets")
-	}
-	if err != nil {
-		return Secret{}, fmt.Errorf("create secret: %w", err)
-	}
-	return secret, nil
+	return once(ctx, m, c, m.secretAgain(ctx, c), func() (x Secret, err error) {
+		if in.Err != nil {
+			return Secret{}, in.Err
+		}
+		name, messages := in.Name.name()
+		if len(messages) > 0 {
+			return Secret{}, Invalid{{"name", messages}}
+		}
+		x = Secret{AccountID: c.AccountID, ID: m.NewID(), Name: name, CreatedAt: m.now()}
+		err = m.Store.CreateSecret(ctx, x, m.Quotas.Secrets, m.event(c, x.CreatedAt, SecretCreated, x.named()))
+		if errors.Is(err, ErrExists) {
+			return Secret{}, fault("name", msgSecretExists)
+		}
+		if errors.Is(err, ErrFull) {
+			return Secret{}, full("account", m.Quotas.Secrets, "secrets")
+		}
+		if err != nil {
+			return Secret{}, fmt.Errorf("create secret: %w", err)
+		}
+		return x, nil
+	})
 }
 
 // UpdateSecret renames a secret; the default secret may be renamed too. A missing
@@ -180,13 +182,17 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 			}
 			updated.Name = name
 		}
+		if err := in.IfMatch.check(old.Revision); err != nil {
+			return err
+		}
 		if updated == old {
 			return c.permits(List) // the answer would only read
 		}
 		ev := m.event(c, m.now(), SecretUpdated, updated.named()).
 			changes(map[string]string{"name": old.Name}, map[string]string{"name": updated.Name})
 		change := m.change(old)
-		change.Name = updated.Name
+		change.Name, change.AtRevision = updated.Name, true // the answer has the next one
+		updated.Revision++
 		err = m.Store.RenameSecret(ctx, change, ev)
 		if errors.Is(err, ErrExists) {
 			return fault("name", msgSecretExists)
@@ -199,47 +205,129 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 	return updated, err
 }
 
-// purgeTime limits how long a deletion removes the secret's children while the caller
-// waits. PurgeSecrets removes the rest.
-const purgeTime = 2 * time.Second
-
 // namedServices limits how many services an InUse names.
 const namedServices = 5
 
-// DeleteSecret deletes a secret and everything in it. ErrDefaultSecret: it is the
-// default secret. InUse: services use it.
-func (m *Manager) DeleteSecret(ctx context.Context, c Caller, secretID string) error {
-	on, err := m.gate(ctx, c, Write, ofSecret(secretID))
+// DeleteSecret deletes a secret and everything in it. It stays in the bin, unless the deletion is permanent or nothing
+// is kept there. ErrDefaultSecret: it is the default secret. InUse: services use it.
+func (m *Manager) DeleteSecret(ctx context.Context, c Caller, secretID string, d Deletion) error {
+	on, err := m.gate(ctx, c, d.needs(), ofSecret(secretID))
 	if err != nil {
 		return err
 	}
+	var p Purge
 	err = retryChanged(ctx, func() error {
-		old, err := m.readSecret(ctx, c, on.secret)
+		secret, err := m.readSecret(ctx, c, on.secret)
+		remove := m.Store.DeleteSecret
+		if d.Permanent && isNotFound(err) {
+			var binned DeletedSecret
+			binned, err = m.Store.DeletedSecret(ctx, c.AccountID, on.secret)
+			secret, remove = binned.Secret, m.Store.ClaimSecret
+		}
 		if err != nil {
 			return err
 		}
-		if old.IsDefault {
+		if err := d.IfMatch.check(secret.Revision); err != nil {
+			return err
+		}
+		if secret.IsDefault {
 			return ErrDefaultSecret
 		}
-		if old.Services > 0 {
-			return m.inUse(ctx, c, old)
+		if secret.Services > 0 {
+			return m.inUse(ctx, c, secret)
 		}
-		if err := m.Store.DeleteSecret(ctx, old, m.event(c, m.now(), SecretDeleted, old.named())); err != nil {
+		deleted := DeletedSecret{secret, m.deleted(c, d, m.now())}
+		ev := m.event(c, deleted.Deleted.At, SecretDeleted, secret.named()).until(deleted.Deleted)
+		if err := remove(ctx, deleted, ev); err != nil {
 			return fmt.Errorf("delete secret: %w", err)
 		}
+		p = Purge{AccountID: c.AccountID, SecretID: on.secret, ID: ev.ID, Due: deleted.Deleted.Due}
 		return nil
 	})
+	if err == nil {
+		m.beginPurge(ctx, p)
+	}
+	return err
+}
+
+// needs are the permissions for a deletion.
+func (d Deletion) needs() Permissions {
+	if d.Permanent {
+		return Write | Admin
+	}
+	return Write
+}
+
+// deleted begins a deletion.
+func (m *Manager) deleted(c Caller, d Deletion, now time.Time) Deleted {
+	if d.Permanent || m.Recovery == 0 {
+		return Deleted{By: c.UserID, At: now, Due: now, Claimed: true}
+	}
+	return Deleted{By: c.UserID, At: now, Due: now.Add(m.Recovery)}
+}
+
+// DeletedSecrets returns a page of the secrets in the bin, in the order of their creation.
+func (m *Manager) DeletedSecrets(ctx context.Context, c Caller, from Cursor, size int) (Page[DeletedSecret], error) {
+	if _, err := m.gate(ctx, c, List|Write, ofAccount()); err != nil {
+		return Page[DeletedSecret]{}, err
+	}
+	byID := func(x DeletedSecret) uuid.UUID { return x.Secret.ID }
+	if c.Rights.Limited() {
+		found, err := m.Store.DeletedSecretsWithIDs(ctx, c.AccountID, c.Rights.Secrets)
+		if err != nil {
+			return Page[DeletedSecret]{}, fmt.Errorf("list deleted secrets: %w", err)
+		}
+		return pageOf(found, from, size, byID), nil
+	}
+	found, count, err := m.Store.DeletedSecrets(ctx, c.AccountID, from, size+1)
 	if err != nil {
-		return err
+		return Page[DeletedSecret]{}, fmt.Errorf("list deleted secrets: %w", err)
 	}
-	// The secret is gone for every caller. A failure from here on is not the caller's:
-	// PurgeSecrets finishes the work.
-	ctx, cancel := context.WithTimeout(ctx, purgeTime)
-	defer cancel()
-	if err := m.Store.Purge(ctx, Purge{AccountID: c.AccountID, SecretID: on.secret}); err != nil {
-		m.Log.InfoContext(ctx, "secret left to purge-secrets", "secret_id", on.secret, "error", err)
+	return newPage(found, count, from, size, byID), nil
+}
+
+// RestoreSecret takes a secret out of the bin, with its items and their versions, under its name or another one.
+func (m *Manager) RestoreSecret(ctx context.Context, c Caller, secretID string, in SecretInput) (restored Secret, err error) {
+	on, err := m.gate(ctx, c, Write, ofNames(ofSecret(secretID)))
+	if err != nil {
+		return Secret{}, err
 	}
-	return nil
+	return once(ctx, m, c, m.secretAgain(ctx, c), func() (restored Secret, err error) {
+		err = retryChanged(ctx, func() error {
+			old, err := m.Store.DeletedSecret(ctx, c.AccountID, on.secret)
+			if err != nil {
+				return fmt.Errorf("read deleted secret: %w", err)
+			}
+			if in.Err != nil {
+				return in.Err
+			}
+			restored = old.Secret
+			if in.Name.given {
+				name, messages := in.Name.name()
+				if len(messages) > 0 {
+					return Invalid{{"name", messages}}
+				}
+				restored.Name = name
+			}
+			restored.Revision++
+			restored.Drifted = false
+			ev := m.event(c, m.now(), SecretRestored, restored.named()).
+				changes(map[string]string{"name": old.Secret.Name}, map[string]string{"name": restored.Name})
+			ev.Revision = restored.Revision
+			err = m.Store.RestoreSecret(ctx, old, restored, m.Quotas.Secrets, ev)
+			if errors.Is(err, ErrExists) {
+				return fault("name", msgSecretExists)
+			}
+			if errors.Is(err, ErrFull) {
+				return full("account", m.Quotas.Secrets, "secrets")
+			}
+			if err != nil {
+				return fmt.Errorf("restore secret: %w", err)
+			}
+			return nil
+		})
+		return restored, err
+	})
 }
 
 // inUse names the services that use a secret, to a caller that may list them. ErrChanged: no service uses it any more.

@@ -25,6 +25,7 @@ type Service struct {
 // could not be read; an operation reports it after a missing object.
 type ServiceInput struct {
 	Name, Image, Port, Config, Secret Field
+	IfMatch                           Match
 	Err                               error
 }
 

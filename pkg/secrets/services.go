@@ -111,37 +111,39 @@ func (m *Manager) CreateService(ctx context.Context, c Caller, in ServiceInput) 
 	if _, err := m.gate(ctx, c, Write, ofNames(ofAccount())); err != nil {
 		return Service{}, err
 	}
-	if in.Err != nil {
-		return Service{}, in.Err
-	}
-	err = retryChanged(ctx, func() error {
-		now := m.now()
-		created = Service{AccountID: c.AccountID, ID: m.NewID(), Version: 1, CreatedAt: now, UpdatedAt: now}
-		in := in
-		if !in.Secret.given {
-			account, err := m.Store.Account(ctx, c.AccountID)
-			if err != nil {
-				return fmt.Errorf("read account: %w", err)
+	return once(ctx, m, c, m.serviceAgain(ctx, c), func() (created Service, err error) {
+		if in.Err != nil {
+			return Service{}, in.Err
+		}
+		err = retryChanged(ctx, func() error {
+			now := m.now()
+			created = Service{AccountID: c.AccountID, ID: m.NewID(), Version: 1, CreatedAt: now, UpdatedAt: now}
+			in := in
+			if !in.Secret.given {
+				account, err := m.Store.Account(ctx, c.AccountID)
+				if err != nil {
+					return fmt.Errorf("read account: %w", err)
+				}
+				in.Secret = Text(account.DefaultSecretID.String())
 			}
-			in.Secret = Text(account.DefaultSecretID.String())
-		}
-		attach, err := m.apply(ctx, c, in, &created)
-		if err != nil {
-			return err
-		}
-		err = m.Store.CreateService(ctx, attach, created, m.Quotas.Services, m.serviceEvent(c, now, ServiceCreated, attach.Secret, created))
-		if errors.Is(err, ErrExists) {
-			return fault("name", msgServiceExists)
-		}
-		if errors.Is(err, ErrFull) {
-			return full("account", m.Quotas.Services, "services")
-		}
-		if err != nil {
-			return fmt.Errorf("create service: %w", err)
-		}
-		return nil
+			attach, err := m.apply(ctx, c, in, &created)
+			if err != nil {
+				return err
+			}
+			err = m.Store.CreateService(ctx, attach, created, m.Quotas.Services, m.serviceEvent(c, now, ServiceCreated, attach.Secret, created))
+			if errors.Is(err, ErrExists) {
+				return fault("name", msgServiceExists)
+			}
+			if errors.Is(err, ErrFull) {
+				return full("account", m.Quotas.Services, "services")
+			}
+			if err != nil {
+				return fmt.Errorf("create service: %w", err)
+			}
+			return nil
+		})
+		return created, err
 	})
-	return created, err
 }
 
 // UpdateService changes a service, and moves it to another secret if one is named. A
@@ -167,6 +169,9 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 		updated = old
 		attach, err := m.apply(ctx, c, in.or(old), &updated)
 		if err != nil {
+			return err
+		}
+		if err := in.IfMatch.check(old.Version); err != nil {
 			return err
 		}
 		if updated == old {
@@ -196,7 +201,7 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 }
 
 // DeleteService deletes a service, which no longer uses its secret.
-func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string) error {
+func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string, ifMatch Match) error {
 	on, err := m.gate(ctx, c, Write, ofService(serviceID))
 	if err != nil {
 		return err
@@ -204,6 +209,9 @@ func (m *Manager) DeleteService(ctx context.Context, c Caller, serviceID string)
 	return retryChanged(ctx, func() error {
 		old, err := m.readService(ctx, c, on.service)
 		if err != nil {
+			return err
+		}
+		if err := ifMatch.check(old.Version); err != nil {
 			return err
 		}
 		secret, err := m.used(ctx, old)

@@ -97,6 +97,9 @@ func hideNames(events []Event) {
 		ev := &events[i]
 		if ev.Secret.ID != uuid.Nil { // of an item and a service, too
 			ev.Secret.Name, ev.Item.Name, ev.Service.Name, ev.From, ev.To = "", "", "", nil, nil
+			for i := range ev.Items {
+				ev.Items[i].Item.Name = ""
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 				case n < 5:
 					_, err = m.UpdateService(ctx, c, own[rand.IntN(len(own))].String(), secrets.ServiceInput{Secret: secrets.Text(some().String())})
 				case n < 6:
-					err = m.DeleteService(ctx, c, own[0].String())
+					err = m.DeleteService(ctx, c, own[0].String(), nil)
 					own = own[1:]
 					gone.Add(1)
 				case n < 8 || len(items) == 0:
@@ -70,7 +70,7 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 					_, err = m.UpdateItem(ctx, c, at[0], at[1],
 						itemInput(fmt.Sprintf("RENAMED_%d_%d", i, round), strings.Repeat("x", rand.IntN(100)+1)))
 				default:
-					err = m.DeleteItem(ctx, c, items[0][0], items[0][1])
+					err = m.DeleteItem(ctx, c, items[0][0], items[0][1], secrets.Deletion{})
 					items = items[1:]
 				}
 				if err != nil {
@@ -86,7 +86,7 @@ func TestConcurrentUseIsCountedExactly(t *testing.T) {
 			t.Errorf("rename: %v", err)
 		}
 		var inUse secrets.InUse
-		err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String())
+		err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String(), secrets.Deletion{})
 		if !errors.As(err, &inUse) || inUse.Services < 1 || len(inUse.Names) < 1 {
 			t.Errorf("delete a used secret: %v, want InUse", err) // the first service never leaves it
 		}
@@ -118,7 +118,7 @@ func TestLastUseAndFirstUseKeepTheOutboxRight(t *testing.T) {
 		var wg sync.WaitGroup
 		var next secrets.Service
 		wg.Go(func() {
-			if err := a.DeleteService(t.Context(), w.caller, last.String()); err != nil {
+			if err := a.DeleteService(t.Context(), w.caller, last.String(), nil); err != nil {
 				t.Errorf("delete: %v", err)
 			}
 		})
@@ -201,7 +201,7 @@ func TestOutageOfTheUsedSecretIsUnavailable(t *testing.T) {
 	for name, err := range map[string]error{
 		"create": errOf(m.CreateService(t.Context(), w.caller, serviceInput("other", w.second.ID))),
 		"move":   errOf(m.UpdateService(t.Context(), w.caller, w.service.ID.String(), serviceInput("app", w.second.ID))),
-		"delete": m.DeleteService(t.Context(), w.caller, w.service.ID.String()),
+		"delete": m.DeleteService(t.Context(), w.caller, w.service.ID.String(), nil),
 	} {
 		if !errors.Is(err, secrets.ErrUnavailable) {
 			t.Errorf("%s without the secret's row: %v, want ErrUnavailable", name, err)

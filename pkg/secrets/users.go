@@ -69,30 +69,32 @@ func (m *Manager) CreateUser(ctx context.Context, c Caller, in UserInput) (creat
 	if _, err := m.gate(ctx, c, Admin, ofAccount()); err != nil {
 		return User{}, err
 	}
-	if in.Err != nil {
-		return User{}, in.Err
-	}
-	err = retryChanged(ctx, func() error {
-		maker, fresh, err := m.authority(ctx, c, Admin)
-		if err != nil {
-			return err
+	return once(ctx, m, c, m.userAgain(ctx, c), func() (created User, err error) {
+		if in.Err != nil {
+			return User{}, in.Err
 		}
-		now := m.now()
-		created = User{AccountID: c.AccountID, ID: m.NewID(), CreatedAt: now, CreatedBy: c.UserID}
-		if created, err = m.applyUser(ctx, fresh, in, created); err != nil {
-			return err
-		}
-		ev := m.userEvent(fresh, now, UserCreated, created).creates(created.fields())
-		err = m.Store.CreateUser(ctx, &maker, created, m.RevealLimit, ev)
-		if errors.Is(err, ErrFull) {
-			return full("account", MaxUsers, "users")
-		}
-		if err != nil {
-			return fmt.Errorf("create user: %w", err)
-		}
-		return nil
+		err = retryChanged(ctx, func() error {
+			maker, fresh, err := m.authority(ctx, c, Admin)
+			if err != nil {
+				return err
+			}
+			now := m.now()
+			created = User{AccountID: c.AccountID, ID: m.NewID(), CreatedAt: now, CreatedBy: c.UserID}
+			if created, err = m.applyUser(ctx, fresh, in, created); err != nil {
+				return err
+			}
+			ev := m.userEvent(fresh, now, UserCreated, created).creates(created.fields())
+			err = m.Store.CreateUser(ctx, &maker, created, m.RevealLimit, ev)
+			if errors.Is(err, ErrFull) {
+				return full("account", MaxUsers, "users")
+			}
+			if err != nil {
+				return fmt.Errorf("create user: %w", err)
+			}
+			return nil
+		})
+		return created, err
 	})
-	return created, err
 }
 
 // UpdateUser changes a user, and what its keys may do. A missing user is reported before invalid input.

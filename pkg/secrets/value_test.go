@@ -24,7 +24,7 @@ func TestNothingPrintsValues(t *testing.T) {
 	}
 	for _, text := range []string{
 		logged.String(), string(encoded), fmt.Sprint(v, in, revealed, list), fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v),
-		fmt.Sprintf("%v %+v %#v %s", in, in, in, in), fmt.Sprintf("%v %+v %#v", revealed, revealed, revealed),
+		fmt.Sprintf("%v %+v %#v", in, in, in), fmt.Sprintf("%v %+v %#v", revealed, revealed, revealed),
 		fmt.Sprintf("%x", v), fmt.Sprintf("%"+"d", v), fmt.Sprintf("%+v", struct{ v secrets.Value }{v}),
 	} {
 		if strings.Contains(text, plain) || strings.Contains(text, fmt.Sprintf("%x", plain)) {

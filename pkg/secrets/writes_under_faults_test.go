@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -95,7 +97,7 @@ var writes = []operation{
 		}},
 	{"DeleteSecret", nil,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
-			return m.DeleteSecret(ctx, w.caller, w.secret.ID.String())
+			return m.DeleteSecret(ctx, w.caller, w.secret.ID.String(), secrets.Deletion{})
 		},
 		func(t *testing.T, m *secrets.Manager, w world) bool {
 			return !slices.Contains(secretNames(t, m, w), "production")
@@ -128,11 +130,75 @@ var writes = []operation{
 		}},
 	{"DeleteItem", nil,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
-			return m.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
+			return m.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.Deletion{})
 		},
 		func(t *testing.T, m *secrets.Manager, w world) bool {
 			return !slices.Contains(itemKeys(t, m, w), "API_KEY")
 		}},
+	{"DeleteSecret for good", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteSecret(ctx, w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true})
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return !slices.Contains(secretNames(t, m, w), "production")
+		}},
+	{"DeleteSecret in the bin for good", binSecret,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteSecret(ctx, w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true})
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool { return len(deletedSecrets(t, m, w)) == 0 }},
+	{"RestoreSecret", binSecret,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.RestoreSecret(ctx, w.caller, w.secret.ID.String(), secretInput("restored"))
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			done := slices.Contains(secretNames(t, m, w), "restored")
+			if done == (len(deletedSecrets(t, m, w)) > 0) {
+				t.Error("half of a restore was done")
+			}
+			return done
+		}},
+	{"DeleteItem for good", nil,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.Deletion{Permanent: true})
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			return !slices.Contains(itemKeys(t, m, w), "API_KEY")
+		}},
+	{"DeleteItem in the bin for good", binItem,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.Deletion{Permanent: true})
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool { return len(deletedKeys(t, m, w)) == 0 }},
+	{"RestoreItem", binItem,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.RestoreItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.ItemInput{Key: secrets.Text("RESTORED")})
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			done := slices.Contains(itemKeys(t, m, w), "RESTORED")
+			if done == (len(deletedKeys(t, m, w)) > 0) || done && revealed(t, m, w) != "value of API_KEY" {
+				t.Error("half of a restore was done")
+			}
+			return done
+		}},
+	{"RollBackItem", rotate,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			_, err := m.RollBackItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.RollbackInput{Version: secrets.Text("1")})
+			return err
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool { return revealed(t, m, w) == "value of API_KEY" }},
+	{"DeleteVersion", rotate,
+		func(ctx context.Context, m *secrets.Manager, w world) error {
+			return m.DeleteVersion(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), "1", secrets.Deletion{})
+		},
+		func(t *testing.T, m *secrets.Manager, w world) bool {
+			kept, err := m.Versions(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+			return err == nil && len(kept) == 1
+		}},
+	{"BatchItems", nil, batch(secrets.Token{}), batchDone},
+	{"BatchItems with a token", nil, batch(secrets.NewToken("token", "request")), batchDone},
 	{"PurgeSecrets", leavePurge,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
 			_, err := m.PurgeSecrets(ctx)
@@ -187,7 +253,7 @@ var writes = []operation{
 		}},
 	{"DeleteService", attach,
 		func(ctx context.Context, m *secrets.Manager, w world) error {
-			return m.DeleteService(ctx, w.caller, w.service.ID.String())
+			return m.DeleteService(ctx, w.caller, w.service.ID.String(), nil)
 		},
 		func(t *testing.T, m *secrets.Manager, w world) bool {
 			_, err := m.Service(t.Context(), w.caller, w.service.ID.String())
@@ -205,7 +271,7 @@ var writes = []operation{
 func usedWrites() (found []operation) {
 	for _, op := range writes {
 		switch op.name {
-		case "UpdateSecret", "CreateItem", "UpdateItem value", "UpdateItem both", "DeleteItem":
+		case "UpdateSecret", "CreateItem", "UpdateItem value", "UpdateItem both", "DeleteItem", "BatchItems":
 		default:
 			continue
 		}
@@ -290,35 +356,61 @@ func TestAcknowledgedWritesSurviveFaults(t *testing.T) {
 				return w
 			}
 			made, events := calls(t, prepare(), op.do)
-			// One of a purge is that of the deletion before it, and that of an account is in the account.
-			if (len(events) == 0) != (op.name == "PurgeSecrets" || op.name == "CreateAccount") || len(events) > 1 {
-				t.Errorf("it leaves the events %v, want one", events)
+			// That of an account is in the account. What is deleted for good is purged, too.
+			want := 1
+			switch {
+			case op.name == "CreateAccount":
+				want = 0
+			case strings.HasSuffix(op.name, "for good"):
+				want = 2
+			}
+			if len(events) != want {
+				t.Errorf("it leaves the events %v, want %d", events, want)
 			}
 			for _, call := range made {
-				for _, fault := range faults {
-					for _, crash := range []bool{false, true} {
-						underFault(t, prepare(), op, call, fault, crash, events)
+				for _, fault := range faultsOf(call) {
+					underFault(t, prepare(), op, call, fault, false, events)
+					if !fault.Retried() { // a crash ends the retries
+						underFault(t, prepare(), op, call, fault, true, events)
 					}
 				}
 			}
 			table.Check(t)
 
 			// purge-secrets finishes crashed deletions, and deletes nothing else.
-			if _, err := table.Manager(t).PurgeSecrets(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			table.Check(t)
-			for _, row := range table.Rows(t) {
-				if row["PK"] == "PURGE" {
-					t.Errorf("%v is left", row)
-				}
-			}
+			emptyBin(t, table)
 		})
+	}
+}
+
+// emptyBin purges all that is in the bin when it is due, and finds nothing left of it.
+func emptyBin(t *testing.T, table *secretstest.Table) {
+	t.Helper()
+	m := table.Manager(t)
+	m.Now = func() time.Time { return time.Now().Add(m.Recovery + time.Hour) }
+	if _, err := m.PurgeSecrets(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	table.Check(t)
+	for _, row := range table.Rows(t) {
+		if pk, sk := fmt.Sprint(row["PK"]), fmt.Sprint(row["SK"]); pk == "PURGE" || strings.HasPrefix(pk+sk, "BIN#") || strings.HasPrefix(sk, "BIN#") {
+			t.Errorf("%v is left", row)
+		}
 	}
 }
 
 var faults = []secretstest.Fault{
 	secretstest.Before, secretstest.After, secretstest.LostBefore, secretstest.LostAfter, secretstest.NoConnection, secretstest.Throttled,
+}
+
+// faultsOf are the faults that differ at a call. Of one that writes nothing, the answer is lost in one way only.
+func faultsOf(call secretstest.Call) []secretstest.Fault {
+	operation, _, _ := strings.Cut(call.What, " ")
+	switch operation {
+	case "GetItem", "BatchGetItem", "Query", "GenerateDataKey", "Decrypt":
+		return []secretstest.Fault{secretstest.Before, secretstest.LostBefore}
+	}
+	return faults
 }
 
 // ambiguous reports whether the call may have been done after a retried fault.
@@ -340,8 +432,12 @@ func underFault(t *testing.T, w world, op operation, call secretstest.Call, faul
 	if fault.Retried() && !crash && err != nil {
 		t.Errorf("%s: %v, want the SDK's retry to succeed", name, err)
 	}
+	healthy := w.table.Manager(t)
+	if _, err := healthy.PurgeSecrets(t.Context()); err != nil { // what was claimed
+		t.Errorf("%s: purge-secrets: %v", name, err)
+	}
 	left := recordedEvents(t, w)[before:]
-	done := op.done(t, w.table.Manager(t), w)
+	done := op.done(t, healthy, w)
 	isPart := !done && len(left) < len(events) && slices.Equal(left, events[:len(left)]) // of several changes
 	if done && !slices.Equal(left, events) || !done && len(left) > 0 && !isPart {
 		t.Errorf("%s: %v, done = %v with the events %v, want each of %v once", name, err, done, left, events)
@@ -349,9 +445,80 @@ func underFault(t *testing.T, w world, op operation, call secretstest.Call, faul
 	if err == nil && !done {
 		t.Errorf("%s: an acknowledged write is lost", name)
 	}
-	if done && call.What == "TransactWriteItems" && fault == secretstest.Before {
+	if done && call.What == "TransactWriteItems" && call.Nth == 0 && fault == secretstest.Before && op.name != "PurgeSecrets" {
 		t.Errorf("%s: done, though nothing was sent", name)
 	}
+}
+
+// batch creates, replaces and deletes an item.
+func batch(token secrets.Token) func(context.Context, *secrets.Manager, world) error {
+	return func(ctx context.Context, m *secrets.Manager, w world) error {
+		c := w.caller
+		c.Token = token
+		_, err := m.BatchItems(ctx, c, w.secret.ID.String(), secrets.BatchInput{
+			Items: []secrets.ItemInput{itemInput("API_KEY", "rotated"), itemInput("NEW", "new value")}, Delete: []secrets.Field{secrets.Text("OTHER")},
+		})
+		return err
+	}
+}
+
+func batchDone(t *testing.T, m *secrets.Manager, w world) bool {
+	keys := itemKeys(t, m, w)
+	done := slices.Equal(keys, []string{"API_KEY", "NEW"})
+	if !done && !slices.Contains(keys, "OTHER") || done != (revealed(t, m, w) == "rotated") || done != (len(deletedKeys(t, m, w)) == 1) {
+		t.Errorf("a part of a batch was done, there are %v", keys)
+	}
+	return done
+}
+
+// rotate gives the world's item a second version.
+func rotate(t *testing.T, w *world) {
+	t.Helper()
+	if _, err := w.table.Manager(t).UpdateItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String(), valueInput("rotated")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// binItem puts the world's item into the bin.
+func binItem(t *testing.T, w *world) {
+	t.Helper()
+	if err := w.table.Manager(t).DeleteItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String(), secrets.Deletion{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// binSecret puts the world's secret into the bin.
+func binSecret(t *testing.T, w *world) {
+	t.Helper()
+	if err := w.table.Manager(t).DeleteSecret(t.Context(), w.caller, w.secret.ID.String(), secrets.Deletion{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deletedSecrets are the names of the secrets in the bin.
+func deletedSecrets(t *testing.T, m *secrets.Manager, w world) (names []string) {
+	t.Helper()
+	page, err := m.DeletedSecrets(t.Context(), w.caller, secrets.Cursor{}, 1000)
+	if err != nil || page.Count != len(page.Results) {
+		t.Fatalf("%d of %d secrets in the bin, %v", len(page.Results), page.Count, err)
+	}
+	for _, x := range page.Results {
+		names = append(names, x.Secret.Name)
+	}
+	return names
+}
+
+// deletedKeys are the keys of the items in the bin of the world's secret.
+func deletedKeys(t *testing.T, m *secrets.Manager, w world) (keys []string) {
+	t.Helper()
+	page, err := m.DeletedItems(t.Context(), w.caller, w.secret.ID.String(), secrets.Cursor{}, 1000)
+	if err != nil || page.Count != len(page.Results) {
+		t.Fatalf("%d of %d items in the bin, %v", len(page.Results), page.Count, err)
+	}
+	for _, x := range page.Results {
+		keys = append(keys, x.Item.Key)
+	}
+	return keys
 }
 
 // leavePurge deletes the world's secret in a way that leaves its children behind.
@@ -363,7 +530,7 @@ func leavePurge(t *testing.T, w *world) {
 		}
 		return secretstest.Before
 	}))
-	if err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String()); err != nil {
+	if err := m.DeleteSecret(t.Context(), w.caller, w.secret.ID.String(), secrets.Deletion{Permanent: true}); err != nil {
 		t.Fatalf("delete secret, its purge failing: %v, want it done", err)
 	}
 }

@@ -1,7 +1,9 @@
 package secretstest
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -46,8 +48,8 @@ func (tb *Table) Rows(t testing.TB) []Row {
 
 // Check walks the table and reports every broken invariant: a wrong counter, a name or key
 // without its owner or an owner without its marker, an item without its value or a value
-// without its item, a version without an event, an orphan. A purge excuses only the
-// children that it names.
+// without its item, a version without its row or a row without its version, a version without an event, an orphan, a
+// row in the bin without its purge. A claim in the bin excuses only the children that it names.
 func (tb *Table) Check(t testing.TB) {
 	t.Helper()
 	for _, contradiction := range Contradictions(tb.Rows(t)) {
@@ -71,7 +73,10 @@ func Contradictions(rows []Row) (found []string) {
 
 // bySystem are events without a user: only IAM knows the operator who creates an account,
 // and the system makes deliveries.
-var bySystem = map[string]bool{"account.created": true, "account.requeued": true, "secret.deployed": true, "secret.undeployed": true, "secret.drifted": true}
+var bySystem = map[string]bool{
+	"account.created": true, "account.requeued": true, "secret.deployed": true, "secret.undeployed": true, "secret.drifted": true,
+	"secret.purged": true, "item.purged": true,
+}
 
 type checker struct {
 	rows     map[string]Row   // by PK|SK
@@ -108,17 +113,24 @@ func (c *checker) check(pk, sk string, row Row) {
 		c.checkAccount(pk, sk, rest, row)
 	case "SECRET":
 		account, secret, _ := strings.Cut(rest, "#")
-		if _, purged := c.rows["PURGE|"+rest]; !purged {
+		if c.secret(row, account, secret)["claimed"] != true {
 			c.checkChild(pk, sk, account, secret, row)
 		}
 	case "DELIVERY":
 		account, secret, _ := strings.Cut(rest, "#")
-		if _, purged := c.rows["PURGE|"+rest]; !purged {
-			c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
+		c.secret(row, account, secret)
+	case "BIN":
+		if _, exists := c.rows["ACCOUNT#"+rest+"|"+sk]; exists {
+			c.report(row, "its secret is there")
+		}
+		secret := strings.TrimPrefix(sk, "SECRET#")
+		c.checkDeleted(row, rest, secret, "")
+		if row["claimed"] != true {
+			c.checkChildren(rest, secret, row)
 		}
 	case "ACCOUNTS":
 		c.must(row, "ACCOUNT#"+sk, "ACCOUNT")
-		if row.number("format") != 5 {
+		if row.number("format") != 6 {
 			c.report(row, "has format %d", row.number("format"))
 		}
 	case "ACCOUNTNAME":
@@ -132,9 +144,10 @@ func (c *checker) check(pk, sk string, row Row) {
 	case "PEOPLE":
 		c.checkPeople(pk, sk, rest, row)
 	case "PURGE":
-		account, secret, _ := strings.Cut(sk, "#")
-		if _, exists := c.rows["ACCOUNT#"+account+"|SECRET#"+secret]; exists {
-			c.report(row, "its secret is there")
+		if ids := strings.Split(sk, "#"); len(ids) == 4 {
+			c.must(row, "ACCOUNT#"+ids[1], "ACCOUNT")
+		} else {
+			c.report(row, "its key is no time and three ids")
 		}
 	case "EVENTS":
 		c.must(row, "ACCOUNT#"+rest, "ACCOUNT")
@@ -181,6 +194,12 @@ func (c *checker) check(pk, sk string, row Row) {
 		account, secret, _ := strings.Cut(sk, "#")
 		if c.must(row, "ACCOUNT#"+account, "SECRET#"+secret).number("services") == 0 {
 			c.report(row, "no service uses its secret")
+		}
+	case "IDEMPOTENCY":
+		account, _, _ := strings.Cut(rest, "#")
+		c.must(row, "ACCOUNT#"+account, "ACCOUNT")
+		if row.text("mac") == "" || row["expires_at"] == nil {
+			c.report(row, "has no MAC or no end")
 		}
 	case "ROUND":
 	case "USER":
@@ -385,9 +404,7 @@ func (c *checker) checkAccount(pk, sk, account string, row Row) {
 		if isDefault := row["is_default"] == true; isDefault != (parent.text("default_secret_id") == rest) {
 			c.report(row, "is_default is %v", isDefault)
 		}
-		if n := c.count("SECRET#"+account+"#"+rest, "ITEM#"); n != row.number("items") {
-			c.report(row, "counts %d items, there are %d", row.number("items"), n)
-		}
+		c.checkChildren(account, rest, row)
 		if name := c.must(row, pk, "NAME#"+hash(row.text("name"))); name.text("owner") != rest {
 			c.report(row, "its name belongs to another")
 		}
@@ -411,7 +428,6 @@ func (c *checker) checkAccount(pk, sk, account string, row Row) {
 }
 
 func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
-	c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
 	kind, rest, _ := strings.Cut(sk, "#")
 	switch kind {
 	case "ITEM":
@@ -421,7 +437,26 @@ func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
 		if value := c.must(row, pk, "VALUE#"+rest); value.number("version") != row.number("version") {
 			c.report(row, "is at version %d, its value at %d", row.number("version"), value.number("version"))
 		}
+		c.checkVersions(pk, rest, row)
 		c.checkWritten(account, rest, row)
+	case "BIN":
+		if _, exists := c.rows[pk+"|ITEM#"+rest]; exists {
+			c.report(row, "its item is there")
+		}
+		c.checkDeleted(row, account, secret, rest)
+		if row["claimed"] != true {
+			c.checkVersions(pk, rest, row)
+			c.checkWritten(account, rest, row)
+		}
+	case "VERSION":
+		item, slot, _ := strings.Cut(rest, "#")
+		of, exists := c.rows[pk+"|ITEM#"+item]
+		if !exists {
+			of = c.must(row, pk, "BIN#"+item)
+		}
+		if kept := slots(of); of["claimed"] != true && kept[slot] != row.number("version") {
+			c.report(row, "it has version %d, and its item's history is %v", row.number("version"), kept)
+		}
 	case "KEY":
 		if item := c.must(row, pk, "ITEM#"+row.text("owner")); item.text("key") != rest {
 			c.report(row, "its item has another key")
@@ -437,21 +472,89 @@ func (c *checker) checkChild(pk, sk, account, secret string, row Row) {
 	}
 }
 
-// checkUse compares a secret's counters with the rows of its services and items. A secret
+// secret returns the row of a secret, or the one that it has in the bin.
+func (c *checker) secret(row Row, account, secret string) Row {
+	if deleted, exists := c.rows["BIN#"+account+"|SECRET#"+secret]; exists {
+		return deleted
+	}
+	return c.must(row, "ACCOUNT#"+account, "SECRET#"+secret)
+}
+
+// checkDeleted finds the purge of a secret, or of an item, that is in the bin.
+func (c *checker) checkDeleted(row Row, account, secret, item string) {
+	for _, purge := range c.children["PURGE"] {
+		items := anys(purge["items"])
+		if strings.HasPrefix(purge.text("SK"), row.text("due")+"#"+account+"#"+secret+"#") &&
+			(item == "" && len(items) == 0 || slices.Contains(items, any(item))) {
+			return
+		}
+	}
+	c.report(row, "no purge removes it")
+}
+
+// checkChildren compares a secret's counters with the rows of its items.
+func (c *checker) checkChildren(account, secret string, row Row) {
+	sums := map[string]int{"items": 0, "size": 0, "checksum": 0}
+	for _, child := range c.children["SECRET#"+account+"#"+secret] {
+		if strings.HasPrefix(child.text("SK"), "ITEM#") {
+			sums["items"]++
+			sums["size"] += child.number("size")
+			sums["checksum"] += child.number("revision")
+		}
+	}
+	for name, sum := range sums {
+		if sum != row.number(name) {
+			c.report(row, "its %s is %d, that of its items %d", name, row.number(name), sum)
+		}
+	}
+}
+
+// checkVersions compares an item's history with the rows of its versions.
+func (c *checker) checkVersions(pk, item string, row Row) {
+	kept := slots(row)
+	if n := c.count(pk, "VERSION#"+item+"#"); n != len(kept) {
+		c.report(row, "its history is %v, and it has %d versions", kept, n)
+	}
+	isCurrent := false
+	for slot, version := range kept {
+		if of := c.must(row, pk, "VERSION#"+item+"#"+slot); version == row.number("version") {
+			isCurrent = true
+			if value, exists := c.rows[pk+"|VALUE#"+item]; exists && !reflect.DeepEqual(of["sealed"], value["sealed"]) {
+				c.report(row, "its current version is not its value")
+			}
+		}
+	}
+	if !isCurrent {
+		c.report(row, "its history %v lacks its version %d", kept, row.number("version"))
+	}
+}
+
+// slots are the versions of an item by slot, as its history says: the highest number, an hour, and for each version
+// what its number lacks to the highest, its slot and an age.
+func slots(row Row) map[string]int {
+	raw, _ := row["history"].([]byte)
+	number := func() int {
+		n, size := binary.Uvarint(raw)
+		raw = raw[max(size, 0):]
+		return int(n)
+	}
+	highest := number()
+	number()
+	kept := map[string]int{}
+	for len(raw) > 2 {
+		version := highest - number()
+		kept[fmt.Sprint(raw[0])] = version
+		raw = raw[2:]
+	}
+	return kept
+}
+
+// checkUse compares a secret's counters with the rows of its services. A secret
 // whose current bundle differs from the table has an outbox entry.
 func (c *checker) checkUse(account, secret string, row Row) {
 	children := "SECRET#" + account + "#" + secret
 	if n := c.count(children, "USE#"); n != row.number("services") {
 		c.report(row, "counts %d services, %d use it", row.number("services"), n)
-	}
-	size := 0
-	for _, child := range c.children[children] {
-		if strings.HasPrefix(child.text("SK"), "ITEM#") {
-			size += child.number("size")
-		}
-	}
-	if size != row.number("size") {
-		c.report(row, "its size is %d, that of its items %d", row.number("size"), size)
 	}
 	delivered := row.number("delivered")
 	if delivered > row.number("revision") {
@@ -487,12 +590,37 @@ func (c *checker) checkWritten(account, item string, row Row) {
 		if kind := ev.text("action"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
 			written[ev.number("version")] = true
 		}
+		for id, version := range members(ev) {
+			if id == item {
+				written[version] = true
+			}
+		}
 	}
-	for version := 1; version <= row.number("version"); version++ {
+	for version := 1; version <= row.number("last_version"); version++ {
 		if !written[version] {
 			c.report(row, "version %d has no event", version)
 		}
 	}
+}
+
+// members are the items of an event about several, with their versions: uvarints in the order of the sorted ids.
+func members(ev Row) map[string]int {
+	versions, _ := ev["item_versions"].([]byte)
+	found := map[string]int{}
+	for _, id := range memberIDs(ev) {
+		n, size := binary.Uvarint(versions)
+		versions, found[id] = versions[max(size, 0):], int(n)
+	}
+	return found
+}
+
+func memberIDs(ev Row) (ids []string) {
+	list, _ := ev["item_ids"].([][]byte)
+	slices.SortFunc(list, bytes.Compare)
+	for _, id := range list {
+		ids = append(ids, uuid.UUID(id).String())
+	}
+	return ids
 }
 
 // checkFrom checks what an event says was replaced: another name that an earlier event gave to the same
@@ -500,6 +628,9 @@ func (c *checker) checkWritten(account, item string, row Row) {
 func (c *checker) checkFrom(row Row) {
 	replaced, _ := row["from"].(map[string]any)
 	for field, former := range replaced {
+		if field == "version" {
+			continue
+		}
 		if field == "secret" {
 			if strings.HasSuffix(row.text("by_secret"), "#"+fmt.Sprint(former)) {
 				c.report(row, "it moved from where it is")
@@ -514,6 +645,12 @@ func (c *checker) checkFrom(row Row) {
 			return same && ev.text("item_id") == row.text("item_id") && ev.text("service_id") == row.text("service_id") &&
 				ownName(ev) == former && ev.text("SK") != row.text("SK")
 		})
+		for _, ev := range c.children[row.text("PK")] {
+			keys := anys(ev["item_keys"])
+			for i, id := range memberIDs(ev) {
+				given = given || id == row.text("item_id") && i < len(keys) && keys[i] == former
+			}
+		}
 		if !given && former != "Default" { // an account begins with a secret of that name
 			c.report(row, "no event gave the %s %v", field, former)
 		}

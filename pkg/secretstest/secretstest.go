@@ -75,8 +75,17 @@ type Table struct {
 	parts parts
 }
 
-// asTheProduct makes a client's HTTP that of the product: see app.HTTPClient.
-func asTheProduct(o *dynamodb.Options) { o.HTTPClient = app.HTTPClient(30 * time.Second) }
+// httpClient is the product's, of all tables and managers: a test with faults makes hundreds of managers, and each
+// would keep its connections.
+var httpClient = sync.OnceValue(func() aws.HTTPClient { return app.HTTPClient(30 * time.Second) })
+
+func asTheProduct(o *dynamodb.Options) { o.HTTPClient = httpClient() }
+
+// sharing are options with the shared connections first.
+func sharing(options []func(*aws.Config)) []func(*aws.Config) {
+	share := func(cfg *aws.Config) { cfg.HTTPClient = httpClient() }
+	return append([]func(*aws.Config){share}, options...)
+}
 
 // NewTable makes an empty table, without a stream.
 func NewTable(t testing.TB) *Table {
@@ -128,7 +137,7 @@ func (tb *Table) Environment(t testing.TB, function string) func(string) string 
 // Manager is the product's manager on the table, as a function has it.
 func (tb *Table) Manager(t testing.TB, options ...func(*aws.Config)) *secrets.Manager {
 	t.Helper()
-	m, err := app.NewManager(tb.Environment(t, "GetItem"), options...)
+	m, err := app.NewManager(tb.Environment(t, "GetItem"), sharing(options)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +148,7 @@ func (tb *Table) Manager(t testing.TB, options ...func(*aws.Config)) *secrets.Ma
 // deploy-secret has it.
 func (tb *Table) Deliverer(t testing.TB, options ...func(*aws.Config)) *delivery.Deliverer {
 	t.Helper()
-	d, err := app.NewDeliverer(tb.Environment(t, "DeploySecret"), awssm.Open, options...)
+	d, err := app.NewDeliverer(tb.Environment(t, "DeploySecret"), awssm.Open, sharing(options)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +158,7 @@ func (tb *Table) Deliverer(t testing.TB, options ...func(*aws.Config)) *delivery
 // Checker is the product's checker on the table, as check-bundles has it.
 func (tb *Table) Checker(t testing.TB, options ...func(*aws.Config)) *delivery.Checker {
 	t.Helper()
-	checker, err := app.NewChecker(tb.Environment(t, "CheckBundles"), awssm.Open, options...)
+	checker, err := app.NewChecker(tb.Environment(t, "CheckBundles"), awssm.Open, sharing(options)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +168,7 @@ func (tb *Table) Checker(t testing.TB, options ...func(*aws.Config)) *delivery.C
 // Sweeper is the product's sweeper on the table, as redeploy-secrets has it.
 func (tb *Table) Sweeper(t testing.TB, options ...func(*aws.Config)) *delivery.Sweeper {
 	t.Helper()
-	s, err := app.NewSweeper(tb.Environment(t, "RedeploySecrets"), options...)
+	s, err := app.NewSweeper(tb.Environment(t, "RedeploySecrets"), sharing(options)...)
 	if err != nil {
 		t.Fatal(err)
 	}

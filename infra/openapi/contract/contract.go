@@ -3,7 +3,7 @@
 // Tests pass it every exchange with the API. An exchange breaks the contract if
 //
 //   - the answer has a status, a header or a field that the document lacks, or lacks one that the document requires;
-//   - a part of the answer has a value that its schema excludes;
+//   - a part of the answer has a value that its schema excludes, or the tag of an object is not its header ETag;
 //   - the request succeeds, although the document excludes one of its parameters or fields;
 //   - the request fails for a field that the document allows, unless the reason is beyond schemas.
 //
@@ -66,6 +66,7 @@ type operation struct {
 	id         string
 	open       bool              // it needs no key
 	parameters map[string]schema // of the path and the query, by name
+	required   []string          // parameters of the query
 	names      []string          // of the path's parameters, in their order
 	body       *schema
 	answers    map[int]answer
@@ -284,7 +285,21 @@ func (op *operation) checkAnswer(x Exchange) error {
 	case len(x.Answer) > 0:
 		errs = append(errs, fmt.Errorf("the document has no body of %d of %s", x.Status, op.id))
 	}
+	if a.headers["Etag"].required && x.Status != http.StatusNotModified {
+		errs = append(errs, sameTag(x))
+	}
 	return errors.Join(errs...)
+}
+
+// sameTag compares the header ETag with the field etag, if the answer has it.
+func sameTag(x Exchange) error {
+	var object struct {
+		ETag *string `json:"etag"`
+	}
+	if json.Unmarshal(x.Answer, &object) == nil && object.ETag != nil && *object.ETag != x.Header.Get("Etag") {
+		return fmt.Errorf("the header ETag is %s, and the field etag %s", x.Header.Get("Etag"), *object.ETag)
+	}
+	return nil
 }
 
 // mediaType is the type of a body, without its parameters; empty: none is given.
@@ -317,7 +332,7 @@ func (a answer) checkText(media string, text []byte) error {
 
 // checkRequest checks a request by its success or failure.
 func (c *Contract) checkRequest(op *operation, x Exchange, places []string, query string) error {
-	asked := op.request(x, places, query)
+	asked := c.request(op, x, places, query)
 	var errs []error
 	switch {
 	case x.Status < 300:
@@ -326,32 +341,55 @@ func (c *Contract) checkRequest(op *operation, x Exchange, places []string, quer
 		}
 		c.record(op, asked.values, true, nil)
 	case x.Status == http.StatusBadRequest:
-		var faults map[string][]string
+		var faults map[string]any
 		if json.Unmarshal(x.Answer, &faults) != nil {
-			return nil // a detail: the body is not JSON
+			return nil
+		}
+		if _, isDetail := faults["detail"].(string); isDetail { // the body is not JSON
+			return nil
 		}
 		var refused []string
-		for name, messages := range faults {
+		for name, fault := range faults {
+			messages := texts(fault)
 			isBeyond := asked.isNumber(name) || slices.ContainsFunc(messages, func(message string) bool { return beyond(message, x) })
 			switch {
 			case asked.excluded[name] != nil:
 				refused = append(refused, name)
-			case name != "non_field_errors" && !isBeyond:
+			case name == "non_field_errors": // of a number of elements, too
+				refused = slices.AppendSeq(refused, maps.Keys(asked.excluded))
+			case !isBeyond:
 				errs = append(errs, fmt.Errorf("the request failed for its %s (%q), although the document allows it", name, messages))
 			}
 		}
 		c.record(op, asked.values, false, refused)
-	case x.Status == http.StatusNotFound && asked.excluded["cursor"] != nil:
-		c.record(op, asked.values, false, []string{"cursor"})
+	case x.Status == http.StatusNotFound: // of a malformed cursor or id
+		c.record(op, asked.values, false, slices.Collect(maps.Keys(asked.excluded)))
 	}
 	return errors.Join(errs...)
+}
+
+// texts returns all texts in a JSON value.
+func texts(value any) (all []string) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}
+	case []any:
+		for _, element := range value {
+			all = append(all, texts(element)...)
+		}
+	case map[string]any:
+		for _, field := range value {
+			all = append(all, texts(field)...)
+		}
+	}
+	return all
 }
 
 // beyondSchemas are reasons that depend on what is stored, or that a schema can't express.
 var beyondSchemas = regexp.MustCompile(`already exists\.$|object does not exist\.$|too large to be delivered|would take more than|` +
 	`^Enter a name with visible|^Surrogate characters|^A cursor does not go with|may be given only once|` +
 	`does not become a machine|^You have none of|^The user lacks|^An invitation |made as an invitation|^Your key is limited|` +
-	`that expires expires no later|^This time is not in the future|^A key only gets narrower|can't be limited to secrets|^A key can't revoke`)
+	`that expires expires no later|does not go with deleted\.$|^This time is not in the future|^A key only gets narrower|can't be limited to secrets|^A key can't revoke|^This key is given twice|^Give another secret`)
 
 // beyond reports whether a fault's reason is beyond the schemas. Schemas count characters: a limit in bytes is beyond
 // them for other texts than ASCII.
@@ -380,16 +418,22 @@ func (r request) isNumber(name string) bool {
 }
 
 // request reads a request. Like the API, it removes space around texts.
-func (op *operation) request(x Exchange, places []string, query string) request {
+func (c *Contract) request(op *operation, x Exchange, places []string, query string) request {
 	r := request{map[string]any{}, map[string]error{}}
 	for i, place := range places {
 		text, err := url.PathUnescape(place)
 		if err != nil {
 			text = place
 		}
-		r.exclude(op.names[i], op.parameters[op.names[i]].Validate(text))
+		parameter := op.parameters[op.names[i]]
+		r.exclude(op.names[i], parameter.Validate(parameter.parse(text)))
 	}
 	values, _ := url.ParseQuery(query) // faulty parts count as missing
+	for _, name := range op.required {
+		if !values.Has(name) {
+			r.exclude(name, errors.New("it is required"))
+		}
+	}
 	for name, all := range values {
 		parameter, known := op.parameters[name]
 		if !known {
@@ -419,18 +463,15 @@ func (op *operation) request(x Exchange, places []string, query string) request 
 	}
 	properties, _ := op.body.source["properties"].(map[string]any)
 	for name, property := range properties {
-		value, given := fields[name]
-		if text, ok := value.(string); ok && convertible(property) {
-			value = trim(text)
-		}
-		if given {
+		if value, given := fields[name]; given {
+			value = c.trimmed(property, value)
 			fields[name], r.values[name] = value, value
 		}
 	}
 	var invalid *jsonschema.ValidationError
 	if errors.As(op.body.Validate(body), &invalid) {
 		eachCause(invalid, func(cause *jsonschema.ValidationError) {
-			if lacks, ok := cause.ErrorKind.(*kind.Required); ok {
+			if lacks, ok := cause.ErrorKind.(*kind.Required); ok && len(cause.InstanceLocation) == 0 {
 				for _, name := range lacks.Missing {
 					r.exclude(name, cause)
 				}
@@ -453,9 +494,36 @@ func eachCause(err *jsonschema.ValidationError, do func(*jsonschema.ValidationEr
 	}
 }
 
+// trimmed is a value of a property as the API reads it: without space around texts, also in a list or in its objects.
+func (c *Contract) trimmed(property, value any) any {
+	schema, _ := property.(map[string]any)
+	if ref, ok := schema["$ref"].(string); ok {
+		l := loader{document: c.document}
+		schema = l.object(strings.TrimPrefix(ref, "#"))
+	}
+	switch value := value.(type) {
+	case string:
+		if convertible(schema) {
+			return trim(value)
+		}
+	case []any:
+		for i, element := range value {
+			value[i] = c.trimmed(schema["items"], element)
+		}
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		for name, property := range properties {
+			if field, given := value[name]; given {
+				value[name] = c.trimmed(property, field)
+			}
+		}
+	}
+	return value
+}
+
 // convertible reports whether the API makes a text of other values for a property. It then also trims texts.
-func convertible(property any) bool {
-	types, _ := property.(map[string]any)["type"].([]any)
+func convertible(property map[string]any) bool {
+	types, _ := property["type"].([]any)
 	return slices.Contains(types, any("string")) && (slices.Contains(types, any("number")) || slices.Contains(types, any("integer")))
 }
 

@@ -13,21 +13,31 @@ const (
 	item   = "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/items/01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18/"
 	list   = "/api/secrets/"
 	events = "/api/events/"
-	row    = `{"id":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","name":"s","is_default":false,"status":"ready","deploy_successful":true,` +
-		`"created_at":"2026-03-01T10:00:00.000000Z","bundle":null}`
-	masked = `{"id":"01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18","secret":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","key":"K","value":"********",` +
-		`"last_accessed_at":null,"last_accessed_by":null,"created_at":"2026-03-01T10:00:05.000000Z","updated_at":"2026-03-01T10:00:05.000000Z"}`
+	batch  = "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/items/batch/"
+	bundle = "/api/secrets/01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/bundle/"
+
+	compare = "/api/secrets/compare/?a=01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60&b=01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a61"
+
+	row = `{"id":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","name":"s","is_default":false,"status":"ready","deploy_successful":true,` +
+		`"created_at":"2026-03-01T10:00:00.000000Z","bundle":null,"etag":"\"7-ready\""}`
+	masked = `{"id":"01936e1d-0c11-7d02-9b7e-6f0a4d3c2b18","secret":"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60","key":"K","value":"********","version":1,` +
+		`"last_accessed_at":null,"last_accessed_by":null,"created_at":"2026-03-01T10:00:05.000000Z","updated_at":"2026-03-01T10:00:05.000000Z","etag":"\"4711\""}`
 )
 
 // event is one as an answer has it.
 var event = `{"id":"01936e24-5a70-7315-8b1c-0a1b2c3d4e5f","at":"2026-03-01T10:00:00.000789Z","action":"user.updated","outcome":"allowed",` +
 	`"user":{"id":"01936e1b-0000-7000-8000-000000000001","name":null},"key":null,"secret":null,"item":null,"service":null,"subject_user":null,` +
-	`"subject_key":null,"version":null,"changed":["name"],"from":{"name":"a"},"to":{"name":"b"},"source_ip":null,"user_agent":null,"request_id":null,` +
+	`"subject_key":null,"version":null,"items":[],"changed":["name"],"from":{"name":"a"},"to":{"name":"b"},"source_ip":null,"user_agent":null,"request_id":null,` +
 	`"tries":null,"first_at":null,"last_at":null}`
 
 // as gives the answer of an exchange another type.
 func as(media string) func(*contract.Exchange) {
 	return func(x *contract.Exchange) { x.Header["Content-Type"] = []string{media} }
+}
+
+// tagged gives the answer of an exchange a tag.
+func tagged(tag string) func(*contract.Exchange) {
+	return func(x *contract.Exchange) { x.Header["ETag"] = []string{tag} }
 }
 
 func load(t *testing.T) *contract.Contract {
@@ -52,18 +62,44 @@ func exchange(method, path, body string, status int, answer string, change func(
 
 func TestCorrectExchangesPass(t *testing.T) {
 	c := load(t)
-	located := func(x *contract.Exchange) { x.Header["Location"] = []string{"https://api.example.com" + list + "1/"} }
+	located := func(x *contract.Exchange) {
+		x.Header["Location"], x.Header["ETag"] = []string{"https://api.example.com" + list + "1/"}, []string{`"7-ready"`}
+	}
+	deleted := strings.TrimSuffix(row, "}") + `,"deleted_at":"2026-03-02T10:00:00.000000Z","deleted_by":"01936e1b-0000-7000-8000-000000000001",` +
+		`"restorable_until":"2026-04-01T10:00:00.000000Z"}`
+	done := `{"dry_run":false,"results":[{"key":"K","id":null,"version":null,"done":"missing"}]}`
+	counted := func(x *contract.Exchange) {
+		x.Header["RateLimit"], x.Header["RateLimit-Policy"] = []string{`"reveals";r=98;t=3599`}, []string{`"reveals";q=100;w=3600`}
+	}
+	budgeted := func(x *contract.Exchange) { counted(x); tagged(`"7"`)(x) }
 	for name, x := range map[string]contract.Exchange{
 		"page":                  exchange("GET", list, "", 200, `{"count":1,"next":null,"previous":null,"results":[`+row+`]}`, nil),
 		"without its slash":     exchange("GET", "/api/secrets?page_size=0&name=%20s%20", "", 200, `{"count":0,"next":null,"previous":null,"results":[]}`, nil),
 		"creation":              exchange("POST", list, `{"name":" s ","id":7,"more":[]}`, 201, row, located),
 		"number as a name":      exchange("POST", list, `{"name":1e400}`, 201, row, located),
 		"longest padded name":   exchange("POST", list, `{"name":"\u2003`+strings.Repeat("é", 255)+`\n"}`, 201, row, located),
-		"empty change":          exchange("PATCH", item, ``, 200, masked, nil),
+		"empty change":          exchange("PATCH", item, ``, 200, masked, tagged(`"4711"`)),
+		"not modified":          exchange("GET", item, ``, 304, ``, tagged(`"4711"`)),
+		"changed meanwhile":     exchange("PATCH", item, ``, 412, `{"detail":"The object has changed since: its ETag is not in If-Match."}`, nil),
+		"the bin":               exchange("GET", list+"?deleted=true", ``, 200, `{"count":1,"next":null,"previous":null,"results":[`+deleted+`]}`, nil),
+		"not in the bin":        exchange("GET", list+"?deleted=true&name=s", ``, 400, `{"name":["This parameter does not go with deleted."]}`, nil),
+		"deletion of a version": exchange("DELETE", item+"versions/1/", ``, 204, ``, nil),
 		"events":                exchange("GET", events, ``, 200, `{"next":null,"previous":null,"results":[`+event+`]}`, nil),
 		"events as CSV":         exchange("GET", events+"?format=csv", ``, 200, "id,at\r\na,\"b\n\"\r\n", as("text/csv; charset=utf-8")),
 		"events as lines":       exchange("GET", events+"?format=ndjson&since=2026-03-01T10:00:00Z&user=me", ``, 200, event+"\n"+event+"\n", as("application/x-ndjson")),
 		"no events as lines":    exchange("GET", events+"?format=ndjson", ``, 200, "", as("application/x-ndjson")),
+		"batch":                 exchange("POST", batch, `{"items":[{"key":" K\n","value":"v"}],"delete":[7," L "]}`, 200, done, nil),
+		"fault of a change":     exchange("POST", batch, `{"items":[{"key":"K","value":"v"},{"key":"L"}]}`, 400, `{"items":[{},{"value":["This field is required."]}]}`, nil),
+		"a key twice":           exchange("POST", batch, `{"delete":["K","K"]}`, 400, `{"delete":{"1":["This key is given twice."]}}`, nil),
+		"too many changes":      exchange("POST", batch, `{"delete":[`+strings.Repeat(`"K",`, 20)+`"K"]}`, 400, `{"non_field_errors":["Give 1 to 20 changes: items, delete, or both."]}`, nil),
+		"no changes":            exchange("POST", batch, ``, 400, `{"non_field_errors":["Give 1 to 20 changes: items, delete, or both."]}`, nil),
+		"idempotency key":       exchange("POST", batch, `{"delete":["K"]}`, 400, `{"detail":"Idempotency-Key must be given once, with 1 to 255 characters."}`, nil),
+		"bundle":                exchange("GET", bundle, ``, 200, `{"K":"v"}`, budgeted),
+		"empty bundle":          exchange("GET", bundle, ``, 200, `{}`, budgeted),
+		"known bundle":          exchange("GET", bundle, ``, 304, ``, tagged(`"7"`)),
+		"comparison":            exchange("GET", compare, ``, 200, `{"keys":{"K":"same","L":"only_a"}}`, counted),
+		"of one secret":         exchange("GET", compare, ``, 400, `{"b":["Give another secret than a."]}`, nil),
+		"of none":               exchange("GET", list+"compare/", ``, 400, `{"a":["This field is required."],"b":["This field is required."]}`, nil),
 		"deletion":              exchange("DELETE", item, ``, 204, ``, nil),
 		"refused field":         exchange("POST", list, `{"name":""}`, 400, `{"name":["This field may not be blank."]}`, nil),
 		"taken name":            exchange("POST", list, `{"name":"s"}`, 400, `{"name":["secret with this name already exists."]}`, nil),
@@ -88,10 +124,17 @@ func TestBrokenExchangesAreFound(t *testing.T) {
 		"a field more in a page":                       exchange("GET", list, "", 200, strings.Replace(page, `"count"`, `"total":1,"count"`, 1), nil),
 		"another type":                                 exchange("GET", list, "", 200, strings.Replace(page, "false", `"no"`, 1), nil),
 		"another status of a secret":                   exchange("GET", list, "", 200, strings.Replace(page, "ready", "fine", 1), nil),
-		"a value in the clear":                         exchange("PATCH", item, `{}`, 200, strings.Replace(masked, "********", "PLANTED", 1), nil),
+		"a value in the clear":                         exchange("PATCH", item, `{}`, 200, strings.Replace(masked, "********", "PLANTED", 1), tagged(`"4711"`)),
 		"another status":                               exchange("GET", list, "", 202, page, nil),
 		"a documented failure that is none of its own": exchange("GET", list, "", 409, `{"detail":"Conflict."}`, nil),
 		"another shape of a failure":                   exchange("GET", item, "", 404, `{"error":"Not found."}`, nil),
+		"no tag":                                       exchange("PATCH", item, ``, 200, masked, nil),
+		"another tag":                                  exchange("PATCH", item, ``, 200, masked, tagged(`"4712"`)),
+		"no tag of what is not modified":               exchange("GET", item, ``, 304, ``, nil),
+		"not modified, with a body":                    exchange("GET", item, ``, 304, masked, tagged(`"4711"`)),
+		"no condition, and changed":                    exchange("POST", list, `{"name":"s"}`, 412, `{"detail":"Changed."}`, nil),
+		"no number, and accepted":                      exchange("DELETE", item+"versions/x/", ``, 204, ``, nil),
+		"neither true nor false, and accepted":         exchange("GET", list+"?deleted=yes", "", 200, page, nil),
 		"a body where none is":                         exchange("DELETE", item, ``, 204, `{}`, nil),
 		"no body":                                      exchange("GET", list, "", 200, ``, nil),
 		"no header of CSV":                             exchange("GET", events+"?format=csv", "", 200, "", as("text/csv")),
@@ -100,15 +143,20 @@ func TestBrokenExchangesAreFound(t *testing.T) {
 		"a field more in a line":                       exchange("GET", events+"?format=ndjson", "", 200, strings.Replace(event, `"id"`, `"x":1,"id"`, 1), as("application/x-ndjson")),
 		"another type of a body":                       exchange("GET", events, "", 200, "<html>", as("text/html")),
 		"CSV where none is":                            exchange("GET", list, "", 200, "id\r\n", as("text/csv")),
+		"a change that is not one":                     exchange("POST", batch, `{"items":[{"key":"K"}]}`, 200, `{"dry_run":false,"results":[]}`, nil),
+		"a sound change, and refused":                  exchange("POST", batch, `{"items":[{"key":"K","value":"v"}]}`, 400, `{"items":[{"key":["Too short."]}]}`, nil),
+		"a field more in a result":                     exchange("POST", batch, `{"delete":["K"]}`, 200, `{"dry_run":false,"results":[{"key":"K","id":null,"version":null,"done":"missing","value":"v"}]}`, nil),
+		"a digest in a comparison":                     exchange("GET", compare, ``, 200, `{"keys":{"K":"9f86d081"}}`, nil),
+		"a side is missing, and accepted":              exchange("GET", list+"compare/?a=01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60", ``, 200, `{"keys":{}}`, nil),
 		"another link":                                 exchange("GET", events, "", 200, `{"next":null,"previous":null,"results":[]}`, func(x *contract.Exchange) { x.Header["Link"] = []string{"/"} }),
 		"neither a time nor an id, and accepted":       exchange("GET", events+"?since=yesterday", "", 200, `{"next":null,"previous":null,"results":[]}`, nil),
 		"a time, and refused":                          exchange("GET", events+"?since=2026-03-01T10:00:00Z", "", 400, `{"since":["Must be a time with an offset, or the id of an event."]}`, nil),
 		"a header more":                                exchange("GET", list, "", 200, page, func(x *contract.Exchange) { x.Header["X-Powered-By"] = []string{"us"} }),
 		"a header is missing":                          exchange("GET", list, "", 200, page, func(x *contract.Exchange) { delete(x.Header, "Cache-Control") }),
 		"another value of a header":                    exchange("GET", list, "", 200, page, func(x *contract.Exchange) { x.Header["Cache-Control"] = []string{"public"} }),
-		"a creation without address":                   exchange("POST", list, `{"name":"s"}`, 201, row, nil),
-		"too long, and accepted":                       exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", `{"name":"`+strings.Repeat("a", 256)+`"}`, 200, row, nil),
-		"a boolean, and accepted":                      exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", `{"name":true}`, 200, row, nil),
+		"a creation without address":                   exchange("POST", list, `{"name":"s"}`, 201, row, tagged(`"7-ready"`)),
+		"too long, and accepted":                       exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", `{"name":"`+strings.Repeat("a", 256)+`"}`, 200, row, tagged(`"7-ready"`)),
+		"a boolean, and accepted":                      exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", `{"name":true}`, 200, row, tagged(`"7-ready"`)),
 		"unknown, and accepted":                        exchange("GET", list+"?search=x", "", 200, page, nil),
 		"right, and refused":                           exchange("POST", list, `{"name":"s"}`, 400, `{"name":["Ensure this field has no more than 0 characters."]}`, nil),
 		"known, and refused":                           exchange("GET", list+"?name=s", "", 400, `{"name":["Unknown parameter. Known: cursor."]}`, nil),
@@ -140,7 +188,11 @@ func TestUnheldLimitsAreNamed(t *testing.T) {
 	try := func(characters, status int, answer string) {
 		t.Helper()
 		body := `{"name":"` + strings.Repeat("a", characters) + `"}`
-		if err := c.Check(exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", body, status, answer, nil)); err != nil {
+		var change func(*contract.Exchange)
+		if status == http.StatusOK {
+			change = tagged(`"7-ready"`)
+		}
+		if err := c.Check(exchange("PATCH", list+"01936e1c-7bf0-7c3e-a7f4-2b1d9e5c8a60/", body, status, answer, change)); err != nil {
 			t.Fatal(err)
 		}
 	}

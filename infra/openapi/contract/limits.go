@@ -55,7 +55,11 @@ func (c *Contract) Unheld() (limits []string) {
 		if op.body != nil {
 			properties, _ := op.body.source["properties"].(map[string]any)
 			for name, property := range properties {
-				fields[name] = schema{source: property.(map[string]any)}
+				source := maps.Clone(property.(map[string]any))
+				if items, _ := source["items"].(map[string]any); items["$ref"] != nil { // which only the whole document resolves
+					delete(source, "items")
+				}
+				fields[name] = schema{source: source}
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(fields)) {

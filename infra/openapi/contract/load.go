@@ -75,8 +75,12 @@ func (l *loader) operation(at, template string) *operation {
 	parameters, _ := source["parameters"].([]any)
 	for i := range parameters {
 		parameter := l.resolve(fmt.Sprintf("%s/parameters/%d", at, i))
-		if name, _ := l.object(parameter)["name"].(string); l.object(parameter)["in"] != "header" {
+		name, _ := l.object(parameter)["name"].(string)
+		if l.object(parameter)["in"] != "header" {
 			op.parameters[name] = l.schema(parameter + "/schema")
+		}
+		if l.object(parameter)["in"] == "query" && l.object(parameter)["required"] == true {
+			op.required = append(op.required, name)
 		}
 	}
 	if body := at + "/requestBody" + jsonBody; l.object(body) != nil {

@@ -17,22 +17,27 @@ import (
 // The objects that the files in events/ name. The ids are fixed, because an event is a
 // static file. The key is public.
 const (
-	accountID = "01900000-0000-7000-8000-000000000001"
-	defaultID = "01900000-0000-7000-8000-000000000002"
-	keyID     = "01900000-0000-7000-8000-000000000003"
-	userID    = "01900000-0000-7000-8000-000000000004"
-	secretID  = "01900000-0000-7000-8000-000000000005"
-	itemID    = "01900000-0000-7000-8000-000000000006"
-	serviceID = "01900000-0000-7000-8000-000000000007"
-	unusedID  = "01900000-0000-7000-8000-000000000008" // a secret
-	machineID = "01900000-0000-7000-8000-000000000009" // a user
-	ciKeyID   = "01900000-0000-7000-8000-00000000000a" // its key
+	accountID     = "01900000-0000-7000-8000-000000000001"
+	defaultID     = "01900000-0000-7000-8000-000000000002"
+	keyID         = "01900000-0000-7000-8000-000000000003"
+	userID        = "01900000-0000-7000-8000-000000000004"
+	secretID      = "01900000-0000-7000-8000-000000000005"
+	itemID        = "01900000-0000-7000-8000-000000000006"
+	serviceID     = "01900000-0000-7000-8000-000000000007"
+	unusedID      = "01900000-0000-7000-8000-000000000008" // a secret
+	machineID     = "01900000-0000-7000-8000-000000000009" // a user
+	ciKeyID       = "01900000-0000-7000-8000-00000000000a" // its key
+	deletedID     = "01900000-0000-7000-8000-00000000000b" // a secret in the bin
+	deletedItemID = "01900000-0000-7000-8000-00000000000c" // an item in the bin
 
 	accountName = "the account of events/"
 	secretName  = "production-secrets"
 	unusedName  = "old-secrets"
 	itemKey     = "DATABASE_PASSWORD"
 	itemValue   = "super-secret-password"
+	formerValue = "previous-password"
+	deletedName = "deleted-secrets"
+	deletedKey  = "DELETED_PASSWORD"
 	serviceName = "my-app"
 	machineName = "pipeline"
 	apiKey      = "gob_00000000000000000000000000000000000000000001n7ttC"
@@ -55,7 +60,8 @@ func eventOf(function string) (string, error) {
 }
 
 // seed resets the account of the events to the state that they expect: two secrets beside
-// the default one, and a machine with a key beside the first user. One secret has an item and is used by a service.
+// the default one, and a machine with a key beside the first user. One secret has an item with two versions and is used
+// by a service. A secret and an item are in the bin.
 func seed(ctx context.Context, manager *secrets.Manager) error {
 	c, err := manager.Authenticate(ctx, "Bearer "+apiKey)
 	if errors.Is(err, secrets.ErrUnauthenticated) {
@@ -89,7 +95,10 @@ func dismiss(ctx context.Context, manager *secrets.Manager, c secrets.Caller) er
 	return errors.Join(err, listErr)
 }
 
-// empty deletes the account's services, secrets and items.
+// forGood is how what has an id is deleted that is given again.
+var forGood = secrets.Deletion{Permanent: true}
+
+// empty deletes the account's services, secrets and items, also those in the bin.
 func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
 	const all = 1000
 	services, err := manager.ListServices(ctx, c, secrets.Field{}, secrets.Field{}, secrets.Cursor{}, all)
@@ -97,7 +106,7 @@ func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) erro
 		return err
 	}
 	for _, service := range services.Results {
-		err = errors.Join(err, manager.DeleteService(ctx, c, service.ID.String()))
+		err = errors.Join(err, manager.DeleteService(ctx, c, service.ID.String(), nil))
 	}
 	found, listErr := manager.ListSecrets(ctx, c, secrets.Field{}, secrets.Cursor{}, all)
 	if err := errors.Join(err, listErr); err != nil {
@@ -105,14 +114,18 @@ func empty(ctx context.Context, manager *secrets.Manager, c secrets.Caller) erro
 	}
 	for _, secret := range found.Results {
 		if !secret.IsDefault {
-			err = errors.Join(err, manager.DeleteSecret(ctx, c, secret.ID.String()))
+			err = errors.Join(err, manager.DeleteSecret(ctx, c, secret.ID.String(), forGood))
 		}
 	}
-	items, listErr := manager.ListItems(ctx, c, defaultID, secrets.Field{}, secrets.Cursor{}, all)
-	for _, item := range items.Results {
-		err = errors.Join(err, manager.DeleteItem(ctx, c, defaultID, item.ID.String()))
+	deleted, listErr := manager.DeletedSecrets(ctx, c, secrets.Cursor{}, all)
+	for _, secret := range deleted.Results {
+		err = errors.Join(err, manager.DeleteSecret(ctx, c, secret.Secret.ID.String(), forGood))
 	}
-	return errors.Join(err, listErr)
+	items, itemsErr := manager.ListItems(ctx, c, defaultID, secrets.Field{}, secrets.Cursor{}, all)
+	for _, item := range items.Results {
+		err = errors.Join(err, manager.DeleteItem(ctx, c, defaultID, item.ID.String(), forGood))
+	}
+	return errors.Join(err, listErr, itemsErr)
 }
 
 func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error {
@@ -135,15 +148,21 @@ func fill(ctx context.Context, manager *secrets.Manager, c secrets.Caller) error
 	if err != nil {
 		return err
 	}
-	for _, secret := range []struct{ id, name string }{{secretID, secretName}, {unusedID, unusedName}} {
+	for _, secret := range []struct{ id, name string }{{secretID, secretName}, {unusedID, unusedName}, {deletedID, deletedName}} {
 		_, err := giving(manager, secret.id).CreateSecret(ctx, c, secrets.SecretInput{Name: secrets.Text(secret.name)})
 		if err != nil {
 			return err
 		}
 	}
-	_, err = giving(manager, itemID).CreateItem(ctx, c, secretID, secrets.ItemInput{
-		Key: secrets.Text(itemKey), Value: secrets.Text(itemValue),
-	})
+	for _, item := range []struct{ id, key, value string }{{itemID, itemKey, formerValue}, {deletedItemID, deletedKey, formerValue}} {
+		_, err := giving(manager, item.id).CreateItem(ctx, c, secretID, secrets.ItemInput{Key: secrets.Text(item.key), Value: secrets.Text(item.value)})
+		if err != nil {
+			return err
+		}
+	}
+	_, err = manager.UpdateItem(ctx, c, secretID, itemID, secrets.ItemInput{Value: secrets.Text(itemValue)})
+	err = errors.Join(err,
+		manager.DeleteItem(ctx, c, secretID, deletedItemID, secrets.Deletion{}), manager.DeleteSecret(ctx, c, deletedID, secrets.Deletion{}))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,10 @@
+// Command get-bundle serves httpapi.GetBundle behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.GetBundle(app.MustManager())) }

@@ -1,0 +1,10 @@
+// Command rollback-item serves httpapi.RollbackItem behind API Gateway.
+package main
+
+import (
+	"goblins-secrets/pkg/app"
+	"goblins-secrets/pkg/gateway"
+	"goblins-secrets/pkg/httpapi"
+)
+
+func main() { gateway.Start(httpapi.RollbackItem(app.MustManager())) }
