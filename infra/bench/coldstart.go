@@ -153,7 +153,7 @@ func memoryText(used int64, cold, warm time.Duration) string {
 func (w *world) environment() []string {
 	environment := []string{"STACK_NAME=bench"} // so that the function writes metrics, as when deployed
 	for _, name := range []string{
-		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "MAX_SECRETS", "MAX_ITEMS", "MAX_SERVICES", "EVENT_DAYS", "DEPLOY_TARGET",
+		"TABLE_NAME", "MASTER_KEY_ARN", "READ_LIMIT", "READ_WINDOW_SECONDS", "MAX_SECRETS", "MAX_ITEMS", "MAX_SERVICES", "EVENT_DAYS", "KEEP_VERSIONS", "RECOVERY_DAYS", "DEPLOY_TARGET",
 		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS",
 	} {
 		environment = append(environment, name+"="+w.getenv(name))

@@ -234,15 +234,16 @@ func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value
 	if err != nil {
 		return "", err
 	}
-	now, size := timestamp(), entrySize(key, value)
+	now, size, revision := timestamp(), entrySize(key, value), int64(30000)
 	return item, f.transact(ctx,
-		f.change(c, secret, row{":items": number(1), ":size": number(size), ":revision": number(1)}),
+		f.change(c, secret, row{":items": number(1), ":size": number(size), ":revision": number(1), ":checksum": number(revision)}),
 		f.put(row{"PK": text(secretPK(c, secret)), "SK": text("KEY#" + key), "owner": text(item)}),
 		f.put(row{
-			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1),
-			"size": number(size), "created_at": text(now), "updated_at": text(now), "value_at": text(now),
+			"PK": text(secretPK(c, secret)), "SK": text("ITEM#" + item), "key": text(key), "version": number(1), "last_version": number(1),
+			"revision": number(revision), "since": number(1), "history": history(1), "size": number(size), "created_at": text(now), "updated_at": text(now), "value_at": text(now),
 		}),
 		f.put(valueRow(c, secret, item, "1", sealed)),
+		f.put(versionRow(c, secret, item, 1, sealed, now, size-int64(len(key)))),
 		f.put(event(c, "item.created", named{secret, textOf(parent.Item, "name")}, named{item, key}, "1")),
 	)
 }
@@ -251,7 +252,7 @@ func (f *floor) create(ctx context.Context, c secrets.Caller, secret, key, value
 func (f *floor) change(c secrets.Caller, secret string, sums row) types.TransactWriteItem {
 	names, values := map[string]string{"#services": "services"}, row{":zero": number(0)}
 	var adds []string
-	for _, name := range []string{"items", "size", "revision"} {
+	for _, name := range []string{"items", "size", "revision", "checksum"} {
 		if sum := sums[":"+name]; sum != nil {
 			names["#"+name], values[":"+name] = name, sum
 			adds = append(adds, "#"+name+" :"+name)
@@ -293,18 +294,20 @@ func (f *floor) update(ctx context.Context, c secrets.Caller, secret, item, valu
 	replaced.Put.ConditionExpression = aws.String("version = :read")
 	replaced.Put.ExpressionAttributeValues = row{":read": number(int64(read))}
 	return f.transact(ctx,
-		f.change(c, secret, row{":revision": number(1)}), // the size does not change
+		f.change(c, secret, row{":revision": number(1), ":checksum": number(30000)}), // the size does not change
 		types.TransactWriteItem{Update: &types.Update{
 			TableName: &f.table, Key: rowKey(secretPK(c, secret), "ITEM#"+item),
-			UpdateExpression:         aws.String("SET #key = :key, version = :version, #size = :size, updated_at = :at, value_at = :value"),
-			ConditionExpression:      aws.String("#key = :old AND version = :read"),
+			UpdateExpression: aws.String("SET #key = :key, version = :version, last_version = :last, revision = :revision, history = :history, " +
+				"#size = :size, updated_at = :at, value_at = :value"),
+			ConditionExpression:      aws.String("revision = :read"),
 			ExpressionAttributeNames: map[string]string{"#key": "key", "#size": "size"},
 			ExpressionAttributeValues: row{
-				":old": text(key), ":read": number(int64(read)), ":size": number(entrySize(key, value)),
+				":read": old.Item["revision"], ":revision": number(60000), ":last": number(int64(read + 1)), ":history": history(read + 1), ":size": number(entrySize(key, value)),
 				":key": text(key), ":version": number(int64(read + 1)), ":at": text(now), ":value": text(now),
 			},
 		}},
 		replaced,
+		f.put(versionRow(c, secret, item, read+1, sealed, now, entrySize(key, value)-int64(len(key)))),
 		f.put(event(c, "item.updated", named{secret, textOf(parent.Item, "name")}, named{item, key}, version)),
 	)
 }
@@ -333,6 +336,19 @@ func valueRow(c secrets.Caller, secret, item, version string, sealed []byte) row
 		"PK": text(secretPK(c, secret)), "SK": text("VALUE#" + item),
 		"version": &types.AttributeValueMemberN{Value: version}, "sealed": &types.AttributeValueMemberB{Value: sealed},
 	}
+}
+
+// versionRow is a kept version, in a slot that is free.
+func versionRow(c secrets.Caller, secret, item string, version int, sealed []byte, at string, size int64) row {
+	r := valueRow(c, secret, item, strconv.Itoa(version), sealed)
+	r["SK"] = text(fmt.Sprintf("VERSION#%s#%d", item, version-1))
+	r["size"], r["created_at"], r["created_by"] = number(size), text(at), text(c.UserID.String())
+	return r
+}
+
+// history has the size of an item's list of its versions: 4 bytes, and 3 for each.
+func history(versions int) *types.AttributeValueMemberB {
+	return &types.AttributeValueMemberB{Value: make([]byte, 4+3*versions)}
 }
 
 // named is an object of an event.

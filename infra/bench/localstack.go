@@ -27,6 +27,10 @@ const (
 	stackRequests = 500 // before the memory is measured
 	maxStackReady = 3 * time.Second
 	maxStackBytes = 150 << 20
+
+	exportItems = 300 // of a secret that is read whole
+	exportRuns  = 20
+	maxExport   = time.Second
 )
 
 // measureStack starts the local stack on an empty data folder, starts it again and uses it.
@@ -39,6 +43,7 @@ func measureStack(ctx context.Context, size size, dir string, r *report) error {
 		fresh, again []time.Duration // until ready
 		bytes        int64
 		processes    int
+		exports      []time.Duration
 	)
 	for i := range size.stackRuns {
 		data := filepath.Join(dir, fmt.Sprint("data-", i))
@@ -52,6 +57,9 @@ func measureStack(ctx context.Context, size size, dir string, r *report) error {
 				if err = s.use(stackRequests); err == nil {
 					bytes, processes, err = memory(s.cmd.Process.Pid)
 				}
+				if err == nil {
+					exports, err = s.export()
+				}
 			}
 			if err := errors.Join(err, s.stop()); err != nil {
 				return err
@@ -64,6 +72,9 @@ func measureStack(ctx context.Context, size size, dir string, r *report) error {
 	t := newTable(" | p50: | slowest:")
 	t.row("ready, on an empty data folder", milliseconds(ready)+" ms", milliseconds(slices.Max(fresh))+" ms")
 	t.row("ready, on a used data folder", milliseconds(compare.P50(again))+" ms", milliseconds(slices.Max(again))+" ms")
+	export := compare.P50(exports)
+	r.goal(fmt.Sprintf("all %d values of a secret at once, p50", exportItems), milliseconds(export)+" ms", "≤ 1 s", export <= maxExport)
+	t.row(fmt.Sprintf("all %d values of a secret at once", exportItems), milliseconds(export)+" ms", milliseconds(slices.Max(exports))+" ms")
 	t.row(fmt.Sprintf("memory of its %d processes", processes), megabytes(bytes), "")
 	r.section("stack", t.String())
 	return nil
@@ -144,6 +155,35 @@ func (s *runningStack) use(n int) error {
 		}
 	}
 	return nil
+}
+
+// export fills a secret by batches, and reads it whole some times.
+func (s *runningStack) export() (took []time.Duration, err error) {
+	var secret struct{ ID string }
+	if err := s.do("POST", "/api/secrets/", `{"name": "exported"}`, &secret); err != nil {
+		return nil, err
+	}
+	const batch = 20
+	for i := 0; i < exportItems; i += batch {
+		var items []string
+		for j := range batch {
+			items = append(items, fmt.Sprintf(`{"key":"KEY_%d","value":%q}`, i+j, plaintext))
+		}
+		if err := s.do("POST", "/api/secrets/"+secret.ID+"/items/batch/", `{"items":[`+strings.Join(items, ",")+`]}`, nil); err != nil {
+			return nil, err
+		}
+	}
+	for range exportRuns {
+		var values map[string]string
+		start := time.Now()
+		if err := s.do("GET", "/api/secrets/"+secret.ID+"/bundle/", "", &values); err != nil {
+			return nil, err
+		}
+		if took = append(took, time.Since(start)); len(values) != exportItems {
+			return nil, fmt.Errorf("a bundle has %d values, want %d", len(values), exportItems)
+		}
+	}
+	return took, nil
 }
 
 func (s *runningStack) do(method, path, body string, into any) error {

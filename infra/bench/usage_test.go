@@ -122,6 +122,19 @@ func (c *counter) serve(handler func(*secrets.Manager) http.Handler, q request) 
 	return q.ready(c.Context(), handler(c.manager), c.caller)
 }
 
+// keepVersions is the template's default.
+const keepVersions = 10
+
+// tagOf returns the tag of an item.
+func (c *counter) tagOf(secret, item string) string {
+	c.Helper()
+	it, err := c.setup.UpdateItem(c.Context(), c.caller, secret, item, secrets.ItemInput{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return fmt.Sprintf("%q", strconv.FormatInt(it.Revision, 10))
+}
+
 // newValue is the body of a request that changes a value.
 var newValue = fmt.Sprintf(`{"value":%q}`, plaintext)
 
@@ -140,26 +153,57 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	c.record("`get-secret`", c.serve(httpapi.GetSecret, request{secret: secret, want: 200}))
 	c.record("`update-secret`", c.serve(httpapi.UpdateSecret, request{secret: secret, body: `{"name":"renamed"}`, want: 200}))
 	empty, _ := c.secret("empty", 0)
-	c.record("`delete-secret`, empty", c.serve(httpapi.DeleteSecret, request{secret: empty, want: 204}))
-	c.record("`delete-secret`, with 10 items", c.serve(httpapi.DeleteSecret, request{secret: doomed, want: 204}))
+	c.record("`delete-secret`, empty, into the bin", c.serve(httpapi.DeleteSecret, request{secret: empty, want: 204}))
+	c.record("`delete-secret`, with 10 items, into the bin", c.serve(httpapi.DeleteSecret, request{secret: doomed, want: 204}))
+	c.record("`list-secrets`, 2 in the bin", c.serve(httpapi.ListSecrets, request{query: "deleted=true", want: 200}))
+	c.record("`restore-secret`", c.serve(httpapi.RestoreSecret, request{secret: doomed, want: 200}))
+	c.record("`delete-secret`, with 10 items, permanently", c.serve(httpapi.DeleteSecret, request{secret: doomed, query: "permanent=true", want: 204}))
 	list := c.record("`list-items`, 100 items", c.serve(httpapi.ListItems, request{secret: secret, want: 200}))
 	c.record("`list-items`, by key", c.serve(httpapi.ListItems, request{secret: secret, query: "key=KEY_001", want: 200}))
 	newItem := `{"key":"KEY_NEW",` + newValue[1:]
 	c.record("`create-item`", c.serve(httpapi.CreateItem, request{secret: secret, body: newItem, want: 201}))
 	stored := request{secret: secret, item: item, want: 200}
 	reveal := c.record("`get-item`, the reveal", c.serve(httpapi.GetItem, stored))
+	tag := c.tagOf(secret, item)
+	known := c.record("`get-item`, which the client has: 304", c.serve(httpapi.GetItem,
+		request{secret: secret, item: item, header: map[string]string{"If-None-Match": tag}, want: 304}))
 	stored.body = newValue
 	value := c.record("`update-item`, a new value", c.serve(httpapi.UpdateItem, stored))
+	for version := 3; version <= keepVersions+1; version++ {
+		c.count("a value", c.serve(httpapi.UpdateItem, stored))
+	}
+	c.manager.Now = func() time.Time { return time.Now().Add(26 * time.Hour) } // none is dropped within a day
+	full := c.record("`update-item`, a new value in place of the oldest of 11", c.serve(httpapi.UpdateItem, stored))
+	c.manager.Now = time.Now
 	stored.body = `{"key":"RENAMED"}`
 	c.record("`update-item`, a new key", c.serve(httpapi.UpdateItem, stored))
-	c.record("`delete-item`", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, want: 204}))
+	at := request{secret: secret, item: item, want: 200}
+	c.record("`list-versions`, 11 versions", c.serve(httpapi.ListVersions, at))
+	at.version = "2"
+	c.record("`get-item`, the reveal of a version", c.serve(httpapi.GetItem, at))
+	at.body = `{"version":3}`
+	rollback := c.record("`rollback-item`", c.serve(httpapi.RollbackItem, at))
+	c.record("`delete-version`", c.serve(httpapi.DeleteVersion, request{secret: secret, item: item, version: "2", want: 204}))
+	c.record("`delete-item`, into the bin", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, want: 204}))
+	c.record("`list-items`, 1 in the bin", c.serve(httpapi.ListItems, request{secret: secret, query: "deleted=true", want: 200}))
+	c.record("`restore-item`", c.serve(httpapi.RestoreItem, request{secret: secret, item: item, want: 200}))
+	c.record("`delete-item`, 10 versions, permanently", c.serve(httpapi.DeleteItem, request{secret: secret, item: item, query: "permanent=true", want: 204}))
 	page := c.record("`list-events`, a page of 100", c.serve(httpapi.ListEvents, request{want: 200}))
 	c.record("`list-events`, a page of 100 of a user", c.serve(httpapi.ListEvents, request{query: "user=me", want: 200}))
 	c.record("`list-secret-events`, a page of 100", c.serve(httpapi.ListSecretEvents, request{secret: secret, want: 200}))
-	c.record("`list-item-events`, 5 events among 107 of the secret", c.serve(httpapi.ListItemEvents, request{secret: secret, item: item, want: 200}))
+	ofItem, ofSecret := 0, 0
+	for _, row := range c.table.Rows(t) {
+		if row["by_secret"] == c.caller.AccountID.String()+"#"+secret {
+			ofSecret++
+			if row["item_id"] == item {
+				ofItem++
+			}
+		}
+	}
+	c.record(fmt.Sprintf("`list-item-events`, %d events among %d of the secret", ofItem, ofSecret), c.serve(httpapi.ListItemEvents, request{secret: secret, item: item, want: 200}))
 	c.record("`get-review`, 1 user, 1 key, 3 secrets, 100 items", c.serve(httpapi.GetReview, request{want: 200}))
 
-	c.fillCounter(readLimit, readLimit-1, time.Now()) // one is counted
+	c.fillCounter(readLimit, readLimit-2, time.Now()) // two are counted
 	const exhausted = "`get-item`, refused: no budget left"
 	refused := c.count(exhausted, c.serve(httpapi.GetItem, request{secret: secret, item: item, want: 429}))
 	refused.Writes++ // AWS bills a failed condition on up to 1 KB, but does not report it
@@ -174,7 +218,98 @@ func TestRoutesUseTheDocumentedCalls(t *testing.T) {
 	goal(t, "KMS calls of a reveal", reveal.Of("KMS"), 1)
 	goal(t, "calls of a list", list.String(), "1 GetItem, 1 Query")
 	goal(t, "calls of a list by name", named.String(), "2 GetItem")
-	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 8)
+	goal(t, "write units of a new value, in a secret that no service uses", value.Writes, 10)
+	goal(t, "write units of a new value that drops the oldest version", full.Writes, 10)
+	goal(t, "KMS calls of a rollback", rollback.Of("KMS"), 0)
+	goal(t, "calls of a reveal that the client has", known.String(), "1 BatchGetItem")
+}
+
+// Many items in one request make the documented calls, and so does a repeated request.
+func TestSeveralAtOnceUseTheDocumentedCalls(t *testing.T) {
+	c := newCounter(t)
+	secret, _ := c.secret("several", listed)
+	other, _ := c.secret("other", listed)
+	batch := func(query string, keys ...string) request {
+		var items []string
+		for _, key := range keys {
+			items = append(items, fmt.Sprintf(`{"key":%q,"value":%q}`, key, plaintext))
+		}
+		return request{secret: secret, query: query, body: `{"items":[` + strings.Join(items, ",") + `],"delete":["NONE"]}`, want: 200}
+	}
+	var newKeys, oldKeys []string
+	for i := range 19 {
+		newKeys, oldKeys = append(newKeys, fmt.Sprint("NEW_", i)), append(oldKeys, fmt.Sprintf("KEY_%03d", i))
+	}
+	c.record("`batch-items`, a new item", c.serve(httpapi.BatchItems, batch("", "NEW")))
+	c.record("`batch-items`, a new value", c.serve(httpapi.BatchItems, batch("", "NEW")))
+	dry := c.record("`batch-items`, 19 new values, a dry run", c.serve(httpapi.BatchItems, batch("dry_run=true", oldKeys...)))
+	c.record("`batch-items`, 19 new items", c.serve(httpapi.BatchItems, batch("", newKeys...)))
+	values := c.record("`batch-items`, 19 new values", c.serve(httpapi.BatchItems, batch("", oldKeys...)))
+	c.record("`batch-items`, 3 deleted into the bin", c.serve(httpapi.BatchItems, request{secret: secret, body: `{"delete":["NEW_0","NEW_1","NEW_2"]}`, want: 200}))
+	whole := request{secret: other, want: 200}
+	bundle := c.record("`get-bundle`, 100 items", c.serve(httpapi.GetBundle, whole))
+	revision, err := c.setup.Secret(t.Context(), c.caller, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.header, whole.want = map[string]string{"If-None-Match": fmt.Sprintf(`"%d"`, revision.Revision)}, 304
+	known := c.record("`get-bundle`, which the client has: 304", c.serve(httpapi.GetBundle, whole))
+	compared := c.record("`get-bundle`, a comparison of 117 with 100 items", c.serve(httpapi.GetBundle, request{query: "a=" + secret + "&b=" + other, want: 200}))
+	again := request{secret: secret, body: `{"key":"ONCE",` + newValue[1:], want: 201, method: "POST", header: map[string]string{"Idempotency-Key": "key"}}
+	c.record("`create-item`, with an idempotency key", c.serve(httpapi.CreateItem, again))
+	repeated := c.record("`create-item`, repeated", c.serve(httpapi.CreateItem, again))
+	documented(t, "several", c.rows)
+
+	goal(t, "KMS calls of a dry run", dry.Of("KMS"), 0)
+	goal(t, "write units of a dry run", dry.Writes, 0)
+	goal(t, "transactions of a batch", values.Calls["TransactWriteItems"], 1)
+	goal(t, "round trips for a batch's rows", values.Calls["BatchGetItem"]+values.Calls["GetItem"]+values.Calls["Query"], 2)
+	goal(t, "KMS calls of a bundle of 100 items", bundle.Of("KMS"), 100)
+	goal(t, "charges and stamps of a bundle", bundle.Calls["UpdateItem"], 2)
+	goal(t, "events of a bundle", bundle.Calls["PutItem"], 1)
+	goal(t, "calls of a bundle that the client has", known.String(), "1 BatchGetItem")
+	goal(t, "charges of a comparison", compared.Calls["UpdateItem"], 2)
+	goal(t, "write units of a repeated request", repeated.Writes, 0)
+}
+
+// A history costs at most 4 write units more for values of up to 1 KB: one more row.
+func TestHistoryCostsLittle(t *testing.T) {
+	for _, tt := range []struct {
+		size    int
+		without float64 // as before items had a history: the rows of secret, item, value and event
+	}{{20, 8}, {1024, 10}} {
+		c := newCounter(t)
+		secret, item := c.secret("history", 1)
+		value := request{secret: secret, item: item, body: fmt.Sprintf(`{"value":%q}`, strings.Repeat("v", tt.size)), want: 200}
+		for range 2 * keepVersions {
+			c.count("a value", c.serve(httpapi.UpdateItem, value))
+		}
+		c.manager.Now = func() time.Time { return time.Now().Add(26 * time.Hour) } // none is dropped within a day
+		for _, keep := range []int{keepVersions, 0} {
+			c.manager.KeepVersions = keep
+			for { // until each update drops one version
+				before := versionRows(c, item)
+				c.count("a value", c.serve(httpapi.UpdateItem, value))
+				if versionRows(c, item) == before {
+					break
+				}
+			}
+			used := c.count("a value", c.serve(httpapi.UpdateItem, value))
+			if more := used.Writes - tt.without; more > 4 {
+				t.Errorf("%d kept versions cost %v write units more for a value of %d bytes, want at most 4", keep, more, tt.size)
+			}
+		}
+	}
+}
+
+// versionRows counts the rows of an item's kept versions.
+func versionRows(c *counter, item string) (n int) {
+	for _, row := range c.table.Rows(c.T) {
+		if strings.HasPrefix(fmt.Sprint(row["SK"]), "VERSION#"+item) {
+			n++
+		}
+	}
+	return n
 }
 
 // Users, keys and rights make the documented calls. A limited list reads its set's rows.
@@ -462,5 +597,5 @@ func TestDeliveriesUseTheDocumentedCalls(t *testing.T) {
 	documented(t, "deliveries", c.rows)
 	documented(t, "delivery-cost", cost)
 
-	goal(t, "write units of a new value, in a secret that services use", value.Writes, 10)
+	goal(t, "write units of a new value, in a secret that services use", value.Writes, 12)
 }

@@ -121,6 +121,8 @@ type request struct {
 	secret, item string
 	service      string
 	user, key    string
+	version      string
+	header       map[string]string
 	query        string
 	body         string
 	want         int
@@ -131,10 +133,14 @@ func (q request) ready(ctx context.Context, h http.Handler, c secrets.Caller) (c
 	r := httptest.NewRequestWithContext(httpapi.WithCaller(ctx, c), q.method,
 		"https://api.example.com/prod/api/secrets/?"+q.query, strings.NewReader(q.body))
 	r.Header.Set("Content-Type", "application/json")
+	for name, value := range q.header {
+		r.Header.Set(name, value)
+	}
 	r.SetPathValue("secret_id", q.secret)
 	r.SetPathValue("item_id", q.item)
 	r.SetPathValue("service_id", q.service)
 	r.SetPathValue("user_id", q.user)
+	r.SetPathValue("version", q.version)
 	r.SetPathValue("key_id", q.key)
 	w := httptest.NewRecorder()
 	return func() error {
