@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" crossorigin defer></script>`)
+var scriptAddress = regexp.MustCompile(`<script src="(assets/[0-9A-Za-z_-]+/console\.js)" crossorigin type="module"></script>`)
 
 // The console needs no key, answers under each of its addresses, and names its own address.
 func TestConsoleNeedsNoKey(t *testing.T) {
@@ -16,7 +16,7 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		prefix := tg.public[strings.Index(tg.public, "://")+3:]
 		prefix = strings.TrimPrefix(prefix, strings.Split(prefix, "/")[0])
 		var script string
-		for _, path := range []string{"/", "/console", "/console/", "/console/secrets/" + unknownID, "/console/secrets/" + unknownID + "/", "/console/people", "/console/people/" + unknownID, "/console/you"} {
+		for _, path := range []string{"/", "/console", "/console/", "/console/secrets/" + unknownID, "/console/secrets/" + unknownID + "/", "/console/people", "/console/people/" + unknownID, "/console/you", "/console/bin", "/console/compare"} {
 			for _, key := range []string{"Authorization:", "Authorization: Bearer " + c.key, "Authorization: nonsense"} {
 				r := c.do(t, "GET", path, "", key)
 				if r.status != 200 || !strings.Contains(r.body, `<base href="`+prefix+`/console/">`) {
@@ -38,8 +38,12 @@ func TestConsoleNeedsNoKey(t *testing.T) {
 		if r.status != 200 || of.status != 200 || r.body != of.body {
 			t.Errorf("GET the script = %d, of another version = %d, want the same script", r.status, of.status)
 		}
+		later := strings.Replace(script, "console.js", "later.js", 1)
+		r = c.get(t, "/console/"+later)
+		r.want(t, 200, r.body)
+		r.wantHeader(t, "Cache-Control: public, max-age=31536000, immutable", "Content-Type: text/javascript; charset=utf-8", "X-Content-Type-Options: nosniff")
 		for _, path := range []string{
-			"/console/nothing", "/console/assets/", "/console/assets/x/style.css", "/console/console.go", "/console/secrets/a/b", "/console/secrets/%22%3E%3Cscript%3E",
+			"/console/assets/another-version/later.js", "/console/nothing", "/console/assets/", "/console/assets/x/style.css", "/console/console.go", "/console/secrets/a/b", "/console/secrets/%22%3E%3Cscript%3E",
 			"/console/" + script + ".map", "/console/web/vendor/README.md",
 		} {
 			c.get(t, path).want(t, 404, notFound)

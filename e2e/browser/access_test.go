@@ -83,7 +83,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	ada, key := a.person(t, "Ada Lovelace", []string{"list", "reveal"}, shop.ID)
 	key.call(t, "POST", "keys/", map[string]any{"name": "nightly report", "permissions": []string{"list"}}, nil)
 	a.invite(t, "Grace Hopper", []string{"list", "reveal", "write"})
-	a.user(t, "machine", "shop-ci", []string{"reveal"}, shop.ID)
+	a.user(t, "machine", "shop-ci", []string{"list", "reveal", "export"}, shop.ID)
 	_, unlisted := a.person(t, "Charles Babbage", []string{"write"})
 
 	tb := open(t, s, "/console/")
@@ -143,6 +143,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.click("button", "Edit value of DATABASE_PASSWORD")
 	visit("edit-value", tb)
 	tb.press(escape)
+	history(a, last, tb, visit)
 	tb.click("button", "Paste .env")
 	tb.fill("Contents of the file", "# the shop's\nDATABASE_PASSWORD=\"new one\"\nexport SMTP_HOST=mail.example.com\nSMTP_PORT=587  # TLS\nnot a line\n")
 	tb.see("2 to add, 1 to change, 1 line to skip")
@@ -161,7 +162,7 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.click("link", "Goblins Secrets")
 	tb.click("link", "production-secrets")
 	tb.see("SMTP_PORT")
-	for i := 2; i < 87; i++ {
+	for i := 4; i < 87; i++ {
 		a.call(t, "GET", "secrets/"+shop.ID+"/items/"+last.ID+"/", nil, nil)
 	}
 	tb.advance(10 * time.Second) // the notice expires
@@ -173,6 +174,47 @@ func states(t *testing.T, visit func(name string, tb *tab)) {
 	tb.click("link", "← All secrets")
 	tb.see("The API can't be reached.")
 	visit("offline", tb)
+}
+
+// history leads the page of a secret through the states with what is kept: versions, the bin, changes of other clients, and
+// another secret. It reveals two values.
+func history(a account, it itemBody, tb *tab, visit func(name string, tb *tab)) {
+	tb.t.Helper()
+	change := func() {
+		a.call(tb.t, "PATCH", "secrets/"+it.Secret+"/items/"+it.ID+"/", map[string]any{"value": "correct-horse"}, nil)
+	}
+	change()
+	tb.comeBack()
+	tb.click("button", "History of "+it.Key)
+	tb.see("2 versions.")
+	visit("history", tb)
+	tb.press(escape)
+	tb.click("button", "Rename item "+it.Key)
+	tb.fill("Key", "SMTP_PASS")
+	change()
+	tb.press(enter)
+	tb.see("You, or another client with your rights, changed this item meanwhile")
+	visit("conflict", tb)
+	tb.click("button", "Take the new state")
+	tb.see("changed just now")
+	tb.click("button", "Delete item "+it.Key)
+	tb.click("button", "Delete")
+	tb.see("Item deleted")
+	tb.click("link", "Bin")
+	tb.see("1 item.", "Undo")
+	visit("bin", tb)
+	tb.click("button", "Restore "+it.Key)
+	tb.see("The bin is empty.")
+	tb.click("link", "← production-secrets")
+	tb.see("3 items.")
+	tb.click("link", "Compare")
+	tb.see("Choose a secret")
+	tb.choose("Second", "staging-secrets")
+	tb.click("button", "Compare")
+	tb.see("3 keys")
+	visit("compare", tb)
+	tb.click("link", "← production-secrets")
+	tb.see("3 items.")
 }
 
 // people leads a page of an admin through the states with people and keys, and back.

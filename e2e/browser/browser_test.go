@@ -204,6 +204,7 @@ type secretBody struct{ ID, Name, Status string }
 
 type itemBody struct {
 	ID, Key, Value string
+	Secret         string
 	LastAccessedAt *string `json:"last_accessed_at"`
 	LastAccessedBy *string `json:"last_accessed_by"`
 }

@@ -64,7 +64,7 @@ func TestNamesAreShownAsTheyAre(t *testing.T) {
 	for name, typed := range map[string]string{"two spa\u200bces": "two spaces", composed: "cafe\u0301"} {
 		tb.click("button", "Delete secret "+name)
 		tb.fill("Type the secret’s name to confirm", typed)
-		tb.click("button", "Delete permanently")
+		tb.click("button", "Delete")
 		tb.see("Secret deleted")
 		tb.await("the end of the dialog", `!document.querySelector("dialog")`)
 	}

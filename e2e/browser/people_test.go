@@ -26,7 +26,7 @@ type keyBody struct {
 }
 
 // everything is the set of all permissions.
-var everything = strings.Fields("list reveal write audit admin")
+var everything = strings.Fields("list reveal write audit admin export")
 
 // status returns the status of a request.
 func (a account) status(t *testing.T, method, path string, body any) int {
@@ -235,7 +235,9 @@ func TestTeamIsOnboarded(t *testing.T) {
 		{"Cleo", keys["Cleo"], "GET", path(shop, database), nil, 403},
 		{"Cleo", keys["Cleo"], "POST", "secrets/" + shop.ID + "/items/", item, 403},
 		{"ci", ci, "GET", path(shop, database), nil, 200},
-		{"ci", ci, "GET", "secrets/", nil, 403},
+		{"ci", ci, "GET", "secrets/", nil, 200},
+		{"ci", ci, "GET", "secrets/" + shop.ID + "/bundle/", nil, 200},
+		{"ci", ci, "GET", "secrets/" + mail.ID + "/bundle/", nil, 404},
 		{"ci", ci, "GET", path(mail, smtp), nil, 404},
 		{"ci", ci, "PATCH", path(shop, database), value, 403},
 		{"rotator", rotator, "PATCH", path(mail, smtp), value, 200},
@@ -257,8 +259,8 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 	a.item(t, s, "KEY", "PLANTED")
 	a.call(t, "POST", "services/", map[string]any{"name": "app", "image": "app:1", "port": 80, "secret": s.ID}, nil)
 	const (
-		reveal   = "Copy value of KEY, Show value of KEY"
-		write    = "Add item, Delete item KEY, Delete secret shop, Edit value of KEY, Move service app, Paste .env, Remove service app, Rename item KEY"
+		reveal   = "Compare, Copy value of KEY, Show value of KEY"
+		write    = "Add item, Bin, Delete item KEY, Delete secret shop, Edit value of KEY, Move service app, Paste .env, Remove service app, Rename item KEY"
 		names    = "Attach a service, Rename secret shop"
 		log      = "Activity, Who read this: KEY"
 		unlisted = "Ask your administrator for the permission “list”."
@@ -270,11 +272,11 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 		secret      []string
 		says        string
 	}{
-		{"list reveal write audit admin", false, "Delete secret shop, New secret, People, Rename secret Default, Rename secret shop", []string{reveal, write, names, log}, "Reveals: "},
-		{"list reveal write", false, "Delete secret shop, New secret, Rename secret Default, Rename secret shop", []string{reveal, write, names}, "Reveals: "},
-		{"list reveal write", true, "Delete secret shop", []string{reveal, write}, "Reveals: "},
+		{"list reveal write audit admin export", false, "Bin, Delete secret shop, New secret, People, Rename secret Default, Rename secret shop", []string{reveal, write, names, log, "Download .env"}, "Reveals: "},
+		{"list reveal write", false, "Bin, Delete secret shop, New secret, Rename secret Default, Rename secret shop", []string{reveal, write, names}, "Reveals: "},
+		{"list reveal write", true, "Bin, Delete secret shop", []string{reveal, write}, "Reveals: "},
 		{"list reveal", false, "", []string{reveal}, "Reveals: "},
-		{"list write", true, "Delete secret shop", []string{write}, "Your key may not reveal values."},
+		{"list write", true, "Bin, Delete secret shop", []string{write}, "Your key may not reveal values."},
 		{"list", false, "", nil, "Your key may not reveal values."},
 		{"list audit", false, "", []string{log}, "Your key may not reveal values."},
 		{"list admin", false, "People", nil, "Your key may not reveal values."},
@@ -305,7 +307,7 @@ func TestRightsDecideWhatIsOffered(t *testing.T) {
 		}
 		tb.click("link", "shop")
 		tb.see("KEY", "app:1", tt.says)
-		actions := []string{}
+		actions := []string{"History of KEY"}
 		for _, some := range append(tt.secret, tt.list) {
 			for action := range strings.SplitSeq(some, ", ") {
 				if action == "People" || action != "" && some != tt.list {
@@ -548,7 +550,9 @@ func TestUsersAreChangedAndDeleted(t *testing.T) {
 	tb.await("an error at the secrets", `document.querySelector("dialog fieldset .wrong")`)
 	tb.click("field", "All secrets")
 	tb.click("summary", "Choose single permissions")
-	tb.click("field", "Reveal")
+	for _, permission := range []string{"List", "Reveal", "Export"} {
+		tb.click("field", permission)
+	}
 	tb.click("button", "Add")
 	tb.await("an error at the permissions", `document.querySelector("dialog fieldset .wrong")`)
 	tb.press(escape)

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/chromedp/cdproto/network"
 )
 
 // loseAnswer has the page lose the answer to its next request of a method, which is done; refuse has that request
-// fail before it is sent.
+// fail before it is sent. Dry runs do not count.
 func (tb *tab) loseAnswer(method string) { tb.t.Helper(); tb.breakNext(method, true) }
 func (tb *tab) refuse(method string)     { tb.t.Helper(); tb.breakNext(method, false) }
 
@@ -19,7 +19,7 @@ func (tb *tab) breakNext(method string, sent bool) {
 	tb.run(fmt.Sprintf(`(() => {
 		const real = window.fetch;
 		window.fetch = async (address, options) => {
-			if (options.method !== %q) return real(address, options);
+			if (options.method !== %q || String(address).includes("dry_run")) return real(address, options);
 			window.fetch = real;
 			if (%t) await real(address, options);
 			throw new TypeError("the connection broke");
@@ -52,9 +52,9 @@ func TestRetriesFindWhatWasDone(t *testing.T) {
 
 	tb.click("button", "Delete item KEY")
 	tb.loseAnswer("DELETE")
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see(lost)
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see("Item deleted", "This secret has no items yet")
 
 	tb.click("button", "Attach a service")
@@ -68,33 +68,84 @@ func TestRetriesFindWhatWasDone(t *testing.T) {
 	tb.see("Service attached")
 }
 
-// An import goes on after a lost answer, and after another client has created one of its items.
-func TestImportFindsWhatWasDone(t *testing.T) {
+// An import writes whole batches. It goes on after a lost answer, and after another client has created one of its
+// items, and says which lines were not imported.
+func TestImportWritesWholeBatches(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
 	s := a.secret(t, "s")
 	tb := signedIn(t, a, "/console/secrets/"+s.ID)
 	tb.see("no items yet")
+	var lines strings.Builder
+	for i := range 25 {
+		fmt.Fprintf(&lines, "KEY_%02d=PLANTED %d\n", i+1, i+1)
+	}
+	// The other script is loaded now.
+	block := []*network.BlockPattern{{URLPattern: "*://*:*/*/later.js", Block: true}}
+	tb.do(send(network.Enable, network.EnableParams{}), send(network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: block}))
 	tb.click("button", "Paste .env")
-	tb.fill("Contents of the file", "A=1\nB=2\nC=3\n")
-	tb.see("3 to add")
-	a.item(t, s, "B", "of another client")
+	tb.see("This part of the page could not be loaded.")
+	block[0].Block = false
+	tb.do(send(network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: block}))
+	tb.click("button", "Try again")
+	tb.fill("Contents of the file", lines.String())
+	tb.see("25 to add")
+	b := a.item(t, s, "KEY_02", "of another client")
+	tb.click("button", "Import 25 items")
+	tb.see("Line 2 KEY_02 Not imported. Another client has created this item meanwhile. Another try replaces its value.",
+		"0 of 25 done. Not imported: lines 1–25.")
+	if got := a.items(t, s); len(got) != 1 {
+		t.Errorf("items after an import that found another client's = %d, want only that", len(got))
+	}
 	tb.loseAnswer("POST")
-	tb.click("button", "Import 3 items")
-	tb.see("1 of 3 done, 2 failed.", "Another client has created this item meanwhile.", "can't be reached")
-	tb.click("button", "Retry 2 items")
-	tb.see("3 of 3 done.")
+	tb.click("button", "Retry 25 items")
+	tb.see("can't be reached", "0 of 25 done. Not imported: lines 1–25.")
+	tb.run(`(() => {
+		const real = window.fetch;
+		let posts = 0;
+		window.fetch = async (address, options) => {
+			if (options.method === "POST" && !String(address).includes("dry_run") && ++posts === 2) {
+				window.fetch = real;
+				throw new TypeError("the connection broke");
+			}
+			return real(address, options);
+		};
+	})()`)
+	tb.click("button", "Retry 25 items") // it finds the first batch, and loses the second
+	tb.see("20 of 25 done. Not imported: lines 21–25.", "Line 20 KEY_20 Added", "Line 2 KEY_02 Changed")
+	tb.click("button", "Retry 5 items")
+	tb.see("25 of 25 done.")
 	tb.click("button", "Close")
-	tb.see("3 items")
-	got := map[string]string{}
-	for key, it := range a.items(t, s) {
-		var read itemBody
-		a.call(t, "GET", "secrets/"+s.ID+"/items/"+it.ID+"/", nil, &read)
-		got[key] = read.Value
+	tb.see("25 items.")
+	got := a.items(t, s)
+	if first, replaced := a.versions(t, s, got["KEY_01"].ID), a.versions(t, s, b.ID); len(first) != 1 || len(replaced) != 2 {
+		t.Errorf("versions of KEY_01 = %v and of KEY_02 = %v, want 1 and 2: nothing is written twice", first, replaced)
 	}
-	if diff := cmp.Diff(map[string]string{"A": "1", "B": "2", "C": "3"}, got); diff != "" {
-		t.Errorf("items after the retries (-want +got):\n%s", diff)
+	if value := a.value(t, s, got["KEY_25"].ID); value != "PLANTED 25" {
+		t.Errorf("KEY_25 = %q, want its value of the file", value)
 	}
+
+	tb.click("button", "Paste .env")
+	tb.fill("Contents of the file", "KEY_01=PLANTED new\nNEW=PLANTED\nMASK=********\n")
+	tb.see("2 to add, 1 to change")
+	tb.run(`document.querySelector("dialog input[type=checkbox]").click()`)
+	tb.see("2 to add, 1 to keep", "Line 1 KEY_01 Keep", "Import 2 items")
+	tb.click("button", "Import 2 items")
+	tb.see("Line 3 MASK Not imported.", "0 of 2 done. Not imported: lines 2–3.")
+	tb.click("button", "Retry 1 item")
+	tb.see("1 of 2 done. Not imported: line 3.", "Line 2 NEW Added")
+	if value := a.value(t, s, got["KEY_01"].ID); value != "PLANTED 1" {
+		t.Errorf("KEY_01 = %q, want the value that it was to keep", value)
+	}
+
+	tb.fill("Contents of the file", "KEY_01=PLANTED new\n")
+	tb.run(`document.querySelector("dialog input[type=checkbox]").click()`)
+	tb.see("1 to change")
+	a.call(t, "DELETE", "secrets/"+s.ID+"/items/"+got["KEY_01"].ID+"/", nil, nil)
+	tb.click("button", "Import 1 item")
+	tb.see("Another client has deleted this item meanwhile. Another try adds it.")
+	tb.click("button", "Retry 1 item")
+	tb.see("1 of 1 done.", "Added")
 }
 
 // The work of an import grows with its lines, not with their square: each line is drawn twice.
@@ -163,24 +214,6 @@ func TestRetriesReplaceNothingOfOthers(t *testing.T) {
 	tb.see("secret with this name already exists.")
 }
 
-// An import reports an item that was deleted meanwhile, and another try adds it.
-func TestImportOfADeletedItem(t *testing.T) {
-	t.Parallel()
-	a := shared.account(t)
-	s := a.secret(t, "s")
-	it := a.item(t, s, "KEY", "old")
-	tb := signedIn(t, a, "/console/secrets/"+s.ID)
-	tb.see("1 item")
-	tb.click("button", "Paste .env")
-	tb.fill("Contents of the file", "KEY=new\n")
-	tb.see("1 to change")
-	a.call(t, "DELETE", "secrets/"+s.ID+"/items/"+it.ID+"/", nil, nil)
-	tb.click("button", "Import 1 item")
-	tb.see("Another client has deleted this item meanwhile. Another try adds it.")
-	tb.click("button", "Retry 1 item")
-	tb.see("1 of 1 done.", "Added")
-}
-
 // While a request is under way, its dialog stays. Typed text is asked for before the page is left, and a choice
 // from a menu returns the focus to it.
 func TestDialogsLoseNothing(t *testing.T) {
@@ -199,7 +232,7 @@ func TestDialogsLoseNothing(t *testing.T) {
 		};
 	})()`)
 	tb.click("button", "Delete item KEY")
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.await("a held request", "window.release")
 	tb.press(escape)
 	tb.see("Working …")

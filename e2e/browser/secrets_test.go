@@ -20,7 +20,7 @@ func TestDeletionNeedsConfirmation(t *testing.T) {
 		t.Errorf("delete buttons = %d, want 1: the default secret has none", n)
 	}
 	tb.click("button", "Delete secret in use")
-	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete permanently") + `)`
+	enabled := `(e => e && !e.disabled)(` + tb.element("button", "Delete") + `)`
 	for _, typed := range []string{"", "in us", "In use", "inuse", "Default"} {
 		tb.fill("Type the secret’s name to confirm", "x")
 		tb.fill("Type the secret’s name to confirm", typed)
@@ -33,17 +33,18 @@ func TestDeletionNeedsConfirmation(t *testing.T) {
 		}
 	}
 	tb.fill("Type the secret’s name to confirm", " in\u00a0 use") // it looks the same
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see("This secret is used by 1 service: my-app. Remove the secret from all services first.")
 	tb.press(escape)
-	tb.miss("permanently")
+	tb.miss("Type the secret’s name")
 	tb.see("2 secrets")
 
 	it := a.item(t, s, "KEY", "PLANTED")
 	tb.click("link", "in use")
 	tb.click("button", "Delete item KEY")
+	tb.see("with all versions of its value")
 	tb.click("button", "Cancel")
-	tb.miss("permanently")
+	tb.miss("with all versions of its value")
 	if _, ok := a.items(t, s)["KEY"]; !ok {
 		t.Errorf("%s was deleted after Cancel", it.Key)
 	}
@@ -210,7 +211,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	tb.press(escape)
 	tb.click("button", "Delete secret "+markup)
 	tb.fill("Type the secret’s name to confirm", markup)
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see("This secret is used by 1 service: s.")
 	tb.press(escape)
 

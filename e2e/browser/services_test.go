@@ -22,6 +22,7 @@ func TestServicesAreAttachedMovedAndRemoved(t *testing.T) {
 	tb.fill("Port", "0")
 	tb.click("button", "Attach")
 	tb.see("Enter a valid name", "greater than or equal to 1")
+	tb.await("the focus on the last of them", `document.activeElement.name === "port"`) // else it moves while the test types
 	tb.fill("Name", "shop-api")
 	tb.fill("Port", "8080")
 	tb.click("button", "Attach")

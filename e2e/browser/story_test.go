@@ -69,7 +69,7 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	tb.click("button", "Rename")
 	tb.see("Item renamed", "DB_PASSWORD")
 	tb.click("button", "Delete item DB_PASSWORD")
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see("Item deleted", "This secret has no items yet")
 	if left := a.items(t, shop); len(left) != 0 {
 		t.Errorf("items after the deletion = %v, want none", left)
@@ -81,7 +81,7 @@ func TestSecretFromCreationToDeletion(t *testing.T) {
 	tb.see("Secret renamed", "store")
 	tb.click("button", "Delete secret store")
 	tb.fill("Type the secret’s name to confirm", "store")
-	tb.click("button", "Delete permanently")
+	tb.click("button", "Delete")
 	tb.see("Secret deleted", "1 secret")
 	tb.miss("store")
 }

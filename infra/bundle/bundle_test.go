@@ -13,22 +13,27 @@ import (
 	"goblins-secrets/infra/local/checkout"
 )
 
-// The committed script is made of the committed modules, and of all of them.
-func TestScriptIsCurrent(t *testing.T) {
+// The committed scripts are made of the committed modules, and of all of them.
+func TestScriptsAreCurrent(t *testing.T) {
 	folder, err := checkout.Path("pkg", "console")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, sources, err := bundle.Script(folder)
+	want, sources, err := bundle.Scripts(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(folder, "console.js"))
-	if err != nil {
-		t.Fatal(err)
+	if len(want) != 2 {
+		t.Errorf("Scripts = %d scripts, want 2", len(want))
 	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("console.js is not what its modules say: run go generate ./... (-bundled +committed):\n%s", diff)
+	for name, script := range want {
+		got, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(script), string(got)); diff != "" {
+			t.Errorf("%s is not what its modules say: run go generate ./... (-bundled +committed):\n%s", name, diff)
+		}
 	}
 	var files []string
 	for _, pattern := range []string{"web/*.css", "web/*.js", "web/vendor/*.js"} {
@@ -42,7 +47,7 @@ func TestScriptIsCurrent(t *testing.T) {
 	}
 	slices.Sort(files)
 	if diff := cmp.Diff(files, sources); diff != "" {
-		t.Errorf("files of web/ (-) and those that main.js imports (+):\n%s", diff)
+		t.Errorf("files of web/ (-) and those of the scripts (+); each is in one of them:\n%s", diff)
 	}
 }
 
@@ -52,10 +57,12 @@ func TestMissingImportsAreErrors(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(folder, "web"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "web", "main.js"), []byte("import { a } from './b.js';\na();\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, content := range map[string]string{"main.js": "import { a } from './b.js';\na();\n", "later.js": "export const b = 1;\n"} {
+		if err := os.WriteFile(filepath.Join(folder, "web", name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, _, err := bundle.Script(folder); err == nil || !strings.HasPrefix(err.Error(), "web/main.js:1: ") {
-		t.Errorf("Script = %v, want an error at web/main.js:1", err)
+	if _, _, err := bundle.Scripts(folder); err == nil || !strings.HasPrefix(err.Error(), "web/main.js:1: ") {
+		t.Errorf("Scripts = %v, want an error at web/main.js:1", err)
 	}
 }

@@ -2,11 +2,12 @@
 // client of the API, so its function needs no data and no permission. The API decides
 // access.
 //
-// Its sources are the modules in web/. go generate bundles them, with the stylesheet, into console.js,
-// which is committed. A browser requests two things:
+// Its sources are the modules in web/. go generate bundles them into two scripts, which are committed: console.js,
+// with the stylesheet, and later.js, with what few visits need. A browser requests:
 //
-//	GET /, /console, /console/secrets/<id>    the page, the same for every user; also people, people/<id>, you, activity and review
+//	GET /, /console, /console/secrets/<id>    the page, the same for every user; also people, people/<id>, you, activity, review, bin and compare
 //	GET /console/assets/<hash>/console.js     the script, with the stylesheet in it
+//	GET /console/assets/<hash>/later.js       the other script, when the user first opens a part that is in it
 //
 // The page works under any prefix, such as a stage's name. The handler derives the base
 // of all URLs from the path of the request. Package docs serves its page by the same Page.
@@ -23,8 +24,12 @@ import (
 	"strings"
 )
 
-//go:embed console.js
-var script string
+var (
+	//go:embed console.js
+	script string
+	//go:embed later.js
+	later string
+)
 
 //go:embed web/body.html
 var body string
@@ -37,8 +42,8 @@ var Theme string
 // Handler serves the console.
 func Handler() http.Handler {
 	return Page{
-		Name: "console", Title: "Goblins Secrets", Body: body, Script: script,
-		Places: regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+|people(/[0-9A-Za-z-]+)?|you|activity|review)?$`),
+		Name: "console", Title: "Goblins Secrets", Body: body, Script: script, Later: later,
+		Places: regexp.MustCompile(`^(secrets/[0-9A-Za-z-]+|people(/[0-9A-Za-z-]+)?|you|activity|review|bin|compare)?$`),
 	}.Handler()
 }
 
@@ -54,35 +59,46 @@ var policy = strings.Join([]string{
 //go:embed web/page.html
 var page string
 
-// Page is a page for browsers with one script, assets/<hash>/<name>.js.
+// Page is a page for browsers with one script, assets/<hash>/<name>.js, and maybe a later one beside it.
 type Page struct {
 	Name   string         // the first segment of its path
 	Title  string         // HTML, as Body
 	Body   string         // its links are relative to the path /<name>/
 	Script string         // with the stylesheet in it
+	Later  string         // a script that Script loads; then both are JavaScript modules
 	Places *regexp.Regexp // the paths after the name that also show the page
 
 	// Sandbox gives the page an opaque origin: its script can't read what other pages keep in the browser.
 	Sandbox bool
 }
 
-// Handler serves the page and its script. It reads the request's route, the path as the client sees
+// forever is the lifetime of what is at an address with its hash.
+const forever = "public, max-age=31536000, immutable"
+
+// Handler serves the page and its scripts. It reads the request's route, the path as the client sees
 // it, and the parameter proxy: the part of the path after the name.
 func (p Page) Handler() http.Handler {
-	sum := sha256.Sum256([]byte(p.Script))
+	sum := sha256.Sum256([]byte(p.Script + p.Later))
 	hash := base64.RawURLEncoding.EncodeToString(sum[:12])
-	page := strings.NewReplacer("{title}", p.Title, "{hash}", hash, "{name}", p.Name, "{body}", p.Body).Replace(page)
+	how := "defer"
+	if p.Later != "" {
+		how = `type="module"` // which is deferred, too
+	}
+	page := strings.NewReplacer("{title}", p.Title, "{hash}", hash, "{name}", p.Name, "{how}", how, "{body}", p.Body).Replace(page)
 	assetPath := regexp.MustCompile(`^assets/([0-9A-Za-z_-]+)/` + p.Name + `\.js$`)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place := strings.TrimSuffix(r.PathValue("proxy"), "/")
 		asset := assetPath.FindStringSubmatch(place)
 		switch {
+		case p.Later != "" && place == "assets/"+hash+"/later.js":
+			// A page of another version gets a 404, which asks its user to reload it: the two scripts belong together.
+			write(w, http.StatusOK, "text/javascript; charset=utf-8", forever, p.Later)
 		case asset != nil:
 			// During a rollout, a page of one version can request its script from the
 			// other version. It gets the present script, without caching.
 			lifetime := "no-store"
 			if asset[1] == hash {
-				lifetime = "public, max-age=31536000, immutable"
+				lifetime = forever
 			}
 			write(w, http.StatusOK, "text/javascript; charset=utf-8", lifetime, p.Script)
 		case p.Places.MatchString(place):

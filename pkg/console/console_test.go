@@ -33,6 +33,8 @@ func TestBaseIsThePathOfTheConsole(t *testing.T) {
 		{"", "/console/{proxy+}", "secrets/1-a", "/console/"},
 		{"", "/console/{proxy+}", "secrets/1-a/", "/console/"},
 		{"", "/console/{proxy+}", "people", "/console/"},
+		{"", "/console/{proxy+}", "bin", "/console/"},
+		{"", "/console/{proxy+}", "compare", "/console/"},
 		{"", "/console/{proxy+}", "people/1-a", "/console/"},
 		{"/prod", "/console/{proxy+}", "you", "/prod/console/"},
 		{"/prod", "/", "", "/prod/console/"},
@@ -62,8 +64,8 @@ func TestPageLoadsItsOwnScriptOnly(t *testing.T) {
 		}
 	}
 	scripts := regexp.MustCompile(`<script[^>]*>[^<]*`).FindAllString(page, -1)
-	if len(scripts) != 1 || !strings.HasSuffix(scripts[0], "defer>") {
-		t.Errorf("scripts of the page = %q, want one deferred file", scripts)
+	if len(scripts) != 1 || !strings.HasSuffix(scripts[0], ` type="module">`) {
+		t.Errorf("scripts of the page = %q, want one module, which is deferred", scripts)
 	}
 }
 
@@ -109,8 +111,12 @@ func TestScriptIsCachedOnlyUnderItsHash(t *testing.T) {
 		t.Errorf("GET assets/other/console.js = %d, Cache-Control %s, want the same script with no-store",
 			other.Code, other.Header().Get("Cache-Control"))
 	}
+	later := get("", "/console/{proxy+}", strings.Replace(address, "console.js", "later.js", 1))
+	if later.Code != http.StatusOK || later.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" || later.Body.String() == w.Body.String() {
+		t.Errorf("GET later.js = %d, Cache-Control %s, want another script, immutable", later.Code, later.Header().Get("Cache-Control"))
+	}
 	for _, place := range []string{
-		"assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b",
+		"assets/other/later.js", "assets/later.js", "assets", "assets/console.js", "assets/a/b/console.js", "assets/../console.js", "secrets", "secrets/", "secrets/a/b", "secrets/a b",
 		"people/a/b", "you/a", "peopleyou",
 		"web/style.css", "style.css",
 	} {

@@ -2,7 +2,7 @@
 
 import { call, download } from "./api.js";
 import { Chart } from "./chart.js";
-import { asFailure, every, Link, Marked, Problem, Time, useAction, useList, useTitle } from "./parts.js";
+import { asFailure, every, Link, Marked, Problem, saveFile, Time, useAction, useList, useTitle } from "./parts.js";
 import { place, refine } from "./place.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { useRights } from "./rights.js";
@@ -248,11 +248,7 @@ function Csv({ filters }) {
       setDone((lines += text.split("\r\n").length - 2));
     });
     if (isOver()) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
-    link.download = `activity-${new Date().toISOString().slice(0, 10)}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    saveFile(`activity-${new Date().toISOString().slice(0, 10)}.csv`, "text/csv", parts);
     notify(`${count(lines, "line")} saved`);
   };
   return html`<div class="buttons">

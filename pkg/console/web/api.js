@@ -11,6 +11,7 @@ const patience = 30000; // ms; API Gateway itself gives up after 29 s
 //            throttled  the budget is spent; wait is the time in seconds until the next reveal
 //            invalid    fields are invalid; fields has the messages of each
 //            missing    the resource does not exist
+//            changed    another client has changed the resource: it no longer has the tag
 //            refused    the present state does not allow it
 //            broken     a later attempt may succeed
 export class Failure extends Error {
@@ -30,9 +31,14 @@ export function madeBetween(object, { from, to }) {
   return at >= from - slack && at <= to + slack;
 }
 
-// call makes a request to a path below /api/ and returns the answer's body.
-export async function call(method, path, body, key = session.get().key) {
-  return await read(await ask(method, path, body, key), key);
+// serverTime is a time of this clock as the API's clock has it, to the second.
+export const serverTime = (time) => time + ahead;
+
+// call makes a request to a path below /api/ and returns the answer's body. With a tag, the object must have it. What
+// has a token is done once: the same request again gets the first answer.
+export async function call(method, path, body, { key = session.get().key, tag, token } = {}) {
+  const headers = { ...(tag && { "If-Match": tag }), ...(token && { "Idempotency-Key": token }) };
+  return await read(await ask(method, path, body, key, headers), key);
 }
 
 // download reads an export page by page, until isOver, and calls onPage with the text of each.
@@ -50,9 +56,9 @@ export async function download(path, isOver, onPage) {
   }
 }
 
-async function ask(method, path, body, key) {
+async function ask(method, path, body, key, headers) {
   for (let tries = 1; ; tries++) {
-    const answer = await send(method, path, body, key);
+    const answer = await send(method, path, body, key, headers);
     // The stage limits requests per second, and rejected this one unprocessed.
     if (answer.status === 429 && !answer.headers.has("RateLimit") && tries < 6) {
       await new Promise((resolve) => setTimeout(resolve, 1000 * tries));
@@ -64,11 +70,11 @@ async function ask(method, path, body, key) {
   }
 }
 
-async function send(method, path, body, key) {
+async function send(method, path, body, key, headers) {
   try {
     return await fetch(new URL(`../api/${path}`, document.baseURI), {
       method,
-      headers: { Authorization: `Bearer ${key}`, ...(body && { "Content-Type": "application/json" }) },
+      headers: { Authorization: `Bearer ${key}`, ...(body && { "Content-Type": "application/json" }), ...headers },
       body: body && JSON.stringify(body),
       cache: "no-store",
       credentials: "omit",
@@ -107,6 +113,9 @@ async function read(answer, key) {
       break;
     case 404:
       throw new Failure("missing", "Not found. It was deleted, or your key may not see it. Return to the list.");
+    case 412:
+      throw new Failure("changed",
+        "It was changed meanwhile. Your change was not made. Reload the page, then try again.");
     case 429: {
       const wait = Number(answer.headers.get("Retry-After")) || 1;
       throw new Failure("throttled", "Your budget of reveals is spent. Try again later.", { wait });

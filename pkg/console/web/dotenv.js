@@ -1,4 +1,4 @@
-// Reading a .env file as the common parsers do: dotenv of Node.js, godotenv, python-dotenv, and a shell.
+// Reading and writing a .env file as the common parsers do: dotenv of Node.js, godotenv, python-dotenv, and a shell.
 //
 //   KEY=plain value            # a comment
 //   export KEY='verbatim, also over several lines'
@@ -7,8 +7,6 @@
 //
 // Where those parsers agree, an entry is the same. Where they differ, it is what one of them reads and has a note, or
 // it is refused. Variables are not substituted: $ stays verbatim.
-
-import { bytes } from "./text.js";
 
 const escapes = { n: "\n", r: "\r", t: "\t", '"': '"', "'": "'", "\\": "\\", $: "$" };
 const assignment = /^(\s*(?:export\s+)?(?:((?!export\s)[^\s="'`][^\s=]*?)(?:\s*=|:(?=\s)))?)(.*)$/s;
@@ -157,11 +155,37 @@ const notClosed = (quote, line) => `The quote ${quote} is not closed.${skipsAll}
 // checked adds the problem for which the API would refuse the entry.
 function checked(entry) {
   if (!entry.problem && entry.value === "") entry.problem = "The value is empty.";
-  if (bytes(entry.value) > 65536) entry.problem = "The value is longer than 64 KiB.";
+  if (new TextEncoder().encode(entry.value).length > 65536) entry.problem = "The value is longer than 64 KiB.";
   if (entry.key !== "" && !/^(?!\.\.|\.$)[A-Za-z0-9._-]{1,253}$/.test(entry.key)) {
     entry.key = "";
     entry.problem = "A key has 1 to 253 letters, digits, dots, underscores and hyphens. " +
       'It is not ".", and does not begin with "..".';
   }
   return entry;
+}
+
+// Forms of a value in a file, the best one first.
+const forms = [
+  (value) => (/^[\p{L}\p{N}_./:@%+,=-]+$/u.test(value) ? value : undefined),
+  (value) => `'${value}'`,
+  (value) => (value.includes("$") ? undefined : `"${value}"`),
+  (value) => `"${value.replace(/[\\"$]/g, "\\$&").replace(/\r/g, "\\r").replace(/\n/g, "\\n")}"`,
+];
+
+// formatDotenv writes values, by their keys, as a .env file: {text, doubtful}. parseDotenv reads all of them back, and
+// so do other parsers, but for the doubtful keys: a comment before such a line says why.
+export function formatDotenv(values) {
+  const doubtful = [];
+  const lines = Object.entries(values).map(([key, value]) => {
+    const written = forms.map((form) => form(value)).filter((text) => text !== undefined)
+      .map((text) => `${key}=${text}`).map((line) => ({ line, entries: parseDotenv(line) }))
+      .filter(({ entries: [entry, ...more] }) => more.length === 0 && !entry.problem && entry.value === value);
+    const { line, entries: [{ note }] } = written.find(({ entries }) => !entries[0].note) ?? written.at(0);
+    const why = note ?? (line.startsWith(`${key}="`) && value.includes("$") ? differs("\\$ is taken as an escape")
+      : value.includes("${") ? differs("python-dotenv replaces ${…} by default") : "");
+    if (!why) return `${line}\n`;
+    doubtful.push(key);
+    return `# ${why}\n${line}\n`;
+  });
+  return { text: lines.join(""), doubtful };
 }

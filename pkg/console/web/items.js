@@ -3,43 +3,33 @@
 import { WhoRead } from "./activity.js";
 import { call, find } from "./api.js";
 import { Name } from "./names.js";
-import { Field, FormDialog, Menu, Problem, Time, useAction } from "./parts.js";
+import { Field, FormDialog, Menu, Time, useAction } from "./parts.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { useRights } from "./rights.js";
-import { remove } from "./secrets.js";
-import { session } from "./session.js";
+import { binHint, remove } from "./secrets.js";
 import { bytes, count } from "./text.js";
-import { Oddities, Shown, Spent, useReveal, useShown } from "./value.js";
+import { Oddities, Revealed, RevealButtons, useReveal, useShown } from "./value.js";
 
 export function ItemRow({ item, open, onItem }) {
-  const { budget } = session.use();
   const { can } = useRights();
   const reveal = useReveal(item, onItem);
-  const throttled = reveal.failure?.kind === "throttled";
-  const spent = budget?.left === 0 && budget.until > Date.now();
-  const isShown = reveal.value !== undefined;
   return html`<li class="row item" data-item=${item.id}>
     <div class="grow">
       <h3 class="key" translate=${false}>${item.key}</h3>
       <p class="quiet"><${LastReveal} item=${item} /> · changed <${Time}
         at=${item.updated_at} /><${WhoRead} item=${item} /></p>
     </div>
-    ${can("reveal") && html`<div class="buttons">
-      ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
-        <button onClick=${reveal.show} disabled=${reveal.busy || spent}
-          aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
-      <button onClick=${reveal.take} disabled=${reveal.busy || (spent && !isShown)}
-        aria-label=${`Copy value of ${item.key}`}>Copy</button>
-    </div>`}
-    ${can("write") && html`<${Menu} label=${`More actions for ${item.key}`}>
-      <button onClick=${() => open({ kind: "edit", item })}
-        aria-label=${`Edit value of ${item.key}`}>Edit value</button>
-      <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
-      <button class="danger" onClick=${() => open({ kind: "delete", item })}
-        aria-label=${`Delete item ${item.key}`}>Delete</button>
-    <//>`}
-    ${isShown && html`<${Shown} item=${item} reveal=${reveal} />`}
-    ${throttled ? html`<${Spent} reveal=${reveal} />` : html`<${Problem} failure=${reveal.failure} />`}
+    <${RevealButtons} item=${item} reveal=${reveal} />
+    <${Menu} label=${`More actions for ${item.key}`}>
+      ${can("write") && html`<button onClick=${() => open({ kind: "edit", item })}
+        aria-label=${`Edit value of ${item.key}`}>Edit value</button>`}
+      <button onClick=${() => open({ kind: "history", item })} aria-label=${`History of ${item.key}`}>History</button>
+      ${can("write") && html`
+        <button onClick=${() => open({ kind: "rename", item })} aria-label=${`Rename item ${item.key}`}>Rename</button>
+        <button class="danger" onClick=${() => open({ kind: "delete", item })}
+          aria-label=${`Delete item ${item.key}`}>Delete</button>`}
+    <//>
+    <${Revealed} item=${item} reveal=${reveal} />
   </li>`;
 }
 
@@ -59,7 +49,8 @@ export function AddItem({ secret, onClose, done, onLost }) {
   const items = `secrets/${secret}/items/`;
   const act = async (mine) => {
     const made = await find(items, { key }, mine);
-    done(made ? await call("PATCH", itemPath(made), { value }) : await call("POST", items, { key, value }));
+    done(made ? await call("PATCH", itemPath(made), { value }, { tag: made.etag })
+      : await call("POST", items, { key, value }));
   };
   return html`<${FormDialog} title="Add item" submit="Add" dirty=${key + value !== ""} action=${action} act=${act}
     what=${JSON.stringify([key, value])} onClose=${onClose}>
@@ -125,7 +116,7 @@ function ValueField({ value, onInput, ...more }) {
 
 // EditItem replaces an item's value. The field starts with the value that the page shows, if any, and forgets
 // it with the page, unless it was changed.
-export function EditItem({ item, onClose, done, onLost }) {
+export function EditItem({ item, onClose, done, onLost, take }) {
   const shown = useShown(item)?.value;
   const first = useRef(shown);
   // A text area would replace carriage returns with line feeds.
@@ -141,11 +132,11 @@ export function EditItem({ item, onClose, done, onLost }) {
     first.current = undefined;
   }, [shown]);
   const action = useAction(onLost);
-  const act = async () => done(await call("PATCH", itemPath(item), { value }));
+  const act = async (_, tag, before) => done(await call("PATCH", itemPath(item), { value }, { tag }), before);
   return html`<${FormDialog} title="Edit value" submit="Save" action=${action} act=${act} onClose=${onClose}
-    dirty=${value !== "" && value !== first.current}>
-    <p>Enter a new value for <strong class="key" translate=${false}>${item.key}</strong>. It replaces the current value
-      permanently.</p>
+    guard=${{ kind: "item", shown: item, take }} what=${value} dirty=${value !== "" && value !== first.current}>
+    <p>Enter a new value for <strong class="key" translate=${false}>${item.key}</strong>. It replaces the current value,
+      which stays in the history.</p>
     ${!fits && html`<p class="hint">The current value has carriage returns, which can’t be edited here.
       Enter the whole new value.</p>`}
     ${hidden && html`<p class="hint" role="status">The current value is hidden again. Enter the whole new value, or
@@ -154,24 +145,25 @@ export function EditItem({ item, onClose, done, onLost }) {
   <//>`;
 }
 
-export function RenameItem({ item, onClose, done, onLost }) {
+export function RenameItem({ item, onClose, done, onLost, take }) {
   const [key, setKey] = useState(item.key);
   const action = useAction(onLost);
-  const act = async () => done(await call("PATCH", itemPath(item), { key }));
+  const act = async (_, tag, before) => done(await call("PATCH", itemPath(item), { key }, { tag }), before);
   return html`<${FormDialog} title="Rename item" submit="Rename" dirty=${key !== item.key} action=${action} act=${act}
-    onClose=${onClose}>
+    guard=${{ kind: "item", shown: item, take }} what=${key} onClose=${onClose}>
     <${Field} label="Key" name="key" value=${key} onInput=${setKey} failure=${action.failure} focus />
   <//>`;
 }
 
-export function DeleteItem({ item, onClose, done, onLost }) {
+export function DeleteItem({ item, onClose, done, onLost, take }) {
   const action = useAction(onLost);
-  const act = async (mine) => {
-    await remove(itemPath(item), mine);
+  const act = async (mine, tag) => {
+    await remove(itemPath(item), mine, tag);
     done();
   };
-  return html`<${FormDialog} title="Delete item" submit="Delete permanently" danger action=${action} act=${act}
-    onClose=${onClose}>
-    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> and its value permanently.</p>
+  return html`<${FormDialog} title="Delete item" submit="Delete" danger action=${action} act=${act}
+    guard=${{ kind: "item", shown: item, take }} onClose=${onClose}>
+    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> with all versions of its value.
+      ${binHint}</p>
   <//>`;
 }

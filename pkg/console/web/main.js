@@ -4,10 +4,11 @@ import { ActivityView } from "./activity.js";
 import { refreshMe } from "./api.js";
 import { Countdown } from "./clipboard.js";
 import { InvitationView } from "./invitation.js";
+import { Later } from "./lazy.js";
 import { Link, useDeadline, useReturn, useTick } from "./parts.js";
 import { PeopleView, UserView } from "./people.js";
 import { place, travelled } from "./place.js";
-import { html, render } from "./preact.js";
+import { html, render, useState } from "./preact.js";
 import { ReviewView } from "./review.js";
 import { useRights } from "./rights.js";
 import { SecretView } from "./secret.js";
@@ -19,8 +20,10 @@ import { YouView } from "./you.js";
 import style from "./style.css";
 import theme from "./theme.css";
 
+export * from "./shared.js";
+
 function App() {
-  const { key, refused, notice, me, made } = session.use();
+  const { key, refused, me, made } = session.use();
   const { path } = place.use();
   const signedIn = key !== null;
   const invited = made !== null || me?.key.invitation;
@@ -34,9 +37,26 @@ function App() {
     </div>`}
     <div class="notices">
       <${Countdown} />
-      <p class="notice" role="status">${signedIn ? notice : ""}</p>
+      <${Notice} />
     </div>
   `;
+}
+
+// Notice is the result of the last action, with a button that undoes it.
+function Notice() {
+  const { key, notice } = session.use();
+  const [busy, setBusy] = useState(false);
+  const { text, undo } = key === null ? { text: "" } : notice;
+  const act = async () => {
+    setBusy(true);
+    await undo();
+    setBusy(false);
+    document.querySelector("h1")?.focus(); // the button is gone
+  };
+  return html`<div class="notice">
+    <p role="status">${text}</p>
+    ${undo && html`<button type="button" onClick=${act} disabled=${busy}>${busy ? "Undoing …" : "Undo"}</button>`}
+  </div>`;
 }
 
 function View({ path }) {
@@ -44,6 +64,8 @@ function View({ path }) {
   if (where === "secrets" && id) return html`<${SecretView} key=${id} id=${id} />`;
   if (where === "people") return id ? html`<${UserView} key=${id} id=${id} />` : html`<${PeopleView} />`;
   if (where === "activity") return html`<${ActivityView} />`;
+  if (where === "compare") return html`<${Later} of="CompareView" />`;
+  if (where === "bin") return html`<${Later} of="BinView" />`;
   if (where === "review") return html`<${ReviewView} />`;
   if (where === "you") return html`<${YouView} />`;
   return html`<${SecretsView} />`;
@@ -100,15 +122,21 @@ document.adoptedStyleSheets = [sheet];
 
 addEventListener("popstate", travelled);
 document.addEventListener("keydown", shortcuts);
-// A notice disappears after 8 s. Each new notice restarts the timer.
+// A notice disappears after 8 s, or 20 s if it can be undone, but not while the user points at it. Each new notice
+// restarts the timer.
 let noticeTimer;
-let lastNotice = "";
+let lastNotice = session.get().notice;
 function expireNotice() {
   const { notice } = session.get();
   if (notice === lastNotice) return;
   lastNotice = notice;
   clearTimeout(noticeTimer);
-  if (notice) noticeTimer = setTimeout(notify, 8000, "");
+  if (notice.text) noticeTimer = setTimeout(hideNotice, notice.undo ? 20000 : 8000);
+}
+function hideNotice() {
+  const isUsed = lastNotice.undo && document.querySelector(".notice:hover, .notice:focus-within");
+  if (isUsed) noticeTimer = setTimeout(hideNotice, 2000);
+  else notify("");
 }
 session.watch(expireNotice);
 

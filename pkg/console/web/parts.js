@@ -2,10 +2,12 @@
 
 import { all, call, Failure, madeBetween } from "./api.js";
 import { Countdown } from "./clipboard.js";
+import { Later } from "./lazy.js";
 import { hold, navigate } from "./place.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./preact.js";
 import { session } from "./session.js";
 import { exactly, marked, sentences, since, until } from "./text.js";
+import { resting as rest } from "./undo.js";
 
 const wakeUps = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"]];
 
@@ -101,20 +103,22 @@ export const asFailure = (error) =>
   error instanceof Failure ? error
     : new Failure("broken", `The page failed (${error.message}). Reload it and try again.`);
 
-// useLoad keeps the answer for a path of the API; null is nothing to load. It reloads on request, after a sign-in,
-// and when the tab becomes visible. The old data stays until new data arrives, except
-// after a change of the key, which may belong to another account.
+// useLoad keeps the answer for a path of the API; null is nothing to load. at is when it was asked for. It reloads on
+// request, after a sign-in, after an undo, and when the tab becomes visible. The old data stays until new data
+// arrives, except after a change of the key, which may belong to another account.
 function useLoad(path, load, empty) {
-  const { key, signIns } = session.use();
-  const [state, setState] = useState({ data: empty, done: false, failure: null });
+  const { key, signIns, undone } = session.use();
+  const known = useRef(undone);
+  const [state, setState] = useState({ data: empty, done: false, failure: null, at: 0 });
   const run = useRef({ number: 0, busy: false, done: false });
   const reload = async () => {
     const mine = ++run.current.number; // answers to earlier runs are stale
     run.current.busy = true;
+    const at = Date.now();
     try {
       await load((data, done) => {
         // A partial list never replaces a complete one.
-        if (mine === run.current.number && (done || !run.current.done)) setState({ data, done, failure: null });
+        if (mine === run.current.number && (done || !run.current.done)) setState({ data, done, failure: null, at });
         if (mine === run.current.number && done) run.current.done = true;
       });
     } catch (error) {
@@ -126,10 +130,14 @@ function useLoad(path, load, empty) {
     if (key && path) reload();
     return () => {
       run.current = { number: run.current.number + 1, busy: false, done: false };
-      setState({ data: empty, done: false, failure: null });
+      setState({ data: empty, done: false, failure: null, at: 0 });
     };
   }, [path, signIns]);
   useReturn(() => session.get().key && path && reload());
+  useEffect(() => {
+    if (known.current !== undone && key && path) reload();
+    known.current = undone;
+  }, [undone]);
   // Show changes at once. A run that started earlier may miss them, so start another one.
   const change = (by) => {
     setState((s) => ({ ...s, data: by(s.data) }));
@@ -353,6 +361,15 @@ export function Discard({ discard, onClose, question = "Discard what you have en
   </div>`;
 }
 
+// saveFile has the browser save a file.
+export function saveFile(name, type, parts) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(parts, { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
 // saves submits a form on Ctrl+Enter, also from a text area.
 export function saves(event) {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -360,24 +377,67 @@ export function saves(event) {
   event.currentTarget.requestSubmit();
 }
 
+// useGuard has changes rest on what the user has seen: see resting. If another client has changed that meanwhile, it
+// is a conflict, and the user decides: nothing is overwritten unseen.
+function useGuard(guard) {
+  const resting = useRef({ ...guard });
+  const [conflict, setConflict] = useState(null);
+  const send = async (act) => {
+    try {
+      return await rest(resting.current, act);
+    } catch (failure) {
+      if (failure.conflict) setConflict(failure.conflict);
+      throw failure;
+    }
+  };
+  const keep = () => {
+    resting.current.shown = conflict.fresh;
+    setConflict(null);
+  };
+  return { conflict, send, keep };
+}
+
 // FormDialog is a dialog with fields. Its submit button runs act and closes it on success. dirty means that
-// closing it would lose what the user has entered, what describes the change: see useAction. If act returns a
-// function, that is called once the dialog is closed, such as to open another: the focus then returns from there.
-export function FormDialog({ title, submit, danger, ready = true, dirty = false, what, action, act, onClose, children,
+// closing it would lose what the user has entered, what describes the change: see useAction. A change of an object
+// has a guard, {kind, shown, take, ...}, where take shows its new state: see resting. act then also gets the tag to
+// send and the object that has it. If act returns a function, that is called once the dialog is closed, such as to
+// open another: the focus then returns from there.
+export function FormDialog({ title, submit, danger, ready = true, dirty = false, what, action, act, guard, onClose,
+  children,
 }) {
   const discard = useDiscard(dirty, action.busy, onClose);
-  const onSubmit = async (event) => {
-    event.preventDefault();
+  const { conflict, send, keep } = useGuard(guard);
+  const retried = useRef(false);
+  const run = async () => {
     let next;
-    if (!ready || !(await action.run(async (mine) => (next = await act(mine)), what))) return;
+    const sent = await action.run(async (mine) => {
+      retried.current = Boolean(mine);
+      next = await send((...on) => act(mine, ...on));
+    }, what);
+    if (!sent) return;
     onClose();
     if (typeof next === "function") next();
+  };
+  const onSubmit = async (event) => {
+    event.preventDefault();
+    if (ready && !conflict) await run();
+  };
+  const overwrite = () => {
+    keep();
+    run();
+  };
+  const take = () => {
+    onClose();
+    guard.take(conflict.fresh);
   };
   return html`<${Dialog} title=${title} onClose=${discard.close}>
     <form onSubmit=${onSubmit} onKeyDown=${saves}>
       ${children}
-      <${Problem} failure=${action.failure} />
-      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />` : html`<div class="buttons">
+      ${!conflict && html`<${Problem} failure=${action.failure} />`}
+      ${discard.asking ? html`<${Discard} discard=${discard} onClose=${onClose} />`
+        : conflict ? html`<${Later} of="Conflict" conflict=${conflict} retried=${retried.current} take=${take}
+          label=${danger ? `${submit} anyway` : "Keep mine"} keep=${overwrite} onCancel=${discard.close} />`
+        : html`<div class="buttons">
         <button type="button" onClick=${discard.close} disabled=${action.busy}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"}
           disabled=${!ready || action.busy}>${action.busy ? "Working …" : submit}</button>

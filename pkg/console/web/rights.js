@@ -13,6 +13,7 @@ export const permissions = {
   write: ["Write", "create, change and delete secrets, values and services"],
   audit: ["Audit", "read the log of all accesses and changes"],
   admin: ["Admin", "manage people, machines and their keys"],
+  export: ["Export", "read all values of a secret at once; this is logged, and counted as one reveal"],
 };
 const all = Object.keys(permissions);
 
@@ -23,7 +24,7 @@ const presets = [
   ["Names only", ["list"], "see names, and no values"],
   ["Write only", ["write"], "change secrets without seeing any"],
   ["Auditor", ["list", "audit"], "see names, and who did what"],
-  ["Machine", ["reveal"], "reveal values by their ids, and see no names"],
+  ["Machine", ["list", "reveal", "export"], "read secrets as a whole"],
 ];
 export const presetNamed = (name) => presets.find(([preset]) => preset === name)[1];
 

@@ -1,8 +1,8 @@
 // One secret: its items and the services that use it.
 
 import { activity } from "./activity.js";
-import { ImportDialog } from "./import.js";
-import { AddItem, DeleteItem, EditItem, ItemRow, RenameItem } from "./items.js";
+import { AddItem, DeleteItem, EditItem, itemPath, ItemRow, RenameItem } from "./items.js";
+import { Later } from "./lazy.js";
 import {
   drop, Link, Marked, merge, Problem, put, reach, Search, settled, statuses, useList, useOne, useRows, useStatus,
   useTitle,
@@ -14,6 +14,7 @@ import { DeleteSecret, MayNot, NameDialog, SecretBadges, SecretButtons } from ".
 import { AttachService, Bundle, MoveService, RemoveService, Users } from "./services.js";
 import { notify } from "./session.js";
 import { count, loadingMore, matches, seen } from "./text.js";
+import { undo } from "./undo.js";
 
 export function SecretView({ id }) {
   const path = `secrets/${id}/`;
@@ -31,9 +32,9 @@ export function SecretView({ id }) {
   // A change of an item can change the delivery status of the secret.
   const onItems = (...changes) => items.change(put(...changes));
   const onRead = (id, fields) => items.change(merge(id, fields));
-  const changed = (notice) => (item) => {
+  const changed = (notice) => (item, before) => {
     onItems(item);
-    notify(notice);
+    notify(notice, before && undo.item(item, before, itemPath(item)));
     secret.reload();
   };
   // After a lost answer, the lists show what was done.
@@ -56,8 +57,9 @@ export function SecretView({ id }) {
   const rows = useRows(found, (item) =>
     html`<${ItemRow} key=${item.id} item=${item} open=${setDialog} onItem=${onRead} />`);
   // An open dialog keeps its input even if the secret disappears.
-  const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} id=${id}
-    onItems=${onItems} changed=${changed} added=${added} served=${served} reload=${reload} onClose=${close} />`;
+  const open = dialog && html`<${SecretDialog} dialog=${dialog} secret=${secret} items=${items} users=${users} id=${id}
+    open=${setDialog} onRead=${onRead} onItems=${onItems} changed=${changed} added=${added} served=${served}
+    reload=${reload} onClose=${close} />`;
   if (!can("list")) {
     return html`<main key="hidden"><h1 tabindex="-1">Secret</h1><${MayNot} what="list" /></main>${open}`;
   }
@@ -73,8 +75,10 @@ export function SecretView({ id }) {
     <div class="bar">
       <h1 tabindex="-1" class="name">${secret.data ? html`<${Marked} text=${secret.data.name} />` : "Secret"}</h1>
       ${secret.data && html`<div class="badges"><${SecretBadges} secret=${secret.data} /></div>
+        ${can("reveal") && html`<${Link} to=${`compare?a=${id}`} title="With another secret">Compare<//>`}
         ${can("audit") && html`<${Link} to=${activity({ secret: id })}>Activity<//>`}
-        <${SecretButtons} secret=${secret.data} open=${setDialog} />`}
+        <${SecretButtons} secret=${secret.data}
+          open=${(d) => setDialog({ ...d, items: items.done ? items.data : undefined })} />`}
     </div>
     <${Problem} failure=${secret.failure} retry=${secret.reload} />
     ${secret.data && !settled(secret.data) &&
@@ -84,10 +88,15 @@ export function SecretView({ id }) {
       <div class="bar">
         <h2 id="items">Items</h2>
         <${Search} label="Search items by key" value=${search} onInput=${setSearch} />
-        ${can("write") && html`<div class="buttons">
-          <button onClick=${() => setDialog({ kind: "import" })} disabled=${!items.done}>Paste .env</button>
-          <button class="primary" onClick=${() => setDialog({ kind: "add" })} disabled=${!secret.data}>Add item</button>
-        </div>`}
+        ${can("write") && html`<${Link} to=${`bin?secret=${id}`} title="Deleted items of this secret">Bin<//>`}
+        <div class="buttons">
+          ${can("export") && html`<button onClick=${() => setDialog({ kind: "download" })}
+            disabled=${!items.done || items.data.length === 0}>Download .env</button>`}
+          ${can("write") && html`
+            <button onClick=${() => setDialog({ kind: "import" })} disabled=${!items.done}>Paste .env</button>
+            <button class="primary" onClick=${() => setDialog({ kind: "add" })}
+              disabled=${!secret.data}>Add item</button>`}
+        </div>
       </div>
       <${Problem} failure=${items.failure} retry=${items.reload} />
       ${!items.done && !items.failure && items.data.length === 0 && html`<p class="quiet">Loading …</p>`}
@@ -109,36 +118,70 @@ export function SecretView({ id }) {
 }
 
 // SecretDialog is the open dialog of a secret, of one of its items, or of a service that uses it.
-function SecretDialog({ dialog, secret, items, id, onItems, changed, added, served, reload, onClose }) {
-  const { kind, item, service } = dialog;
-  const common = { onClose, onLost: reload };
-  const renamed = (s) => {
+function SecretDialog({ dialog, secret, items, users, id, open, onRead, onItems, changed, added, served, reload,
+  onClose,
+}) {
+  const { kind, item, service, version } = dialog;
+  const take = (fresh) => {
+    if (item) onItems(fresh);
+    else if (!service) secret.change(() => fresh);
+    reload();
+  };
+  const common = { onClose, onLost: reload, take };
+  const renamed = (s, before) => {
     secret.change(() => s);
-    notify("Secret renamed");
+    notify("Secret renamed", undo.secret(s, before));
+  };
+  // The dialogs of a version return to the history, unless they have done something.
+  const onVersion = {
+    item, version, onLost: reload, take, onClose: () => open({ kind: "history", item }),
+  };
+  const isDone = (act) => (...results) => {
+    onClose();
+    act(...results);
   };
   const deleted = () => {
     items.change(drop(item.id));
-    notify("Item deleted");
+    notify("Item deleted", undo.deletion(itemPath(item)));
     secret.reload();
   };
   switch (item ? `${kind} item` : kind) {
     case "rename":
-      return html`<${NameDialog} secret=${dialog.secret} done=${renamed} ...${common} />`;
+      return html`<${NameDialog} secret=${dialog.secret} at=${secret.at} done=${renamed} ...${common} />`;
     case "delete":
-      return html`<${DeleteSecret} secret=${dialog.secret} done=${() => navigate("")} ...${common} />`;
+      return html`<${DeleteSecret} secret=${dialog.secret} items=${dialog.items} at=${secret.at}
+        done=${() => navigate("")} ...${common} />`;
     case "add":
       return html`<${AddItem} secret=${id} done=${added} ...${common} />`;
     case "import":
-      return html`<${ImportDialog} secret=${id} items=${items} onItems=${onItems} onClose=${onClose}
+      return html`<${Later} of="ImportDialog" secret=${id} items=${items} onClose=${onClose}
         done=${secret.reload} />`;
+    case "download":
+      return html`<${Later} of="DownloadDialog" secret=${secret.data} open=${open} onClose=${onClose}
+        onRead=${items.reload} />`;
+    case "doubts":
+      return html`<${Later} of="Doubts" ...${dialog} onClose=${onClose} />`;
     case "attach":
       return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
     case "move":
-      return html`<${MoveService} service=${service} done=${served("Service moved")} ...${common} />`;
+      return html`<${MoveService} service=${service} at=${users.at}
+        done=${served("Service moved")} ...${common} />`;
     case "remove":
-      return html`<${RemoveService} service=${service} done=${served("Service removed")} ...${common} />`;
+      return html`<${RemoveService} service=${service} at=${users.at}
+        done=${served("Service removed")} ...${common} />`;
     case "edit item":
       return html`<${EditItem} item=${item} done=${changed("Value changed")} ...${common} />`;
+    case "history item":
+      return html`<${Later} of="HistoryDialog" item=${items.data.find((one) => one.id === item.id) ?? item}
+        open=${open} onItem=${onRead} onClose=${onClose} />`;
+    case "rollback item":
+      return html`<${Later} of="RollbackDialog" ...${onVersion}
+        done=${isDone(changed(`Version ${version.number} is current again`))} />`;
+    case "destroy item":
+      return html`<${Later} of="DeleteVersion" ...${onVersion} done=${isDone(() => {
+        reload();
+        notify("Version deleted");
+      })} />`;
     case "rename item":
       return html`<${RenameItem} item=${item} done=${changed("Item renamed")} ...${common} />`;
     default:

@@ -11,6 +11,7 @@ import { html, useState } from "./preact.js";
 import { useRights } from "./rights.js";
 import { notify, session } from "./session.js";
 import { byName, count, loadingMore, matches, seen } from "./text.js";
+import { undo } from "./undo.js";
 
 const orders = {
   name: ["by name", byName],
@@ -35,9 +36,10 @@ export function SecretsView() {
     .sort((a, b) => orders[order][1](a.secret, b.secret));
   const rows = useRows(found, (row) => html`<${SecretRow} key=${row.secret.id} ...${row} open=${setDialog} />`);
   const close = () => setDialog(null);
-  const renamed = (secret) => {
+  const common = { onLost: list.reload, take: (fresh) => list.change(put(fresh)), at: list.at };
+  const renamed = (secret, before) => {
     list.change(put(secret));
-    notify("Secret renamed");
+    notify("Secret renamed", undo.secret(secret, before));
   };
   const created = (secret) => {
     list.change(put(secret));
@@ -53,6 +55,7 @@ export function SecretsView() {
       <label class="order">Sort <select value=${order} onChange=${(e) => session.set({ order: e.target.value })}>
         ${Object.entries(orders).map(([name, [label]]) => html`<option value=${name}>${label}</option>`)}
       </select></label>
+      ${can("write") && html`<${Link} to="bin" title="Deleted secrets">Bin<//>`}
       ${names && html`<button class="primary" onClick=${() => setDialog({ kind: "create" })}>New secret</button>`}
     </div>
     ${searching && list.done && html`<${KeySearch} secrets=${list.data} keys=${keys} />`}
@@ -71,9 +74,9 @@ export function SecretsView() {
       count(list.data.length, "secret")}${list.done ? "" : loadingMore}</p>`}
     ${dialog?.kind === "create" && html`<${NameDialog} onClose=${close} done=${created} onLost=${list.reload} />`}
     ${dialog?.kind === "rename" &&
-      html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} onLost=${list.reload} />`}
+      html`<${NameDialog} secret=${dialog.secret} onClose=${close} done=${renamed} ...${common} />`}
     ${dialog?.kind === "delete" && html`<${DeleteSecret} secret=${dialog.secret} onClose=${close}
-      done=${() => list.change(drop(dialog.secret.id))} onLost=${list.reload} />`}
+      done=${() => list.change(drop(dialog.secret.id))} ...${common} />`}
   </main>`;
 }
 
@@ -124,49 +127,59 @@ export function SecretButtons({ secret, open, menu }) {
     : html`<div class="buttons">${buttons}</div>`;
 }
 
-const needs = { list: "see secrets", admin: "manage people and machines", audit: "read the log" };
+const needs = {
+  list: "see secrets", reveal: "reveal values", write: "change secrets", admin: "manage people and machines",
+  audit: "read the log",
+};
 
 // MayNot says which permission the signed-in key lacks for a page.
 export const MayNot = ({ what }) => html`<p class="empty">Your key may not ${needs[what]}.
   Ask your administrator for the permission “${what}”.</p>`;
 
-// NameDialog creates or renames a secret.
-export function NameDialog({ secret, onClose, done, onLost }) {
+// NameDialog creates or renames a secret. at is when the page asked for it: see useLoad.
+export function NameDialog({ secret, onClose, done, onLost, take, at }) {
   const [name, setName] = useState(secret?.name ?? "");
   const action = useAction(onLost);
-  const act = async (mine) => {
-    if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }));
+  const act = async (mine, tag, before) => {
+    if (secret) return done(await call("PATCH", `secrets/${secret.id}/`, { name }, { tag }), before);
     return done((await find("secrets/", { name }, mine)) ?? (await call("POST", "secrets/", { name })));
   };
   return html`<${FormDialog} title=${secret ? "Rename secret" : "New secret"} submit=${secret ? "Rename" : "Create"}
-    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act} onClose=${onClose}>
+    dirty=${name !== (secret?.name ?? "")} what=${name} action=${action} act=${act}
+    guard=${secret && { kind: "secret", shown: secret, take, at }} onClose=${onClose}>
     <${Field} label="Name" name="name" hint="Up to 255 characters. No other secret may have this name." value=${name}
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
 }
 
-// DeleteSecret requires the user to type the name as it is seen, because a deletion is permanent.
-export function DeleteSecret({ secret, onClose, done, onLost }) {
+export const binHint = "It goes into the bin, unless your administrator has turned that off. " +
+  "There it can be restored for a while, usually 30 days.";
+
+// DeleteSecret requires the user to type the name as it is seen, because a deletion takes all items with it. items are
+// those that the page shows, if it shows any.
+export function DeleteSecret({ secret, items, onClose, done, onLost, take, at }) {
   const [typed, setTyped] = useState("");
+  const { names } = useRights();
   const action = useAction(onLost);
-  const act = async (mine) => {
-    await remove(`secrets/${secret.id}/`, mine);
+  const act = async (mine, tag) => {
+    await remove(`secrets/${secret.id}/`, mine, tag);
     done();
-    notify("Secret deleted");
+    notify("Secret deleted", names ? undo.deletion(`secrets/${secret.id}/`) : undefined);
   };
-  return html`<${FormDialog} title="Delete secret" submit="Delete permanently" danger
+  return html`<${FormDialog} title="Delete secret" submit="Delete" danger
+    guard=${{ kind: "secret", shown: secret, whole: true, items, take, at }}
     ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items permanently.
-      You can’t undo this.</p>
+    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items.
+      ${binHint}</p>
     <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
       focus />
   <//>`;
 }
 
-// remove deletes what has a path. After a lost answer, a missing object is one that was deleted.
-export async function remove(path, lost) {
+// remove deletes what has a path and this tag. After a lost answer, a missing object is one that was deleted.
+export async function remove(path, lost, tag) {
   try {
-    await call("DELETE", path);
+    await call("DELETE", path, undefined, { tag });
   } catch (failure) {
     if (!lost || failure.kind !== "missing") throw failure;
   }

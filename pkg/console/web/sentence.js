@@ -24,6 +24,12 @@ function fields(event) {
   return given.length === 0 ? [] : [": ", ...given.flatMap((part, i) => [i > 0 ? ", " : "", ...part])];
 }
 
+// forGood says that what was deleted did not go into the bin.
+const forGood = (event) => (event.to?.restorable_until ? [] : [" for good"]);
+
+// formerly says what had another name in the bin.
+const formerly = (name) => (name ? [", which was ", { name }] : []);
+
 // Each action in the past tense, and its verb for a refused try.
 const said = {
   "account.created": () => ["created the account"],
@@ -31,7 +37,11 @@ const said = {
   "account.read": () => ["read the account"],
   "secret.created": (e) => ["created the secret ", secret(e)],
   "secret.updated": (e) => ["renamed the secret ", { name: e.from?.name ?? "" }, " to ", secret(e)],
-  "secret.deleted": (e) => ["deleted the secret ", secret(e)],
+  "secret.deleted": (e) => ["deleted the secret ", secret(e), ...forGood(e)],
+  "secret.restored": (e) => ["restored the secret ", secret(e), ...formerly(e.from?.name)],
+  "secret.purged": (e) => ["removed the deleted secret ", secret(e)],
+  "secret.exported": (e) => ["read all values of ", secret(e)],
+  "secret.compared": (e) => ["compared the values of ", secret(e)],
   "secret.deployed": (e) => ["delivered ", secret(e), " to its services"],
   "secret.undeployed": (e) => ["removed the bundle of ", secret(e)],
   "secret.drifted": (e) => ["found the bundle of ", secret(e), ` changed (${e.changed.join(", ")})`],
@@ -41,7 +51,12 @@ const said = {
     ...(e.from?.key && e.changed.includes("value") ? [", and changed its value"] : []),
     ...(e.from?.key ? [] : ["changed the value of ", item(e)]), ...inSecret(e),
   ],
-  "item.deleted": (e) => ["deleted ", item(e), ...(e.secret ? [" from ", secret(e)] : [])],
+  "item.rolled_back": (e) => [`made version ${e.version} of `, item(e), " current again", ...inSecret(e)],
+  "item.deleted": (e) => ["deleted ", item(e), ...(e.secret ? [" from ", secret(e)] : []), ...forGood(e)],
+  "item.restored": (e) => ["restored ", item(e), ...inSecret(e), ...formerly(e.from?.key)],
+  "item.purged": (e) => ["removed the deleted item ", item(e), ...inSecret(e)],
+  "items.changed": (e) => ["changed several items", ...inSecret(e)],
+  "version.deleted": (e) => [`deleted version ${e.version} of `, item(e), ...inSecret(e)],
   "item.revealed": (e) => ["revealed ", item(e), ...inSecret(e)],
   "service.created": (e) => ["added the service ", named(e.service, "a service"), ", which uses ", secret(e)],
   "service.updated": (e) => [
@@ -64,7 +79,10 @@ const tried = {
   "account.read": "read the account", "secret.read": "list or read secrets", "item.read": "list items",
   "service.read": "list or read services", "user.read": "list or read users", "key.read": "list or read keys",
   "event.read": "read the log", "item.revealed": "reveal a value", "item.created": "add an item",
-  "item.updated": "change an item", "item.deleted": "delete an item", "secret.created": "create a secret",
+  "item.updated": "change an item", "item.deleted": "delete an item", "item.restored": "restore an item",
+  "item.rolled_back": "make an older version current", "items.changed": "change several items",
+  "version.deleted": "delete a version", "secret.restored": "restore a secret", "secret.exported": "read all values",
+  "secret.compared": "compare secrets", "secret.created": "create a secret",
   "secret.updated": "rename a secret", "secret.deleted": "delete a secret", "service.created": "add a service",
   "service.updated": "change a service", "service.deleted": "delete a service", "user.created": "add a user",
   "user.updated": "change a user", "user.deleted": "delete a user", "key.created": "make a key",
@@ -73,7 +91,7 @@ const tried = {
 
 // who is the one who acted. What no user did, an operator or the system did.
 const who = (event) => (event.user ? named(event.user, "A user")
-  : event.action.startsWith("secret.") ? "The system"
+  : /^(secret|item)\./.test(event.action) ? "The system"
     : event.action === "key.deleted" ? "An operator or the system" : "An operator");
 
 // sentence returns the parts of an event's sentence: texts and {name}, without its time.
@@ -87,8 +105,12 @@ export function sentence(event) {
 // labels are the actions to filter by.
 export const labels = {
   "item.revealed": "Reveals", "item.created": "Items added", "item.updated": "Items changed",
-  "item.deleted": "Items deleted",
+  "item.deleted": "Items deleted", "item.restored": "Items restored", "item.purged": "Items removed for good",
+  "item.rolled_back": "Versions made current", "items.changed": "Several items changed",
+  "version.deleted": "Versions deleted",
   "secret.created": "Secrets created", "secret.updated": "Secrets renamed", "secret.deleted": "Secrets deleted",
+  "secret.restored": "Secrets restored", "secret.purged": "Secrets removed for good",
+  "secret.exported": "Reads of all values", "secret.compared": "Comparisons",
   "secret.deployed": "Deliveries", "secret.undeployed": "Removed bundles", "secret.drifted": "Changed bundles",
   "service.created": "Services added", "service.updated": "Services changed", "service.deleted": "Services deleted",
   "user.created": "Users added", "user.updated": "Users changed", "user.deleted": "Users deleted",

@@ -81,13 +81,13 @@ export function AttachService({ secret, onClose, done, onLost }) {
   <//>`;
 }
 
-export function MoveService({ service, onClose, done, onLost }) {
+export function MoveService({ service, onClose, done, onLost, take, at }) {
   const secrets = useList("secrets/");
   const [secret, setSecret] = useState("");
   const action = useAction(onLost);
-  const act = async () => done(await call("PATCH", `services/${service.id}/`, { secret }));
+  const act = async (_, tag) => done(await call("PATCH", `services/${service.id}/`, { secret }, { tag }));
   return html`<${FormDialog} title="Move service" submit="Move" ready=${secret !== ""} action=${action} act=${act}
-    onClose=${onClose}>
+    guard=${{ kind: "service", shown: service, take, at }} what=${secret} onClose=${onClose}>
     <p><strong translate=${false}>${service.name}</strong> then reads the other secret, and no longer this one.</p>
     <${Problem} failure=${secrets.failure} retry=${secrets.reload} />
     <label>Secret <select value=${secret} onChange=${(event) => setSecret(event.target.value)} translate=${false}>
@@ -97,14 +97,14 @@ export function MoveService({ service, onClose, done, onLost }) {
   <//>`;
 }
 
-export function RemoveService({ service, onClose, done, onLost }) {
+export function RemoveService({ service, onClose, done, onLost, take, at }) {
   const action = useAction(onLost);
-  const act = async (mine) => {
-    await remove(`services/${service.id}/`, mine);
+  const act = async (mine, tag) => {
+    await remove(`services/${service.id}/`, mine, tag);
     done();
   };
   return html`<${FormDialog} title="Remove service" submit="Remove" danger action=${action} act=${act}
-    onClose=${onClose}>
+    guard=${{ kind: "service", shown: service, take, at }} onClose=${onClose}>
     <p>This removes <strong translate=${false}>${service.name}</strong> here. After the last service, the secret is no
       longer delivered, and its bundle is scheduled for deletion.</p>
   <//>`;

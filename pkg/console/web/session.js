@@ -56,7 +56,8 @@ const signedOut = {
   made: null, // the key that the user has got for an invitation, until it was shown
   names: null, // of the account's users, read when an id needs one: {found, missing}
   budget: null, // {limit, window, left, until}: until is when the next reveal comes back, in ms
-  notice: "", // the result of the last action
+  notice: { text: "", undo: undefined }, // the result of the last action, and what undoes it
+  undone: 0, // a change reloads all data
   search: "", // in the list of secrets
   order: "name", // of that list
   keys: null, // of all secrets, read on request: {found, at}; found maps an id to its keys, at is when all were read
@@ -95,7 +96,8 @@ export function refuse(why) {
   session.set({ key: null, refused: why });
 }
 
-export const notify = (notice) => session.set({ notice });
+// notify shows the result of an action, with a button that calls undo, if it is given.
+export const notify = (text, undo) => session.set({ notice: { text, undo } });
 
 export function setBudget({ limit, window, left, reset }) {
   const at = Date.now();

@@ -25,7 +25,7 @@ export function SignIn() {
       }
       let me;
       try {
-        me = await call("GET", "me/", undefined, typed);
+        me = await call("GET", "me/", undefined, { key: typed });
       } catch (error) {
         if (error.kind !== "session") throw error;
         throw new Failure("invalid", "", {

@@ -3,8 +3,9 @@
 
 import { call } from "./api.js";
 import { copy } from "./clipboard.js";
-import { every, useAction, useDeadline, useTick } from "./parts.js";
+import { every, Problem, useAction, useDeadline, useTick } from "./parts.js";
 import { html, useEffect, useMemo, useRef } from "./preact.js";
+import { useRights } from "./rights.js";
 import { notify, session, store } from "./session.js";
 import { clock, duration, oddities } from "./text.js";
 
@@ -36,13 +37,14 @@ document.addEventListener("keydown", (event) =>
 // The API no longer accepts the key, or the user has signed out.
 session.watch(() => session.get().key === null && hideAll());
 
-// useShown is the value of an item that the page shows now, if any. An item that has changed has another.
+// useShown is the value of an item that the page shows now, if any. Another version has another.
 export function useShown(item) {
   const entry = shown.use()[item.id];
-  return entry && entry.version === item.updated_at ? entry : undefined;
+  return entry && entry.version === item.version ? entry : undefined;
 }
 
-// useReveal shows a value for a limited time, or copies it without showing it.
+// useReveal shows a value for a limited time, or copies it without showing it. item may also be a version of one,
+// with its own id and path.
 export function useReveal(item, onItem) {
   const entry = useShown(item);
   const action = useAction();
@@ -53,12 +55,12 @@ export function useReveal(item, onItem) {
   }, [item.id]);
   const read = async () => {
     const { key } = session.get();
-    const { value, ...known } = await call("GET", `secrets/${item.secret}/items/${item.id}/`);
+    const { value, ...known } = await call("GET", item.path ?? `secrets/${item.secret}/items/${item.id}/`);
     // What else has changed is read with the list: this answer may be older.
     onItem(item.id, { last_accessed_at: known.last_accessed_at, last_accessed_by: known.last_accessed_by });
     // Too late for the view, or for the user who asked.
     const late = !here.current || session.get().key !== key;
-    return late ? undefined : { value: String(value), version: known.updated_at };
+    return late ? undefined : { value: String(value), version: known.version };
   };
   const put = (got) => {
     if (!got || document.hidden) return;
@@ -77,11 +79,33 @@ export function useReveal(item, onItem) {
   return { value: entry?.value, until: entry?.until, busy, failure, show, take, hide: () => hide(item.id), clear };
 }
 
+// RevealButtons show and copy a value.
+export function RevealButtons({ item, reveal }) {
+  const { budget } = session.use();
+  const { can } = useRights();
+  if (!can("reveal")) return null;
+  const spent = budget?.left === 0 && budget.until > Date.now();
+  const isShown = reveal.value !== undefined;
+  return html`<div class="buttons">
+    ${!isShown && html`<span class="mask" aria-label="Value is hidden" role="img">••••••••</span>
+      <button onClick=${reveal.show} disabled=${reveal.busy || spent}
+        aria-label=${`Show value of ${item.key}`}>${reveal.busy ? "Revealing …" : "Show"}</button>`}
+    <button onClick=${reveal.take} disabled=${reveal.busy || (spent && !isShown)}
+      aria-label=${`Copy value of ${item.key}`}>Copy</button>
+  </div>`;
+}
+
+// Revealed is what a reveal has led to: the value, or why there is none.
+export const Revealed = ({ item, reveal }) => html`
+  ${reveal.value !== undefined && html`<${Shown} item=${item} reveal=${reveal} />`}
+  ${reveal.failure?.kind === "throttled" ? html`<${Spent} reveal=${reveal} />`
+    : html`<${Problem} failure=${reveal.failure} />`}`;
+
 // Oddities says what can't be seen in a value.
 export const Oddities = ({ value }) => oddities(value).map((text) => html`<p class="hint odd">${text}</p>`);
 
 // Shown is a value in clear, with its effect on the budget.
-export function Shown({ item, reveal }) {
+function Shown({ item, reveal }) {
   useTick(1000);
   const { budget } = session.use();
   return html`<div class="shown">
@@ -98,7 +122,7 @@ export function Shown({ item, reveal }) {
 }
 
 // Spent counts down to the next reveal.
-export function Spent({ reveal }) {
+function Spent({ reveal }) {
   const until = useMemo(() => Date.now() + reveal.failure.wait * 1000, [reveal.failure]);
   useTick(1000);
   useDeadline(until, reveal.clear);
