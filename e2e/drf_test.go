@@ -47,7 +47,7 @@ var rewritten = map[string]string{
 }
 
 // added are the fields that an object has more: in lists, too, objects are whole.
-var added = []string{"bundle", "created_at", "deploy_successful", "last_accessed_by", "secret", "updated_at"}
+var added = []string{"bundle", "created_at", "deploy_successful", "etag", "last_accessed_by", "secret", "updated_at", "version"}
 
 // prepared are requests that the recording has not, before the case that needs them: a path, a body, and a
 // name for the id.

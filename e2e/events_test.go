@@ -36,6 +36,15 @@ type event struct {
 	Tries                          *int
 	FirstAt                        *string `json:"first_at"`
 	LastAt                         *string `json:"last_at"`
+	Items                          []change
+}
+
+// change is an item of an event about several.
+type change struct {
+	ID      string  `json:"id"`
+	Key     *string `json:"key"`
+	Version int     `json:"version"`
+	Done    *string `json:"done"`
 }
 
 // UnmarshalJSON reads an event. The names of fields differ by more than case.
@@ -480,7 +489,7 @@ func (c *client) exports(t *testing.T, list string, want []event) {
 }
 
 var columns = strings.Split("id,at,action,outcome,user_id,user_name,key_id,key_name,secret_id,secret_name,item_id,item_key,service_id,service_name,"+
-	"subject_user_id,subject_user_name,subject_key_id,subject_key_name,version,changed,from,to,source_ip,user_agent,request_id,tries,first_at,last_at", ",")
+	"subject_user_id,subject_user_name,subject_key_id,subject_key_name,version,changed,from,to,source_ip,user_agent,request_id,tries,first_at,last_at,items", ",")
 
 // record is an event in CSV. What begins like a formula has an apostrophe before it.
 func (ev event) record() []string {
@@ -510,8 +519,13 @@ func (ev event) record() []string {
 		text, _ := json.Marshal(fields)
 		return string(text)
 	}
+	items := ""
+	if len(ev.Items) > 0 {
+		text, _ := json.Marshal(ev.Items)
+		items = string(text)
+	}
 	cells = append(cells, number(ev.Version), strings.Join(ev.Changed, ","), object(ev.From), object(ev.To), text(ev.SourceIP), text(ev.UserAgent),
-		text(ev.RequestID), number(ev.Tries), text(ev.FirstAt), text(ev.LastAt))
+		text(ev.RequestID), number(ev.Tries), text(ev.FirstAt), text(ev.LastAt), items)
 	for i, cell := range cells {
 		if strings.HasPrefix(cell, "=") || strings.HasPrefix(cell, "-") || strings.HasPrefix(cell, "@") {
 			cells[i] = "'" + cell

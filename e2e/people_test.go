@@ -14,7 +14,7 @@ const (
 	denied     = `{"detail":"You do not have permission to perform this action."}`
 	lastAdmin  = `{"detail":"This is the last key with admin that does not expire. Make another one first."}`
 	limitedKey = `{"detail":"Your key is limited to secrets. Names are unique in the account, so only unlimited keys give them."}`
-	everything = `["list","reveal","write","audit","admin"]`
+	everything = `["list","reveal","write","audit","admin","export"]`
 )
 
 // newUser creates a user and returns its id. Permissions are JSON.
@@ -209,20 +209,27 @@ func TestEachPermissionAllowsItsRoutesOnly(t *testing.T) {
 				return "admin"
 			case strings.HasSuffix(path, "/events/"), path == "/api/review/":
 				return "audit"
-			case path == "/api/secrets/{S}/items/{I}/" && method == "GET":
+			case (path == "/api/secrets/{S}/items/{I}/" || path == "/api/secrets/{S}/items/{I}/versions/{N}/") && method == "GET":
 				return "reveal"
+			case path == "/api/secrets/compare/":
+				return "reveal"
+			case path == "/api/secrets/{S}/bundle/":
+				return "export"
 			case method == "GET":
 				return "list"
 			}
 			return "write"
 		}
-		for _, permission := range []string{"list", "reveal", "write", "audit", "admin"} {
+		for _, permission := range []string{"list", "reveal", "write", "audit", "admin", "export"} {
 			c := a.person(t, `"permissions":["`+permission+`"]`)
 			for _, path := range sorted(paths) {
 				for _, method := range paths[path] {
 					at := known.fill(path)
+					if path == "/api/secrets/compare/" {
+						at += known.fill("?a={S}&b={S}") // refused, and so not charged
+					}
 					if method == "DELETE" || method == "PATCH" { // which would end the test
-						at = vars{"S": unknownID, "I": unknownID, "V": unknownID, "U": unknownID, "K": unknownID}.fill(path)
+						at = vars{"S": unknownID, "I": unknownID, "V": unknownID, "U": unknownID, "K": unknownID, "N": "1"}.fill(path)
 					}
 					r := c.do(t, method, at, "")
 					if needed := needs(method, path); needed != "" && needed != permission {
@@ -232,9 +239,9 @@ func TestEachPermissionAllowsItsRoutesOnly(t *testing.T) {
 					}
 				}
 			}
-			left := "100"
-			if permission == "reveal" {
-				left = "99"
+			left := map[string]string{"reveal": "98", "export": "99"}[permission]
+			if left == "" {
+				left = "100"
 			}
 			c.get(t, "/api/budget/").want(t, 200, `{<...>"left":`+left+`,<...>`)
 		}

@@ -7,8 +7,12 @@ import (
 
 // parameters are those of some routes. No other route has any.
 var parameters = map[string]string{
-	"GET /api/secrets/":                      "cursor, name, page_size",
-	"GET /api/secrets/{S}/items/":            "cursor, key, page_size",
+	"GET /api/secrets/":                      "cursor, deleted, name, page_size",
+	"DELETE /api/secrets/{S}/":               "permanent",
+	"GET /api/secrets/{S}/items/":            "cursor, deleted, key, page_size",
+	"DELETE /api/secrets/{S}/items/{I}/":     "permanent",
+	"POST /api/secrets/{S}/items/batch/":     "dry_run",
+	"GET /api/secrets/compare/":              "a, b",
 	"GET /api/services/":                     "cursor, name, page_size, secret",
 	"GET /api/users/":                        "cursor, page_size",
 	"GET /api/keys/":                         "cursor, page_size, user",

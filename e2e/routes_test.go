@@ -9,13 +9,13 @@ import (
 )
 
 // paths maps the API's paths to their methods, as functions.yaml has them, but for those that need no key.
-// {S} is a secret, {I} its item, {V} a service, {U} a machine, {K} its key.
+// {S} is a secret, {I} its item, {N} a version of it, {V} a service, {U} a machine, {K} its key.
 var paths = func() map[string][]string {
 	table, err := functions.Load()
 	if err != nil {
 		panic(err)
 	}
-	short := strings.NewReplacer("{secret_id}", "{S}", "{item_id}", "{I}", "{service_id}", "{V}", "{user_id}", "{U}", "{key_id}", "{K}")
+	short := strings.NewReplacer("{secret_id}", "{S}", "{item_id}", "{I}", "{version}", "{N}", "{service_id}", "{V}", "{user_id}", "{U}", "{key_id}", "{K}")
 	paths := map[string][]string{}
 	for _, f := range table {
 		for _, route := range f.Routes() {
@@ -37,7 +37,7 @@ func withItem(t *testing.T, tg *target) (*client, vars) {
 	secret := c.secret(t, "mine")
 	item := c.item(t, secret, "KEY", "PLANTED")
 	ids := strings.Split(strings.Trim(item, "/"), "/")
-	return c, vars{"S": ids[2], "I": ids[4], "USER": c.user}
+	return c, vars{"S": ids[2], "I": ids[4], "N": "1", "USER": c.user}
 }
 
 // withAll is withItem with a service that uses another secret, and a machine with a key: everything that paths need.
@@ -213,11 +213,16 @@ func TestEncodedSlashIsPartOfTheID(t *testing.T) {
 func (c *client) noSuch(t *testing.T, known vars, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
+		another := c.machine(t, `"permissions":["list","reveal","write","export"]`) // as what does not exist is charged too
 		for _, path := range sorted(paths) {
 			for _, method := range paths[path] {
-				for _, name := range []string{"{S}", "{I}", "{V}"} {
+				for _, name := range []string{"{S}", "{I}", "{V}", "{N}"} {
 					if !strings.Contains(path, name) || name == "{I}" && len(id) > 100 {
 						continue
+					}
+					c := c
+					if strings.Contains(path, "{N}") || strings.HasSuffix(path, "/bundle/") {
+						c = another
 					}
 					body := ""
 					if method == "POST" || method == "PATCH" {

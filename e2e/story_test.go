@@ -17,31 +17,31 @@ const (
 // secretObject is a secret in an answer.
 func secretObject(id, name, isDefault string) string {
 	return `{"id":"` + id + `","name":` + name + `,"is_default":` + isDefault +
-		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>","bundle":null}`
+		`,"status":"ready","deploy_successful":true,"created_at":"<datetime>","bundle":null,"etag":"\"<number>-ready\""}`
 }
 
 // usedSecretObject is a secret that services use.
 func usedSecretObject(id, name, isDefault string) string {
-	return strings.NewReplacer(`"status":"ready","deploy_successful":true`, "<delivery>", "null}", "<bundle>}").
+	return strings.NewReplacer(`"status":"ready","deploy_successful":true`, "<delivery>", `"bundle":null`, `"bundle":<bundle>`, "-ready", "-<reason>").
 		Replace(secretObject(id, name, isDefault))
 }
 
 // serviceObject is a service in an answer. All arguments but the ids are JSON.
 func serviceObject(id, name, image, port, config, secret string) string {
 	return `{"id":"` + id + `","name":` + name + `,"image":` + image + `,"port":` + port + `,"config":` + config +
-		`,"secret":"` + secret + `","created_at":"<datetime>","updated_at":"<datetime>"}`
+		`,"secret":"` + secret + `","created_at":"<datetime>","updated_at":"<datetime>","etag":"\"<number>\""}`
 }
 
 // itemObject is a never revealed item in an answer.
 func itemObject(id, secret, key string) string {
 	return `{"id":"` + id + `","secret":"` + secret + `","key":"` + key +
-		`","value":"********","last_accessed_at":null,"last_accessed_by":null,"created_at":"<datetime>","updated_at":"<datetime>"}`
+		`","value":"********","version":<number>,"last_accessed_at":null,"last_accessed_by":null,"created_at":"<datetime>","updated_at":"<datetime>","etag":"\"<number>\""}`
 }
 
 // readItemObject is a revealed item in an answer. Value is JSON.
 func readItemObject(id, secret, key, value, user string) string {
 	return `{"id":"` + id + `","secret":"` + secret + `","key":"` + key + `","value":` + value +
-		`,"last_accessed_at":"<datetime>","last_accessed_by":"` + user + `","created_at":"<datetime>","updated_at":"<datetime>"}`
+		`,"version":<number>,"last_accessed_at":"<datetime>","last_accessed_by":"` + user + `","created_at":"<datetime>","updated_at":"<datetime>","etag":"\"<number>\""}`
 }
 
 // page is a whole list on one page.

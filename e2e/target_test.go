@@ -200,22 +200,29 @@ var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 6
 // lines such as "Content-Type: text/plain"; a line without a value removes the header.
 func (c *client) do(t *testing.T, method, path, body string, headers ...string) response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, c.target.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+c.key)
+	header := http.Header{"Authorization": {"Bearer " + c.key}}
 	if body != "" {
-		request.Header.Set("Content-Type", "application/json")
+		header.Set("Content-Type", "application/json")
 	}
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ":")
 		if value = strings.TrimPrefix(value, " "); value == "" {
-			request.Header.Del(name)
+			header.Del(name)
 		} else {
-			request.Header.Set(name, value)
+			header.Set(name, value)
 		}
 	}
+	return c.send(t, method, path, body, header)
+}
+
+// send sends a request with a header.
+func (c *client) send(t *testing.T, method, path, body string, header http.Header) response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, c.target.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
 	if turns := c.target.turns; turns != nil {
 		turns <- struct{}{}
 		defer func() { <-turns }()
@@ -279,7 +286,7 @@ func (c *client) service(t *testing.T, name, secret string) string {
 // planted are canaries, one of them in every stored value. They may appear in reveals only.
 var planted = []string{"PLANTED", "super-secret", "sk_live_", "new-secret-password", "new-rotated-password"}
 
-var revealPath = regexp.MustCompile(`^/api/secrets/[^/]+/items/[^/?]+/?(\?|$)`)
+var revealPath = regexp.MustCompile(`^/api/secrets/[^/]+/items/[^/?]+(/versions/[^/?]+)?/?(\?|$)|^/api/secrets/[^/]+/bundle/?$`)
 
 // isReveal reports whether the answer may hold a value.
 func (r response) isReveal() bool {

@@ -130,6 +130,7 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 				"`GET /api/secrets/{secret_id}/`: response-required-property-removed",
 				"`PATCH /api/secrets/{secret_id}/`: response-required-property-removed",
 				"`POST /api/secrets/`: response-required-property-removed",
+				"`POST /api/secrets/{secret_id}/restore/`: response-required-property-removed",
 			},
 		},
 		"an answer may lack a property": {
@@ -149,11 +150,17 @@ func TestOnlyChangesThatBreakClientsAreFound(t *testing.T) {
 		},
 		"a property of a request is of fewer types": {
 			func(d object) { without(at(schema(d, "NewItem"), "properties", "key"), "type", "number") },
-			[]string{"`POST /api/secrets/{secret_id}/items/`: request-property-type-changed"},
+			[]string{
+				"`POST /api/secrets/{secret_id}/items/`: request-property-type-changed",
+				"`POST /api/secrets/{secret_id}/items/batch/`: request-property-type-changed",
+			},
 		},
 		"a limit of a request is narrower": {
 			func(d object) { at(schema(d, "NewItem"), "properties", "value")["maxLength"] = 100 },
-			[]string{"`POST /api/secrets/{secret_id}/items/`: request-property-max-length-decreased"},
+			[]string{
+				"`POST /api/secrets/{secret_id}/items/`: request-property-max-length-decreased",
+				"`POST /api/secrets/{secret_id}/items/batch/`: request-property-max-length-decreased",
+			},
 		},
 		"a limit of a parameter is narrower": {
 			func(d object) { at(d, "components", "parameters", "page_size", "schema")["maximum"] = 500 },

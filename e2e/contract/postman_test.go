@@ -99,6 +99,13 @@ func TestPostmanImportsEachOperation(t *testing.T) {
 				Name: o["summary"].(string), Method: strings.ToUpper(method), URL: "https://api.example.com" + path,
 				Body: at(o, "requestBody", "content", "application/json")["example"],
 			}
+			references, _ := o["parameters"].([]any)
+			for _, reference := range references {
+				_, component, _ := strings.Cut(reference.(object)["$ref"].(string), "/parameters/")
+				if p := at(parameters, component); p["in"] == "query" && p["required"] == true {
+					made.URL += "?"
+				}
+			}
 			if len(o["security"].([]any)) > 0 {
 				made.Auth = "bearer {{bearerToken}}"
 			}

@@ -217,7 +217,7 @@ func (p permitted) refusals(t *testing.T, _ func() bool) (failure string) {
 	secret := "/api/secrets/" + made.DefaultSecretID + "/"
 	refused := []string{
 		"/api/secrets/", secret, secret + "items/", "/api/services/", "/api/services/x/", "/api/budget/", "/api/users/", "/api/users/" + user + "/",
-		"/api/keys/", "/api/keys/" + made.KeyID + "/", "/api/events/", secret + "events/", secret + "items/x/events/", "/api/review/",
+		"/api/keys/", "/api/keys/" + made.KeyID + "/", "/api/events/", secret + "events/", secret + "items/x/events/", secret + "items/x/versions/", "/api/review/",
 	}
 	for _, path := range refused {
 		invitation.do("GET", path, "", 403)

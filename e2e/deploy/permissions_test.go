@@ -42,17 +42,30 @@ var without = map[string]map[string]string{
 	"CreateAccount": {"dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders"},
 	"CreateItem": {
 		"dynamodb:GetItem": "TestInvalidValuesAreRefused", "dynamodb:UpdateItem": "TestBearerSchemeIgnoresCaseAndSpaces",
-		"dynamodb:PutItem": "TestBearerSchemeIgnoresCaseAndSpaces", "kms:GenerateDataKey": "TestBearerSchemeIgnoresCaseAndSpaces",
+		"dynamodb:BatchGetItem": "(bin)",
+		"dynamodb:PutItem":      "TestBearerSchemeIgnoresCaseAndSpaces", "kms:GenerateDataKey": "TestBearerSchemeIgnoresCaseAndSpaces",
 	},
-	"CreateSecret": {"dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:UpdateItem": "TestLinksIgnoreTheClientsHeaders"},
+	"BatchItems": {
+		"dynamodb:BatchGetItem": "(several)", "dynamodb:GetItem": "(several)", "dynamodb:UpdateItem": "(several)", "dynamodb:DeleteItem": "(several)",
+		"dynamodb:PutItem": "(several)", "kms:GenerateDataKey": "(several)",
+	},
+	"CreateSecret": {
+		"dynamodb:GetItem": "(several)", "dynamodb:PutItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:UpdateItem": "TestLinksIgnoreTheClientsHeaders",
+	},
 	"DeleteItem": {
 		"dynamodb:GetItem": deletedItem, "dynamodb:UpdateItem": deletedItem, "dynamodb:DeleteItem": deletedItem, "dynamodb:PutItem": deletedItem,
+		"dynamodb:ConditionCheckItem": "(bin)", "dynamodb:Query": "(bin)",
 	},
 	"DeleteSecret": {
 		"dynamodb:GetItem": deletedSecret, "dynamodb:UpdateItem": deletedSecret,
 		"dynamodb:DeleteItem": deletedSecret, "dynamodb:PutItem": deletedSecret,
 		"dynamodb:Query": "(deletion)",
 	},
+	"DeleteVersion": {"dynamodb:GetItem": "(bin)", "dynamodb:UpdateItem": "(bin)", "dynamodb:DeleteItem": "(bin)", "dynamodb:PutItem": "(bin)"},
+	"ListVersions":  {"dynamodb:GetItem": "(bin)", "dynamodb:Query": "(bin)", "dynamodb:UpdateItem": "(refusals)"},
+	"RestoreItem":   {"dynamodb:GetItem": "(bin)", "dynamodb:UpdateItem": "(bin)", "dynamodb:DeleteItem": "(bin)", "dynamodb:PutItem": "(bin)"},
+	"RestoreSecret": {"dynamodb:GetItem": "(bin)", "dynamodb:UpdateItem": "(bin)", "dynamodb:DeleteItem": "(bin)", "dynamodb:PutItem": "(bin)"},
+	"RollbackItem":  {"dynamodb:GetItem": "(bin)", "dynamodb:UpdateItem": "(bin)", "dynamodb:PutItem": "(bin)"},
 	"CreateService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": gottenService, "dynamodb:PutItem": gottenService},
 	"DeleteService": {
 		"dynamodb:GetItem": deletedService, "dynamodb:UpdateItem": deletedService,
@@ -71,12 +84,19 @@ var without = map[string]map[string]string{
 		"dynamodb:Query": "(check)", "dynamodb:GetItem": "(check)", "dynamodb:PutItem": "(check)", "secretsmanager:DescribeSecret": "(check)",
 	},
 	"GetBudget": {"dynamodb:GetItem": "TestBudgetCanBeReadForFree", "dynamodb:UpdateItem": "(refusals)"},
+	"GetBundle": {
+		"dynamodb:BatchGetItem": "(several)", "dynamodb:Query": "(several)", "dynamodb:UpdateItem": "(several)", "dynamodb:PutItem": "(several)",
+		"kms:Decrypt": "(several)",
+	},
 	"GetItem": {
 		"dynamodb:BatchGetItem": readItem, "dynamodb:UpdateItem": readItem, "dynamodb:PutItem": readItem, "kms:Decrypt": readItem,
+		"dynamodb:GetItem": "(bin)",
 	},
 	"GetSecret":  {"dynamodb:GetItem": "TestBearerSchemeIgnoresCaseAndSpaces", "dynamodb:UpdateItem": "(refusals)"},
 	"GetService": {"dynamodb:GetItem": gottenService, "dynamodb:UpdateItem": "(refusals)"},
-	"ListItems":  {"dynamodb:GetItem": slash, "dynamodb:Query": slash, "dynamodb:UpdateItem": "(refusals)"},
+	"ListItems": {
+		"dynamodb:GetItem": slash, "dynamodb:Query": slash, "dynamodb:BatchGetItem": "(bin)", "dynamodb:UpdateItem": "(refusals)",
+	},
 	"ListSecrets": {
 		"dynamodb:GetItem": "TestLinksIgnoreTheClientsHeaders", "dynamodb:Query": "TestLinksIgnoreTheClientsHeaders",
 		"dynamodb:BatchGetItem": "(limited)", "dynamodb:UpdateItem": "(refusals)",
@@ -134,7 +154,7 @@ var without = map[string]map[string]string{
 		"dynamodb:UpdateItem": "(expiry)", "dynamodb:DeleteItem": "(expiry)", "dynamodb:PutItem": "(expiry)",
 	},
 	"PurgeSecrets": {
-		"dynamodb:Query": "(purge)", "dynamodb:DeleteItem": "(purge)",
+		"dynamodb:Query": "(purge)", "dynamodb:DeleteItem": "(purge)", "dynamodb:UpdateItem": "(purge)", "dynamodb:PutItem": "(purge)",
 	},
 	"RedeploySecrets": {
 		"dynamodb:Query": "(redelivery)", "dynamodb:GetItem": "(redelivery)",
@@ -142,7 +162,8 @@ var without = map[string]map[string]string{
 	},
 	"UpdateItem": {
 		"dynamodb:GetItem": updatedItem, "dynamodb:UpdateItem": updatedItem, "dynamodb:PutItem": updatedItem, "kms:GenerateDataKey": updatedItem,
-		"dynamodb:DeleteItem": "TestUpdateKeepsOmittedFields", // a new key
+		"dynamodb:DeleteItem":   "TestUpdateKeepsOmittedFields", // a new key
+		"dynamodb:BatchGetItem": "(bin)",
 	},
 	"UpdateSecret": {
 		"dynamodb:GetItem": slash, "dynamodb:UpdateItem": slash, "dynamodb:DeleteItem": slash, "dynamodb:PutItem": slash,
@@ -155,7 +176,7 @@ var without = map[string]map[string]string{
 
 // seldom lists the actions that a function uses only at its cold start, to check the
 // table's format, or only for a user with a long queue of reveals. policies_test.go shows their need.
-var seldom = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query", "GetItem": "dynamodb:GetItem"}
+var seldom = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query", "GetBundle": "dynamodb:GetItem"}
 
 // Each action of functions.yaml has a test that fails without it, and no other has one. ministack
 // checks no action on logs, on the stream and on its queue: see deviations.
@@ -236,7 +257,7 @@ type permitted struct {
 // waiting once giveUp reports true.
 func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (failure string) {
 	return map[string]func(*testing.T, func() bool) string{
-		"(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
+		"(bin)": p.bin, "(several)": p.several, "(deletion)": p.deletion, "(purge)": p.purge, "(delivery)": p.delivery, "(redelivery)": p.redelivery,
 		"(check)": p.check, "(users)": p.users, "(keys)": p.keys, "(me)": p.me, "(use)": p.use, "(limited)": p.limitedLists,
 		"(operators)": p.operators, "(expiry)": p.expiry, "(events)": p.events, "(refusals)": p.refusals,
 	}
@@ -403,7 +424,7 @@ func (p permitted) deleted(t *testing.T) (account, secret string) {
 	a := api{url: p.cloud.url(p.stack), key: made.APIKey}
 	secret = a.create(t, "/api/secrets/", `{"name":"doomed"}`)
 	a.create(t, "/api/secrets/"+secret+"/items/", `{"key":"KEY","value":"value"}`)
-	if status, body := a.call(t, http.MethodDelete, "/api/secrets/"+secret+"/", ""); status != http.StatusNoContent {
+	if status, body := a.call(t, http.MethodDelete, "/api/secrets/"+secret+"/?permanent=true", ""); status != http.StatusNoContent {
 		t.Fatalf("DELETE of a secret = %d %s, want 204", status, body)
 	}
 	return made.AccountID, secret
@@ -413,16 +434,24 @@ func (p permitted) deleted(t *testing.T) (account, secret string) {
 func (p permitted) leftOf(t *testing.T, account, secret string) string {
 	t.Helper()
 	table := p.stack.outputs["TableName"]
-	left := p.cloud.rows(t, table, itemsPartition(account, secret))
-	for _, purge := range p.cloud.rows(t, table, "PURGE") {
-		if strings.Contains(purge, secret) {
-			left = append(left, purge)
-		}
-	}
+	left := append(p.cloud.rows(t, table, itemsPartition(account, secret)), p.dueOf(t, secret)...)
+	left = append(left, p.cloud.rows(t, table, "BIN#"+account)...)
 	if len(left) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("left in the table: %q", left)
+}
+
+// dueOf returns the purges of a secret, or of items in it, that are due.
+func (p permitted) dueOf(t *testing.T, secret string) (due []string) {
+	t.Helper()
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	for _, purge := range p.cloud.rows(t, p.stack.outputs["TableName"], "PURGE") {
+		if strings.Contains(purge, secret) && purge < now {
+			due = append(due, purge)
+		}
+	}
+	return due
 }
 
 // role is a function's role with its one policy.

@@ -81,7 +81,7 @@ func (c cloud) url(s stack) string {
 }
 
 // api is a client of the deployed API, for requests that are not part of e2e.
-type api struct{ url, key string }
+type api struct{ url, key, token string } // token is an idempotency key, if it is not empty
 
 func (a api) call(t *testing.T, method, path, body string) (status int, answer string) {
 	t.Helper()
@@ -91,6 +91,9 @@ func (a api) call(t *testing.T, method, path, body string) (status int, answer s
 	}
 	request.Header.Set("Authorization", "Bearer "+a.key)
 	request.Header.Set("Content-Type", "application/json")
+	if a.token != "" {
+		request.Header.Set("Idempotency-Key", a.token)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

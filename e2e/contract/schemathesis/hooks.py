@@ -37,30 +37,44 @@ class Excused:
         assert not unused, f"entries of checks.Excused excused nothing: {unused}"
 
 
-def kind(case, name):
+def given(case, name):
     """What a request gives as a field or parameter."""
-    value = case.body.get(name) if isinstance(case.body, dict) else (case.query or {}).get(name)
+    return case.body.get(name) if isinstance(case.body, dict) else (case.query or {}).get(name)
+
+
+def kind(value):
+    """The kind of what a request gives."""
     if isinstance(value, str) and value != value.strip():
         return "padded"
     return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else "other"
 
 
 def faults(case, response):
-    """The faults in a 400."""
+    """The faults in a 400, also in those of a list."""
     if response.status_code != 400:
         return []
-    return [
-        {"fault": message, "given": kind(case, name)}
-        for name, messages in response.json().items()
-        for message in messages
-    ]
+    return [part for name, fault in response.json().items() for part in within(fault, given(case, name))]
+
+
+def within(fault, value):
+    if isinstance(fault, str):
+        return [{"fault": fault, "given": kind(value)}]
+    places = fault.items() if isinstance(fault, dict) else enumerate(fault)
+    return [part for at, inner in places for part in within(inner, value if isinstance(inner, str) else element(value, at))]
+
+
+def element(value, at):
+    """A field of an object, or an element of a list."""
+    if isinstance(value, dict):
+        return value.get(at)
+    return value[int(at)] if isinstance(value, list) and int(at) < len(value) else None
 
 
 def mutations(case):
     """The parts of a request that break the document on purpose."""
     data = case.meta.phase.data
     names = [m.path[0] if m.path else m.parameter for m in data.mutations] or [data.parameter]
-    return [{"parameter": str(name), "given": kind(case, name)} for name in names]
+    return [{"parameter": str(name), "given": kind(given(case, name))} for name in names]
 
 
 @schemathesis.hook
@@ -97,14 +111,28 @@ class Reached:
         if response.status_code in (200, 201) and case.operation.path == "/api/secrets/" and case.method in ("GET", "POST"):
             answer = response.json()
             secrets.update((secret["id"], secret["is_default"]) for secret in answer.get("results", [answer]))
+        self.remember(case, response)
         if case.meta.phase.name == "stateful":
             self.linked.add(case.operation.label)
 
+    def remember(self, case, response):
+        """Keeps what can be restored, and versions that can be deleted."""
+        at, path = case.operation.path, case.path_parameters or {}
+        if case.method == "DELETE" and (case.query or {}).get("permanent") != "true":
+            if at == "/api/secrets/{secret_id}/":
+                deleted[RESTORE_SECRET].append(dict(path))
+            if at == "/api/secrets/{secret_id}/items/{item_id}/":
+                deleted[RESTORE_ITEM].append(dict(path))
+        if case.method == "PATCH" and at == "/api/secrets/{secret_id}/items/{item_id}/" and response.json()["version"] > 1:
+            deleted[VERSION].append({**path, "version": response.json()["version"] - 1})
+
     def after_run(self, ctx):
-        unreached = self.tested - self.reached
+        # The first version of a new item is the current one, which can't be deleted.
+        unreached = self.tested - self.reached - {"DELETE " + VERSION}
         assert not unreached, f"no request succeeded: {sorted(unreached)}"
         # No link leads to events of an object: they outlive it, and the check use_after_free would take that for a fault.
-        unlinked = {operation for operation in self.tested if "{" in operation and not operation.endswith("/events/")} - self.linked
+        # None leads to what was deleted, nor to one version.
+        unlinked = {operation for operation in self.tested if "{" in operation and not operation.endswith(("/events/", "/restore/", "/{version}/"))} - self.linked
         assert not unlinked, f"no request succeeded in a stateful test: {sorted(unlinked)}"
 
 
@@ -114,7 +142,12 @@ def no_outage_or_firewall(ctx, response, case):
     assert response.status_code not in (403, 500, 503, 504), f"unexpected status: {response.status_code}"
 
 
+RESTORE_SECRET = "/api/secrets/{secret_id}/restore/"
+RESTORE_ITEM = "/api/secrets/{secret_id}/items/{item_id}/restore/"
+VERSION = "/api/secrets/{secret_id}/items/{item_id}/versions/{version}/"
+
 numbers = itertools.count(1)
+deleted = {RESTORE_SECRET: [], RESTORE_ITEM: [], VERSION: []}  # the parameters of paths that such an operation finds
 secrets = {}  # whether each is the default one, by id
 own = set()  # the ids of the users and keys that attack
 
@@ -127,9 +160,22 @@ def before_call(context, case, kwargs):
     for name in ("user_id", "key_id"):
         if case.method in ("PATCH", "DELETE") and (case.path_parameters or {}).get(name) in own:
             case.path_parameters[name] = "01936e1b-0000-7000-8000-0000000000ff"
-    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     number, is_stateful = next(numbers), case.meta.phase.name == "stateful"
+    # No request finds what was deleted, a version or two secrets by chance. Half of the requests are led there.
+    if number % 2 and deleted.get(case.operation.path):
+        case.path_parameters.update(deleted[case.operation.path].pop())
+    if case.operation.path == "/api/secrets/compare/" and number % 2 and len(secrets) > 1:
+        case.query = {"a": list(secrets)[0], "b": list(secrets)[-1]}
+    # A tag is never that of an object, and an idempotency key that returns stands for one request.
+    if number % 2 or is_stateful:
+        headers = case.headers or {}
+        headers.pop("If-Match", None)
+        if "Idempotency-Key" in headers:
+            headers["Idempotency-Key"] = f"key {number}"
+    if not isinstance(case.body, dict):
+        return
     # A stateful test that begins with an item would end in a secret that does not exist. The default one always does.
     if is_stateful and case.operation.label.endswith("/items/") and case.path_parameters["secret_id"] not in secrets:
         case.path_parameters["secret_id"] = next(id for id, is_default in secrets.items() if is_default)
