@@ -42,7 +42,11 @@ func TestVersionsFromCreationToDeletion(t *testing.T) {
 		reveals(item, 3, "PLANTED 3")
 		reveals(version("3"), 3, "PLANTED 3")
 		reveals(version("1"), 1, "PLANTED")
-		c.get(t, version("1")).wantHeader(t, fmt.Sprintf(policy, 100, 3600), `RateLimit: "reveals";r=96;t=3600`)
+		r := c.get(t, version("1"))
+		r.wantHeader(t, fmt.Sprintf(policy, 100, 3600))
+		if left := r.header.Get("RateLimit"); !strings.HasPrefix(left, `"reveals";r=96;`) {
+			t.Errorf("%v leaves %s, want 96 reveals", r, left)
+		}
 		for _, missing := range []string{"4", "0", "-1", "01", "+1", "1.0", "x", "9223372036854775808", "%20"} {
 			r := c.get(t, version(missing))
 			r.want(t, 404, notFound)
@@ -62,7 +66,7 @@ func TestVersionsFromCreationToDeletion(t *testing.T) {
 		for in, fault := range map[string]string{
 			"5": `Invalid pk "5" - object does not exist.`, "0": "Ensure this value is greater than or equal to 1.", "-7": "Ensure this value is greater than or equal to 1.",
 			`"x"`: noInteger, `""`: noInteger, "1.5": noInteger, "null": null, "[1]": noInteger, "true": noInteger, "1e400": noInteger,
-			"9223372036854775808": `Invalid pk "9223372036854775807" - object does not exist.`,
+			"9223372036854775808": `Invalid pk "9223372036854775808" - object does not exist.`,
 		} {
 			rollback(in).want(t, 400, `{"version":[`+quote(fault)+`]}`)
 		}

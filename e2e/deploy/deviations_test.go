@@ -43,8 +43,10 @@ var deviations = []struct{ what, instead, skip string }{
 		what:    "the hundreds of requests of rules that no deployment changes take it a minute",
 		instead: "e2e sends them to the local gateway",
 		skip: "TestServiceFieldsAreChecked|TestFieldsOfPeopleAreChecked|TestNoOneGivesWhatTheyLack|TestUsersHaveTwentyKeys|" +
-			"TestListsOfPeopleHavePages|TestFiltersOfEventsAreChecked",
+			"TestListsOfPeopleHavePages|TestFiltersOfEventsAreChecked|TestFaultsOfABatchHaveTheirPlace|TestBinHasPages|" +
+			"TestForeignVersionsLookMissing",
 	},
+	{what: "it drops an empty header, and joins repeated ones", instead: "e2e tests it on the local gateway", skip: "TestTokensHaveALength"},
 	{what: "its DynamoDB reads a whole partition for each query", instead: "the suite's long list is shorter than elsewhere"},
 	{what: "IAM: conditions on dynamodb:LeadingKeys allow all", instead: "policies_test.go compares the policies with all calls"},
 	{
@@ -75,7 +77,7 @@ var deviations = []struct{ what, instead, skip string }{
 // template's own settings.
 func skipped() string {
 	names := []string{
-		"TestBudgetChargesRevealsOnly", "TestRevealSucceedsAfterTheWait", // need other settings: they run after the updates
+		"TestBudgetChargesRevealsOnly", "TestRevealSucceedsAfterTheWait", "TestBundlesAreThrottled", // need other settings: they run after the updates
 	}
 	for _, d := range deviations {
 		if d.skip != "" {
