@@ -153,9 +153,6 @@ func (m *Manager) BatchItems(ctx context.Context, c Caller, secretID string, in 
 			if invalid != nil {
 				return invalid
 			}
-			if err := in.IfMatch.check(secret.Revision); err != nil {
-				return err
-			}
 			now := m.now()
 			plan := m.plan(c, secret, items, changes, now)
 			done = plan.done
@@ -164,8 +161,9 @@ func (m *Manager) BatchItems(ctx context.Context, c Caller, secretID string, in 
 				return full("secret", m.Quotas.Items, "items")
 			case !plan.change.fits():
 				return m.bundleFull("non_field_errors")
-			case in.DryRun:
-				return nil
+			}
+			if err := in.IfMatch.check(secret.Revision); err != nil || in.DryRun {
+				return err
 			}
 			ev := m.event(c, now, ItemsChanged, secret.named())
 			if len(plan.writes) == 0 {

@@ -430,4 +430,20 @@ func addTaken[T any](f *faults, field, message string, find func() ([]T, error))
 	return nil
 }
 
+// takenBefore is the error of a failed precondition, unless the new name or key in a field is taken: all faults of an
+// input come first. Without a precondition the write itself says so.
+func takenBefore[T any](failed error, isNew bool, field, message string, find func() ([]T, error)) error {
+	if failed == nil || !isNew {
+		return failed
+	}
+	found, err := find()
+	if err != nil {
+		return fmt.Errorf("find by %s: %w", field, err)
+	}
+	if len(found) > 0 {
+		return fault(field, message)
+	}
+	return failed
+}
+
 func fault(field, message string) Invalid { return Invalid{{field, []string{message}}} }

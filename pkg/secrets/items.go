@@ -146,13 +146,6 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 		if err != nil {
 			return err
 		}
-		if err := in.IfMatch.check(old.Revision); err != nil {
-			return err
-		}
-		updated = old.readBy(secret.Exported)
-		if key == old.Key && !in.Value.given {
-			return c.permits(List) // the answer would only read
-		}
 		w := m.replaced(old, secret, key, m.now())
 		if in.Value.given {
 			w.New.Size = entrySize(key, value)
@@ -160,6 +153,17 @@ func (m *Manager) UpdateItem(ctx context.Context, c Caller, secretID, itemID str
 		change := m.resize(secret, w.New.Size-old.Size)
 		if !change.fits() {
 			return m.bundleFull(in.growing())
+		}
+		err = takenBefore(in.IfMatch.check(old.Revision), key != old.Key, "key", msgItemExists, func() ([]Item, error) {
+			_, found, err := m.Store.ItemsWithKeys(ctx, c.AccountID, on.secret, key)
+			return found, err
+		})
+		if err != nil {
+			return err
+		}
+		if key == old.Key && !in.Value.given {
+			updated = old.readBy(secret.Exported)
+			return c.permits(List) // the answer would only read
 		}
 		if in.Value.given {
 			if err := m.renew(ctx, c, &w, value, maxDrops); err != nil {

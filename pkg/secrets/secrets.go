@@ -182,7 +182,10 @@ func (m *Manager) UpdateSecret(ctx context.Context, c Caller, secretID string, i
 			}
 			updated.Name = name
 		}
-		if err := in.IfMatch.check(old.Revision); err != nil {
+		err = takenBefore(in.IfMatch.check(old.Revision), updated.Name != old.Name, "name", msgSecretExists, func() ([]Secret, error) {
+			return m.Store.SecretsNamed(ctx, c.AccountID, updated.Name)
+		})
+		if err != nil {
 			return err
 		}
 		if updated == old {

@@ -171,7 +171,10 @@ func (m *Manager) UpdateService(ctx context.Context, c Caller, serviceID string,
 		if err != nil {
 			return err
 		}
-		if err := in.IfMatch.check(old.Version); err != nil {
+		err = takenBefore(in.IfMatch.check(old.Version), updated.Name != old.Name, "name", msgServiceExists, func() ([]Service, error) {
+			return m.Store.ServicesNamed(ctx, c.AccountID, updated.Name)
+		})
+		if err != nil {
 			return err
 		}
 		if updated == old {

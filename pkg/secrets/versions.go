@@ -60,25 +60,28 @@ func (m *Manager) RollBackItem(ctx context.Context, c Caller, secretID, itemID s
 			if _, exists := old.History.slot(number); !exists {
 				return fault("version", msgNoObject(in.Version.text))
 			}
-			if err := in.IfMatch.check(old.Revision); err != nil {
-				return err
-			}
 			updated = old.readBy(secret.Exported)
-			if number == old.Version {
-				return m.onlyReads(ctx, c, m.itemEvent(c, m.now(), ItemRolledBack, secret, old))
+			var version Version
+			var sealed []byte
+			if number != old.Version {
+				if version, sealed, err = m.sealedVersion(ctx, old, number); err != nil {
+					return err
+				}
+				updated.Version, updated.ValueAt, updated.Size = number, version.CreatedAt, version.Size+len(old.Key)
 			}
-			version, sealed, err := m.sealedVersion(ctx, old, number)
-			if err != nil {
-				return err
-			}
-			updated.Version, updated.ValueAt, updated.Size = number, version.CreatedAt, version.Size+len(old.Key)
-			updated.History = old.History.current(number)
-			updated.UpdatedAt = m.now()
-			m.revise(&updated)
 			change := m.resize(secret, updated.Size-old.Size)
 			if !change.fits() {
 				return m.bundleFull("version")
 			}
+			if err := in.IfMatch.check(old.Revision); err != nil {
+				return err
+			}
+			if number == old.Version {
+				return m.onlyReads(ctx, c, m.itemEvent(c, m.now(), ItemRolledBack, secret, old))
+			}
+			updated.History = old.History.current(number)
+			updated.UpdatedAt = m.now()
+			m.revise(&updated)
 			ev := m.itemEvent(c, updated.UpdatedAt, ItemRolledBack, secret, updated).
 				changes(map[string]string{"version": versionText(old.Version)}, map[string]string{"version": versionText(number)})
 			if err := m.Store.WriteItems(ctx, change, ev, ItemWrite{Old: old, New: updated, Sealed: sealed}); err != nil {
