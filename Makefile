@@ -24,7 +24,8 @@ SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequires
 # Compares with other parsers, whose packages may be out of reach. The test then says NOT run.
 DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
-LARGE = Test(LargestSecretIsDeletedInTime|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot)
+LARGE = Test(LargestSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
+FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|RotationsAreIdempotent
 
 .PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
@@ -72,7 +73,7 @@ test-race:
 
 test-plain:
 	$(TEST) -p 1 . $$(go list ./... | grep -E '$(PLAIN)')
-	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets
+	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets ./pkg/delivery ./pkg/dynamo
 
 generate: ## write the generated files: see functions.yaml and pkg/console/web
 	go generate ./...
@@ -102,7 +103,7 @@ test-contract: ## lint the OpenAPI document, generate clients of it, and attack 
 # Runs the store and the proofs on it again on Amazon's own emulator, the strictest one, and then the stack. It
 # skips the longest proofs, which are about processes, interleavings and rights, not about DynamoDB's rules.
 test-dynamodb-local: ## run the store's tests on Amazon's own emulator
-	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot)$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
+	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 -skip '^Test(DeletionOrUseWins|KilledDelivererLosesNothing|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|DeletionOfLargeSecretIsFinished|$(FAULTS))$$' ./pkg/dynamo ./pkg/secrets ./pkg/delivery ./pkg/app
 	go test -count=1 -run '^TestStackRunsOnDynamoDBLocal$$' ./infra/local
 	DYNAMODB_EMULATOR=dynamodb-local go test -count=1 ./infra/smoke/checks
 

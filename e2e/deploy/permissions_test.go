@@ -175,8 +175,9 @@ var without = map[string]map[string]string{
 }
 
 // seldom lists the actions that a function uses only at its cold start, to check the
-// table's format, or only for a user with a long queue of reveals. policies_test.go shows their need.
-var seldom = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query", "GetBundle": "dynamodb:GetItem"}
+// table's format, or only for a user with a long queue
+// of reveals, or only without a bin. policies_test.go shows their need.
+var seldom = map[string]string{"Authorizer": "dynamodb:Query", "CreateAccount": "dynamodb:Query", "GetBundle": "dynamodb:GetItem", "BatchItems": "dynamodb:Query"}
 
 // Each action of functions.yaml has a test that fails without it, and no other has one. ministack
 // checks no action on logs, on the stream and on its queue: see deviations.

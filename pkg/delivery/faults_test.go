@@ -93,19 +93,6 @@ func TestDeliverySurvivesFaults(t *testing.T) {
 			name: "restoration", fresh: true, check: (*bundled).checkRemoved,
 			begin: func(b *bundled) { b.attach(); b.deploy(); b.detach(); b.remove(secrets.Deletion{}); b.takeOut() },
 		},
-		{
-			name: "restoration and use", fresh: true, check: (*bundled).checkDelivered,
-			begin: func(b *bundled) {
-				b.attach()
-				b.deploy()
-				b.detach()
-				b.remove(secrets.Deletion{})
-				b.deploy()
-				b.takeOut()
-				b.write("KEY")
-				b.attach()
-			},
-		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

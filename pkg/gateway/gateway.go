@@ -47,7 +47,7 @@ func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) 
 
 // maxPlainBody is the largest body that is sent as text, in bytes. Lambda's answer has at most 6 MB of JSON, in which each
 // quotation mark of a body takes twice its size, and base64 takes four thirds of any.
-const maxPlainBody = 1 << 20
+const maxPlainBody = 2 << 20
 
 // compact encodes a large body in base64. API Gateway decodes it, because all media types are binary for it.
 func compact(a events.APIGatewayProxyResponse) events.APIGatewayProxyResponse {

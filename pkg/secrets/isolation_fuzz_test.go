@@ -369,7 +369,7 @@ func TestNoCallerSeesWhatItMayNot(t *testing.T) {
 		f.ask(fuzzers[f.rnd.IntN(len(fuzzers))], names[i], routes[i], handlers[names[i]])
 	}
 	for _, name := range slices.Sorted(maps.Keys(handlers)) {
-		if f.done[name] < 5 {
+		if f.done[name] < 2 {
 			t.Errorf("%s succeeded %d times, so the fuzz says little about it", name, f.done[name])
 		}
 	}

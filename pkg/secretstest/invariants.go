@@ -59,11 +59,19 @@ func (tb *Table) Check(t testing.TB) {
 
 // Contradictions returns the broken invariants of rows.
 func Contradictions(rows []Row) (found []string) {
-	c := &checker{rows: make(map[string]Row), children: make(map[string][]Row)}
+	c := &checker{
+		rows: make(map[string]Row), children: make(map[string][]Row), versions: make(map[string]int), written: make(map[string]map[int]bool),
+	}
 	for _, row := range rows {
 		pk, sk := row.text("PK"), row.text("SK")
 		c.rows[pk+"|"+sk] = row
 		c.children[pk] = append(c.children[pk], row)
+		if strings.HasPrefix(sk, "VERSION#") {
+			c.versions[pk+"|"+sk[:strings.LastIndex(sk, "#")]]++
+		}
+		if strings.HasPrefix(pk, "EVENTS#") {
+			c.write(strings.TrimPrefix(pk, "EVENTS#"), row)
+		}
 	}
 	for _, row := range rows {
 		c.check(row.text("PK"), row.text("SK"), row)
@@ -79,8 +87,10 @@ var bySystem = map[string]bool{
 }
 
 type checker struct {
-	rows     map[string]Row   // by PK|SK
-	children map[string][]Row // by PK
+	rows     map[string]Row          // by PK|SK
+	children map[string][]Row        // by PK
+	versions map[string]int          // number of an item's versions, by PK|VERSION#<i>
+	written  map[string]map[int]bool // versions that events say were written, by account#item
 	found    []string
 }
 
@@ -512,7 +522,7 @@ func (c *checker) checkChildren(account, secret string, row Row) {
 // checkVersions compares an item's history with the rows of its versions.
 func (c *checker) checkVersions(pk, item string, row Row) {
 	kept := slots(row)
-	if n := c.count(pk, "VERSION#"+item+"#"); n != len(kept) {
+	if n := c.versions[pk+"|VERSION#"+item]; n != len(kept) {
 		c.report(row, "its history is %v, and it has %d versions", kept, n)
 	}
 	isCurrent := false
@@ -583,21 +593,30 @@ func (c *checker) same(row, other Row) {
 	}
 }
 
-// checkWritten finds the event of each version of an item.
-func (c *checker) checkWritten(account, item string, row Row) {
-	written := make(map[int]bool)
-	for _, ev := range c.children["EVENTS#"+account] {
-		if kind := ev.text("action"); ev.text("item_id") == item && (kind == "item.created" || kind == "item.updated") {
-			written[ev.number("version")] = true
+// write notes the versions that an event says were written.
+func (c *checker) write(account string, ev Row) {
+	note := func(item string, version int) {
+		of := c.written[account+"#"+item]
+		if of == nil {
+			of = make(map[int]bool)
+			c.written[account+"#"+item] = of
 		}
-		for id, version := range members(ev) {
-			if id == item {
-				written[version] = true
-			}
+		of[version] = true
+	}
+	switch ev.text("action") {
+	case "item.created", "item.updated":
+		note(ev.text("item_id"), ev.number("version"))
+	case "items.changed":
+		for item, version := range members(ev) {
+			note(item, version)
 		}
 	}
+}
+
+// checkWritten finds the event of each version of an item.
+func (c *checker) checkWritten(account, item string, row Row) {
 	for version := 1; version <= row.number("last_version"); version++ {
-		if !written[version] {
+		if !c.written[account+"#"+item][version] {
 			c.report(row, "version %d has no event", version)
 		}
 	}
