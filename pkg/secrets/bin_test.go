@@ -141,7 +141,10 @@ func TestItemIsRestored(t *testing.T) {
 	if was.Key, was.Size = "BACK", was.Size-len("API_KEY")+len("BACK"); is.Revision <= bin.Item.Revision || is.Since <= after.Secret.Revision-1 {
 		t.Errorf("the item is %+v, and was %+v", is, bin.Item)
 	}
-	was.Revision, was.Since = is.Revision, is.Since
+	if !is.UpdatedAt.After(was.UpdatedAt) {
+		t.Errorf("with another key it was updated at %v, as before", is.UpdatedAt)
+	}
+	was.Revision, was.Since, was.UpdatedAt = is.Revision, is.Since, is.UpdatedAt
 	if diff := cmp.Diff(was, is, equalTimes); diff != "" || !cmp.Equal(is, back, equalTimes) {
 		t.Errorf("the answer is %+v, the item (-before +after):\n%s", back, diff)
 	}
