@@ -32,8 +32,11 @@ func newWorld(t testing.TB, table *secretstest.Table) world {
 		t.Fatal(err)
 	}
 	w := world{table: table, caller: c, secret: secret}
-	for key, it := range map[string]*secrets.Item{"API_KEY": &w.item, "OTHER": &w.other} {
-		if *it, err = m.CreateItem(t.Context(), c, secret.ID.String(), itemInput(key, "value of "+key)); err != nil {
+	for _, x := range []struct {
+		key string
+		it  *secrets.Item
+	}{{"API_KEY", &w.item}, {"OTHER", &w.other}} {
+		if *x.it, err = m.CreateItem(t.Context(), c, secret.ID.String(), itemInput(x.key, "value of "+x.key)); err != nil {
 			t.Fatal(err)
 		}
 	}
