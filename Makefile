@@ -24,6 +24,7 @@ SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequires
 # Compares with other parsers, whose packages may be out of reach. The test then says NOT run.
 DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
+# The fault suites are among them.
 LARGE = Test(LargestSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
 FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|RotationsAreIdempotent
 

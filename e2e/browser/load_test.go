@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -128,8 +129,14 @@ func prefixed(t *testing.T, s *running, prefix string) string {
 		for name, values := range answer.MultiValueHeaders {
 			w.Header()[name] = values
 		}
+		body := []byte(answer.Body)
+		if answer.IsBase64Encoded {
+			if body, err = base64.StdEncoding.DecodeString(answer.Body); err != nil {
+				t.Error(err)
+			}
+		}
 		w.WriteHeader(answer.StatusCode)
-		_, _ = w.Write([]byte(answer.Body))
+		_, _ = w.Write(body)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL + prefix

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"goblins-secrets/pkg/secrets"
 )
@@ -54,6 +55,26 @@ func (s *Store) DeletedSecret(ctx context.Context, account, secret uuid.UUID) (s
 		return secrets.DeletedSecret{}, secrets.ErrNotFound
 	}
 	return row.deletedSecret()
+}
+
+// DeletedItems implements secrets.Items.
+func (s *Store) DeletedItems(ctx context.Context, account, secret uuid.UUID, from secrets.Cursor, limit int) (found []secrets.DeletedItem, count int, err error) {
+	g, within := errgroup.WithContext(ctx)
+	g.Go(func() error { _, err := s.Secret(within, account, secret); return err })
+	g.Go(func() (err error) {
+		found, count, err = bin(within, s, secretPK(account, secret), binPrefix, from, limit, deletedItemRow.deletedItem)
+		return err
+	})
+	return found, count, g.Wait()
+}
+
+// DeletedItem implements secrets.Items.
+func (s *Store) DeletedItem(ctx context.Context, account, secret, item uuid.UUID) (parent secrets.Secret, x secrets.DeletedItem, err error) {
+	parent, x, err = child(ctx, s, account, secret, deletedItemKey(account, secret, item), deletedItemRow.deletedItem)
+	if err == nil && x.Deleted.Claimed {
+		err = secrets.ErrNotFound
+	}
+	return parent, x, err
 }
 
 // DeleteSecret implements secrets.Secrets. A read that a bundle stamps meanwhile would be lost with the row, and the

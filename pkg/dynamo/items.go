@@ -35,11 +35,8 @@ func child[R, T any](ctx context.Context, s *Store, account, secret uuid.UUID, k
 
 // Items implements secrets.Items.
 func (s *Store) Items(ctx context.Context, account, secret uuid.UUID, from secrets.Cursor, limit int) (parent secrets.Secret, found []secrets.Item, err error) {
-	found, _, err = list(ctx,
-		func(ctx context.Context) (n int, err error) {
-			parent, err = s.Secret(ctx, account, secret)
-			return 0, err
-		},
+	found, parent, err = list(ctx,
+		func(ctx context.Context) (secrets.Secret, error) { return s.Secret(ctx, account, secret) },
 		func(ctx context.Context) ([]itemRow, error) {
 			return page[itemRow](ctx, s, secretPK(account, secret), itemPrefix, from, limit)
 		},
@@ -210,24 +207,4 @@ func (s *Store) SealedVersion(ctx context.Context, it secrets.Item, slot int) (s
 		return secrets.Version{}, secrets.SealedValue{}, err
 	}
 	return row.sealed()
-}
-
-// DeletedItems implements secrets.Items.
-func (s *Store) DeletedItems(ctx context.Context, account, secret uuid.UUID, from secrets.Cursor, limit int) (found []secrets.DeletedItem, count int, err error) {
-	g, within := errgroup.WithContext(ctx)
-	g.Go(func() error { _, err := s.Secret(within, account, secret); return err })
-	g.Go(func() (err error) {
-		found, count, err = bin(within, s, secretPK(account, secret), binPrefix, from, limit, deletedItemRow.deletedItem)
-		return err
-	})
-	return found, count, g.Wait()
-}
-
-// DeletedItem implements secrets.Items.
-func (s *Store) DeletedItem(ctx context.Context, account, secret, item uuid.UUID) (parent secrets.Secret, x secrets.DeletedItem, err error) {
-	parent, x, err = child(ctx, s, account, secret, deletedItemKey(account, secret, item), deletedItemRow.deletedItem)
-	if err == nil && x.Deleted.Claimed {
-		err = secrets.ErrNotFound
-	}
-	return parent, x, err
 }

@@ -75,22 +75,22 @@ func owned[R, T any](ctx context.Context, s *Store, marker key, at func(id uuid.
 	return []T{x}, nil
 }
 
-// list counts and reads in parallel, and converts the rows.
-func list[R, T any](ctx context.Context, count func(context.Context) (int, error), read func(context.Context) ([]R, error), convert func(R) (T, error)) (found []T, n int, err error) {
+// list reads rows and what they belong to, such as their number, in parallel, and converts the rows.
+func list[O, R, T any](ctx context.Context, owner func(context.Context) (O, error), read func(context.Context) ([]R, error), convert func(R) (T, error)) (found []T, of O, err error) {
 	var rows []R
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { n, err = count(ctx); return err })
+	g.Go(func() (err error) { of, err = owner(ctx); return err })
 	g.Go(func() (err error) { rows, err = read(ctx); return err })
 	if err := g.Wait(); err != nil {
-		return nil, 0, err
+		return nil, of, err
 	}
 	found = make([]T, len(rows))
 	for i, row := range rows {
 		if found[i], err = convert(row); err != nil {
-			return nil, 0, err
+			return nil, of, err
 		}
 	}
-	return found, n, nil
+	return found, of, nil
 }
 
 // CreateSecret implements secrets.Secrets.

@@ -41,16 +41,16 @@ func Proxy(h http.Handler) func(context.Context, events.APIGatewayProxyRequest) 
 		}
 		event.Path = (&url.URL{Path: event.Path}).EscapedPath()
 		answer, err := adapter.ProxyWithContext(ctx, event)
-		return compact(answer), err
+		return encodeLarge(answer), err
 	}
 }
 
-// maxPlainBody is the largest body that is sent as text, in bytes. Lambda's answer has at most 6 MB of JSON, in which each
-// quotation mark of a body takes twice its size, and base64 takes four thirds of any.
-const maxPlainBody = 2 << 20
+// maxPlainBody is the largest body that is sent as text, in bytes. Lambda accepts an answer of at most 6 MiB of JSON. In
+// it, a byte of a body can take six, such as "<", and one of base64 takes four thirds.
+const maxPlainBody = 1_000_000
 
-// compact encodes a large body in base64. API Gateway decodes it, because all media types are binary for it.
-func compact(a events.APIGatewayProxyResponse) events.APIGatewayProxyResponse {
+// encodeLarge encodes a large body in base64. API Gateway decodes it, because all media types are binary for it.
+func encodeLarge(a events.APIGatewayProxyResponse) events.APIGatewayProxyResponse {
 	if len(a.Body) > maxPlainBody && !a.IsBase64Encoded {
 		a.Body, a.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(a.Body)), true
 	}

@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 
 	"goblins-secrets/pkg/gateway"
 	"goblins-secrets/pkg/httpapi"
+	"goblins-secrets/pkg/secrets"
 	"goblins-secrets/pkg/secretstest"
 )
 
@@ -198,5 +201,34 @@ func TestAnswersMayHaveNoBody(t *testing.T) {
 	answer, err := handler(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "DELETE", Path: "/"})
 	if err != nil || answer.StatusCode != http.StatusNoContent || answer.Body != "" || len(answer.MultiValueHeaders) != 0 {
 		t.Errorf("answer = %+v, %v, want 204 alone", answer, err)
+	}
+}
+
+// The largest bundle fits into Lambda's answer, whatever its values are, and arrives unchanged.
+func TestLargeAnswersFit(t *testing.T) {
+	for _, text := range []string{"a", "<", "\\\"", "é", "\u2028"} {
+		for _, size := range []int{999_000, 1_000_002, secrets.MaxExportSize} {
+			body := strings.Repeat(text, size/len(text))
+			handler := gateway.Proxy(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, body) // it writes to memory
+			}))
+			answer, err := handler(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			encoded, err := json.Marshal(answer) // as Lambda's runtime does
+			if err != nil || len(encoded) > 6<<20 {
+				t.Errorf("%d bytes of %q take %d of JSON, %v, want at most 6 MiB", size, text, len(encoded), err)
+			}
+			got := []byte(answer.Body)
+			if answer.IsBase64Encoded {
+				if got, err = base64.StdEncoding.DecodeString(answer.Body); err != nil {
+					t.Error(err)
+				}
+			}
+			if string(got) != body {
+				t.Errorf("%d bytes of %q arrive as %d others", size, text, len(got))
+			}
+		}
 	}
 }
