@@ -20,23 +20,43 @@ import (
 // event in the table, and then it is the right value.
 func TestFailedRevealReleasesNothing(t *testing.T) {
 	t.Parallel()
-	table := secretstest.NewTable(t)
-	do := func(ctx context.Context, m *secrets.Manager, w world) error {
-		_, err := m.RevealItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
-		return err
+	for name, tt := range map[string]struct {
+		calls  int
+		reveal func(ctx context.Context, m *secrets.Manager, w world) (secrets.Revealed, error)
+	}{
+		"the current version": {5, func(ctx context.Context, m *secrets.Manager, w world) (secrets.Revealed, error) {
+			return m.RevealItem(ctx, w.caller, w.secret.ID.String(), w.item.ID.String())
+		}},
+		"a kept version": {6, func(ctx context.Context, m *secrets.Manager, w world) (secrets.Revealed, error) {
+			return m.RevealVersion(ctx, w.caller, w.secret.ID.String(), w.item.ID.String(), "1")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testFailedReveal(t, tt.calls, tt.reveal)
+		})
 	}
+}
+
+func testFailedReveal(t *testing.T, wanted int, reveal func(context.Context, *secrets.Manager, world) (secrets.Revealed, error)) {
+	t.Helper()
+	table := secretstest.NewTable(t)
+	do := func(ctx context.Context, m *secrets.Manager, w world) error { return errOf(reveal(ctx, m, w)) }
 	made, _ := calls(t, newWorld(t, table), do)
-	if len(made) != 5 {
-		t.Errorf("a reveal makes the calls %v, want 5", made)
+	if len(made) != wanted {
+		t.Errorf("a reveal makes the calls %v, want %d", made, wanted)
 	}
 	released := 0
 	for _, call := range made {
-		for _, fault := range faults {
+		for _, fault := range faultsOf(call) {
 			for _, crash := range []bool{false, true} {
+				if crash && fault.Retried() {
+					continue // a crash ends the retries
+				}
 				name := fmt.Sprintf("%s/%s/crash=%v", call, fault, crash)
 				w := newWorld(t, table)
 				m := table.Manager(t, secretstest.Inject(secretstest.At(call, fault, crash)))
-				r, err := m.RevealItem(t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String())
+				r, err := reveal(t.Context(), m, w)
 				charges, events := recorded(t, w)
 				if err == nil {
 					released++
