@@ -66,14 +66,14 @@ test: lint validate ## run the tests and checks that must pass before a change l
 # Some tests build programs, which Go's cache of results does not see: hence -count=1.
 TEST = go test -count=1 -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
 # Tests without threads of their own, or of other programs: a browser, clients, builds. The race detector would only
-# take time. One package after another: they run beside those with it.
+# take time. Two packages at once, since a browser mostly waits: they run beside those with it.
 PLAIN = /(e2e/(browser|clients|deploy)|infra/(bench|build|functions|openapi|sam))
 
 test-race:
 	$(TEST) -race $$(go list ./... | grep -vE '$(PLAIN)|/e2e/contract|^goblins-secrets$$')
 
 test-plain:
-	$(TEST) -p 1 . $$(go list ./... | grep -E '$(PLAIN)')
+	$(TEST) -p 2 . $$(go list ./... | grep -E '$(PLAIN)')
 	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets ./pkg/delivery ./pkg/dynamo
 
 generate: ## write the generated files: see functions.yaml and pkg/console/web
