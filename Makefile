@@ -25,8 +25,8 @@ SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequires
 DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
 # The fault suites are among them.
-LARGE = Test(LargestSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
-FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|RotationsAreIdempotent
+LARGE = Test(LargestSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|RequeueOfAllLeavesRoomForChanges|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
+FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|(Rotations|ChangesOfTheLimit)AreIdempotent
 
 .PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
@@ -56,25 +56,31 @@ invoke: $(SAM) sam-program ## call one of them with its event; FUNCTION=GetItem
 sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
-test: lint validate ## run the tests and checks that must pass before a change lands
+test: ## run the tests and checks that must pass before a change lands
+	@$(MAKE) --no-print-directory -j2 lint validate
 	@$(MAKE) --no-print-directory -j2 test-race test-plain
 	@cd e2e/dotenv && go test -count=1 # from its folder, go test shows what was NOT run
 	@e2e/browser/chromium.sh >/dev/null 2>&1 || \
 	  echo 'Chromium is not installed: the console was NOT tested in a browser. Install it as root on Debian: e2e/browser/chromium.sh --install' >&2
 	@$(MAKE) --no-print-directory vulncheck
 
-# Some tests build programs, which Go's cache of results does not see: hence -count=1.
-TEST = go test -count=1 -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
+# Some tests build programs, which Go's cache of results does not see: hence -count=1. The target lint has vetted.
+TEST = go test -count=1 -vet=off -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
 # Tests without threads of their own, or of other programs: a browser, clients, builds. The race detector would only
 # take time. Two packages at once, since a browser mostly waits: they run beside those with it.
-PLAIN = /(e2e/(browser|clients|deploy)|infra/(bench|build|functions|openapi|sam))
+PLAIN = /(e2e$$|e2e/(browser|clients|deploy)|infra/(bench|build|functions|openapi|sam))
+# Those of e2e with requests at the same time.
+RIVALS = Test(BudgetIs100ConcurrentReveals|DeletionAndUseExcludeEachOther|DeletionLeavesNoRacingItemBehind|OneOfRivalRequestsWins)
+# They run in their folders.
+APART = /e2e/(contract|dotenv)
 
 test-race:
-	$(TEST) -race $$(go list ./... | grep -vE '$(PLAIN)|/e2e/contract|^goblins-secrets$$')
+	$(TEST) -race $$(go list ./... | grep -vE '$(PLAIN)|$(APART)|^goblins-secrets$$')
+	go test -count=1 -vet=off -race -run '^$(RIVALS)$$' ./e2e
 
 test-plain:
 	$(TEST) -p 2 . $$(go list ./... | grep -E '$(PLAIN)')
-	go test -count=1 -run '^$(LARGE)$$' ./pkg/secrets ./pkg/delivery ./pkg/dynamo
+	go test -count=1 -vet=off -run '^$(LARGE)$$' ./pkg/secrets ./pkg/delivery ./pkg/dynamo
 
 generate: ## write the generated files: see functions.yaml and pkg/console/web
 	go generate ./...
