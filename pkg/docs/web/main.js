@@ -42,10 +42,25 @@ const readOnly = ({ React: { createElement: h } }) => {
   };
 };
 
+// swagger-ui's resolver reads the whole document for each operation that is opened, which takes half a second. All
+// references of this document are to its components. What refers to itself stays a reference.
+const resolver = () => {
+  const at = (document, path) => path.reduce((value, key) => value?.[key], document);
+  const resolve = (document, value, within = []) => {
+    if (Array.isArray(value)) return value.map((element) => resolve(document, element, within));
+    if (typeof value !== "object" || value === null) return value;
+    const ref = value.$ref;
+    if (typeof ref !== "string") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, resolve(document, v, within)]));
+    if (within.includes(ref)) return value;
+    return { ...resolve(document, at(document, ref.slice(2).split("/")), [...within, ref]), $$ref: ref };
+  };
+  return { fn: { resolveSubtree: async (document, path) => ({ spec: resolve(document, at(document, path)), errors: [] }) } };
+};
+
 SwaggerUIBundle({
   url: new URL("../api/openapi.json", document.baseURI).href,
   domNode: document.getElementById("api"),
-  plugins: [readOnly],
+  plugins: [readOnly, resolver],
   supportedSubmitMethods: [],
   syntaxHighlight: false,
   validatorUrl: null,
