@@ -19,13 +19,14 @@ export ADDR DATA NAME SAM_ADDR FUNCTION EVENT URL KEY
 SAM_LOCAL = .tools/bin/sam-local
 # The address of sam-local's server.
 SAM_ADDR ?= 127.0.0.1:3000
-# Tests that need Docker, Java or an emulator of AWS: test-deploy, test-sam-local and test-dynamodb-local run them.
-SLOW = Test(StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
+# Tests that need Docker, Java or an emulator of AWS, or build with the SAM CLI: test-deploy, test-sam-local and
+# test-dynamodb-local run them.
+SLOW = Test(BuildsAreReproducibleAndComplete|StackRunsOnDynamoDBLocal|TemplateDeploysAndUpdates|MinistackRequiresSignaturesUntilClosed|FunctionsWorkInContainers)
 # Compares with other parsers, whose packages may be out of reach. The test then says NOT run.
 DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
 # The fault suites are among them.
-LARGE = Test(LargestSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|RequeueOfAllLeavesRoomForChanges|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
+LARGE = Test(LargeSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|RequeueOfAllLeavesRoomForChanges|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
 FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|(Rotations|ChangesOfTheLimit)AreIdempotent
 
 .PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
@@ -68,7 +69,7 @@ test: ## run the tests and checks that must pass before a change lands
 TEST = go test -count=1 -vet=off -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
 # Tests without threads of their own, or of other programs: a browser, clients, builds. The race detector would only
 # take time. Two packages at once, since a browser mostly waits: they run beside those with it.
-PLAIN = /(e2e$$|e2e/(browser|clients|deploy)|infra/(bench|build|functions|openapi|sam))
+PLAIN = /(e2e$$|e2e/(browser|clients|deploy)|infra/(bench|build|bundle|functions|openapi|sam|smoke)|pkg/(awserr|awskms|console|docs|envelope))
 # Those of e2e with requests at the same time.
 RIVALS = Test(BudgetIs100ConcurrentReveals|DeletionAndUseExcludeEachOther|DeletionLeavesNoRacingItemBehind|OneOfRivalRequestsWins)
 # They run in their folders.
@@ -127,8 +128,10 @@ test-deploy: $(SAM) ## deploy to an emulator of AWS, and test the deployment
 	go test -count=1 ./infra/sam/ministack
 	cd e2e/deploy && go test -count=1 -timeout 14m
 
-# Runs the end-to-end suite, and every event of events/, on the functions in containers.
-test-sam-local: $(SAM) ## test the functions in containers
+# Looks at what `sam build` makes. Runs the end-to-end suite, and every event of events/, on the functions in
+# containers.
+test-sam-local: $(SAM) ## build functions with the SAM CLI, and test them in containers
+	go test -count=1 -run '^TestBuildsAreReproducibleAndComplete$$' ./infra/build
 	infra/sam/docker.sh go test -count=1 -timeout 14m -run '^TestFunctionsWorkInContainers$$' ./infra/sam/local
 
 bench: ## measure docs/benchmarks.md again
