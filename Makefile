@@ -26,7 +26,7 @@ SLOW = Test(BuildsAreReproducibleAndComplete|StackRunsOnDynamoDBLocal|TemplateDe
 DOTENV = TestConsoleReadsAsOtherParsersDo
 # With the race detector they take several times as long. They send one request after another, or few at once.
 # The fault suites are among them.
-LARGE = Test(LargeSecretIsDeletedInTime|DeletionOfLargeSecretIsFinished|RequeueOfAllLeavesRoomForChanges|EveryRouteMeetsEveryCaller|NoCallerSeesWhatItMayNot|$(FAULTS))
+LARGE = Test(BinIsListedAndCountedWithoutClaims|CounterToleratesClocks|DeletionOfLargeSecretIsFinished|EveryRouteMeetsEveryCaller|LargeSecretIsDeletedInTime|NoCallerSeesWhatItMayNot|RequeueOfAllLeavesRoomForChanges|TrailIsAPlainList|WritesRestOnTheRevision|$(FAULTS))
 FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|(Rotations|ChangesOfTheLimit)AreIdempotent
 
 .PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
