@@ -30,7 +30,7 @@
 // After a lost answer, each error of the same call is uncertain, also a definite refusal of a repeated request:
 // the first request may have been done, or may still be on its way.
 //
-// The API has no If-Match. A repeated update can therefore overwrite a change that another client makes between
+// The client sends no If-Match. A repeated update can therefore overwrite a change that another client makes between
 // the look and the repeat. A first update of other fields than a value, such as a rename, can also still be on its
 // way after a later try or look has returned success. When it arrives, it undoes what another client has changed
 // since then.
