@@ -57,6 +57,8 @@ invoke: $(SAM) sam-program ## call one of them with its event; FUNCTION=GetItem
 sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
+# Go collects garbage less often here: a sixth less work, for memory that machines with compilers have.
+test: export GOGC = 400
 test: ## run the tests and checks that must pass before a change lands
 	@$(MAKE) --no-print-directory -j2 lint validate
 	@$(MAKE) --no-print-directory -j2 test-race test-plain

@@ -96,7 +96,7 @@ func (p permitted) keys(t *testing.T, _ func() bool) (failure string) {
 	ana := c.do("POST", "/api/users/", `{"kind":"person","name":"Ana","permissions":["list"]}`, 201).ID
 	invitation := c.do("POST", "/api/keys/", `{"name":"i","invitation":true,"user":"`+ana+`"}`, 201)
 	exchanged := c.with(invitation.Key).do("POST", "/api/keys/", `{"name":"laptop"}`, 201)
-	c.with(exchanged.Key).do("GET", "/api/secrets/", "", 200)
+	c.with(exchanged.Key).do("GET", "/api/me/", "", 200)
 	return *c.failure
 }
 
