@@ -74,7 +74,7 @@ func TestDeletionOfLargeSecretIsFinished(t *testing.T) {
 	for name, fault := range map[string]secretstest.Fault{"killed before": secretstest.Before, "killed after": secretstest.After} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const items = 400
+			const items = 250
 			w, bystander := prepareDeletion(t, items)
 			// killed is a manager whose process is killed at the nth call of a kind.
 			const child = "DeleteItem of a child"
