@@ -103,7 +103,15 @@ func TestKnownObjectsAreNotSentAgain(t *testing.T) {
 		ask(item+"versions/1/", c.get(t, item).tag(t)).want(t, 200, `{<...>"value":"PLANTED",<...>`) // a version is always revealed
 		ask(known.fill("/api/secrets/{S}/items/")+unknownID+"/", tag).want(t, 404, notFound)
 		ask(secret+"items/", tag).want(t, 200, `{<...>`)
-		c.do(t, "GET", item, "", "If-None-Match: "+tag, "Authorization: Bearer "+strangerKey()).want(t, 401, unauthenticated)
 		c.machine(t, `"permissions":["list"]`).do(t, "GET", item, "", "If-None-Match: "+c.get(t, item).tag(t)).want(t, 403, denied)
+	})
+}
+
+// Authority comes first: a tag tells an unknown key nothing.
+func TestUnknownKeysLearnNothingOfTags(t *testing.T) {
+	withTarget(t, func(t *testing.T, tg *target) {
+		c, known := withItem(t, tg)
+		item := known.fill("/api/secrets/{S}/items/{I}/")
+		c.do(t, "GET", item, "", "If-None-Match: "+c.get(t, item).tag(t), "Authorization: Bearer "+strangerKey()).want(t, 401, unauthenticated)
 	})
 }
