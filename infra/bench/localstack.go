@@ -108,10 +108,10 @@ func startStack(ctx context.Context, binary, data string) (*runningStack, time.D
 			took := time.Since(start)
 			for line := range strings.Lines(string(env)) {
 				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-				switch name {
-				case "API_URL":
+				switch value = strings.Trim(value, "'"); name {
+				case "export API_URL":
 					s.url = value
-				case "API_KEY":
+				case "export API_KEY":
 					s.key = value
 				}
 			}
