@@ -401,7 +401,7 @@ func (r response) wantHeader(t *testing.T, lines ...string) {
 	}
 }
 
-// concurrently runs n calls at once and returns their answers by status.
+// concurrently runs n calls at once and returns their answers by status. The Makefile names its tests, in RIVALS.
 func concurrently(n int, call func(i int) response) map[int][]response {
 	var (
 		wg    sync.WaitGroup

@@ -240,47 +240,11 @@ func permissions(t *testing.T, c cloud, tests suite) {
 			}
 		}
 	})
-	lanes := map[string][]need{}
 	for _, function := range slices.Sorted(maps.Keys(without)) {
 		for _, action := range slices.Sorted(maps.Keys(without[function])) {
-			n := need{function, action, without[function][action]}
-			lanes[n.lane()] = append(lanes[n.lane()], n)
+			t.Run(function+" without "+action, func(t *testing.T) { p.mustNeed(t, function, action, without[function][action]) })
 		}
 	}
-	run := func(t *testing.T, lane string) {
-		for _, n := range lanes[lane] {
-			t.Run(n.function+" without "+n.action, func(t *testing.T) { p.mustNeed(t, n) })
-		}
-	}
-	t.Run("lanes", func(t *testing.T) {
-		for _, lane := range []string{people, secrets} {
-			t.Run(lane, func(t *testing.T) { t.Parallel(); run(t, lane) })
-		}
-	})
-	run(t, both)
-}
-
-// need is an action that a function needs for a test.
-type need struct{ function, action, test string }
-
-// The needs of two lanes are tried at the same time. Their tests share no function, but for the authorizer and
-// create-account, which are in neither.
-const (
-	people  = "people"
-	secrets = "secrets"
-	both    = "both"
-)
-
-func (n need) lane() string {
-	switch {
-	case n.function == "Authorizer", n.function == "CreateAccount":
-		return both
-	case slices.Contains([]string{"(users)", "(keys)", "(me)", "(operators)", "(expiry)"}, n.test):
-		return people
-	case slices.Contains([]string{"(limited)", "(events)", "(refusals)"}, n.test):
-		return both
-	}
-	return secrets
 }
 
 // permitted is the deployed stack with the roles of its functions.
@@ -300,32 +264,32 @@ func (p permitted) tests() map[string]func(t *testing.T, giveUp func() bool) (fa
 	}
 }
 
-func (p permitted) mustNeed(t *testing.T, n need) {
+func (p permitted) mustNeed(t *testing.T, function, action, test string) {
 	t.Helper()
 	began := time.Now()
 	var failure string
 	refused := func() bool {
 		// The log has the function's message or IAM's.
-		log := p.log(t, n.function, began)
-		return strings.Contains(log, "is not authorized to perform: "+n.action+" ") ||
-			strings.Contains(log, strings.TrimPrefix(n.action, "secretsmanager:")+": AccessDeniedException")
+		log := p.log(t, function, began)
+		return strings.Contains(log, "is not authorized to perform: "+action+" ") ||
+			strings.Contains(log, strings.TrimPrefix(action, "secretsmanager:")+": AccessDeniedException")
 	}
-	p.withhold(t, n.function, n.action, func() {
+	p.withhold(t, function, action, func() {
 		// One try, unless this machine is so busy that ministack misses the function's log.
 		for tries := 0; tries < 3 && (tries == 0 || !soon(refused)); tries++ {
 			failure = ""
-			if own := p.tests()[n.test]; own != nil {
+			if own := p.tests()[test]; own != nil {
 				failure = own(t, refused)
-			} else if out, err := p.suite.play(t, p.stack, "^"+n.test, ""); err != nil {
+			} else if out, err := p.suite.play(t, p.stack, "^"+test, ""); err != nil {
 				failure = out
 			}
 			if failure == "" {
-				t.Fatalf("%s passes without %s", n.test, n.action)
+				t.Fatalf("%s passes without %s", test, action)
 			}
 		}
 	})
 	if !soon(refused) {
-		t.Fatalf("the function's log has no refusal of %s\n%s", n.action, failure)
+		t.Fatalf("the function's log has no refusal of %s\n%s", action, failure)
 	}
 }
 

@@ -416,7 +416,7 @@ func TestChargesCostOneUnit(t *testing.T) {
 	yesterday := time.Now().Add(-24 * time.Hour).Truncate(2 * time.Millisecond).Add(time.Millisecond)
 	store := c.table.Store(t, c.usage.Count)
 	table := newTable("limit: | size of the counter, at most: | write units of a charge, with rotations: | read units:")
-	for _, limit := range []int{1, 2, 3, 4, 80, 81, 100, 119, 120, 150, 250, 963, 1000} {
+	for _, limit := range []int{1, 2, 3, 4, 80, 81, 100, 119, 120, 150, 250, 500, 963, 997, 1000} {
 		c.newUser(limit)
 		c.fillCounter(limit, limit+1, yesterday)
 		size := 0

@@ -43,24 +43,20 @@ type resource struct {
 	UpdatePolicy map[string]any
 }
 
-// plain is the result without parameters, which several tests look at.
-var plain map[string]resource
+// known are the results so far, by salt and parameters: several tests look at the same one, and each takes seconds.
+var known = map[string]map[string]resource{}
 
 func transformed(t *testing.T, parameters ...string) map[string]resource {
 	t.Helper()
-	isPlain := len(parameters) == 0 && os.Getenv("SALT") == ""
-	if isPlain && plain != nil {
-		return plain
-	}
 	path, err := checkout.Path("template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	resources := transformedFrom(t, path, parameters...)
-	if isPlain {
-		plain = resources
+	key := fmt.Sprint(os.Getenv("SALT"), parameters)
+	if known[key] == nil {
+		known[key] = transformedFrom(t, path, parameters...)
 	}
-	return resources
+	return known[key]
 }
 
 func transformedFrom(t *testing.T, template string, parameters ...string) map[string]resource {

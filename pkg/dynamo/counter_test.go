@@ -250,7 +250,7 @@ func TestCounterTakesAnotherLimit(t *testing.T) {
 func TestTwoLimitsDoNotStarveEachOther(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	for _, before := range []int{20, 60, 300} {
+	for _, before := range []int{20, 60, 100, 300} {
 		for _, pair := range [][2]int{{20, 100}, {100, 300}} {
 			user, at := f.newUser(t, before, 0), now.Truncate(time.Millisecond)
 			if n := f.chargeAll(t, user, at, before, before); n != before {

@@ -42,8 +42,8 @@ const readOnly = ({ React: { createElement: h } }) => {
   };
 };
 
-// swagger-ui's resolver reads the whole document for each operation that is opened, which takes half a second. All
-// references of this document are to its components. What refers to itself stays a reference.
+// resolver replaces swagger-ui's, which parses the whole document whenever a reader opens an operation: half a second
+// each. All references of this document lead to its components. One that leads to what it is part of stays a reference.
 const resolver = () => {
   const at = (document, path) => path.reduce((value, key) => value?.[key], document);
   const resolve = (document, value, within = []) => {
