@@ -69,7 +69,7 @@ test: ## run the tests and checks that must pass before a change lands
 	@$(MAKE) --no-print-directory vulncheck
 
 # Some tests build programs, which Go's cache of results does not see: hence -count=1. The target lint has vetted.
-TEST = go test -count=1 -vet=off -skip '^($(SLOW)|$(DOTENV)|$(LARGE))$$'
+TEST = go test -count=1 -vet=off -skip '^($(SLOW)|$(DOTENV)|$(LARGE)|$(RIVALS))$$'
 # Tests without threads of their own, or of other programs: a browser, clients, builds. The race detector would only
 # take time. Two packages at once, since a browser mostly waits: they run beside those with it.
 PLAIN = /(e2e$$|e2e/(browser|clients|deploy)|infra/(bench|build|bundle|functions|openapi|sam|smoke)|pkg/(awserr|awskms|console|docs|envelope))
