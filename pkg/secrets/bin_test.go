@@ -475,19 +475,27 @@ func TestClaimedIsGone(t *testing.T) {
 	t.Parallel()
 	table := secretstest.NewTable(t)
 	for _, isSecret := range []bool{false, true} {
-		for name, broken := range map[string]string{
-			"before the claim": "UpdateItem", "before the rows go": "DeleteItem", "before the event": "TransactWriteItems", "before the purge's end": "DeleteItem PURGE",
+		forGood := secrets.Deletion{Permanent: true}
+		for name, tt := range map[string]struct {
+			broken   string
+			deletion secrets.Deletion
+		}{
+			"before the claim": {"UpdateItem", forGood}, "before the rows go": {"DeleteItem", forGood}, "before the event": {"TransactWriteItems", forGood},
+			"before the purge's end": {"DeleteItem PURGE", forGood}, "before the claim, without a bin": {"UpdateItem", secrets.Deletion{}},
 		} {
 			w := newWorld(t, table)
 			w.write(t, table.Manager(t), "second")
 			limited := join(t, table, w.caller, userInput(secrets.Machine, secrets.List|secrets.Write, w.secret.ID)).Caller
 			m := table.Manager(t, secretstest.Inject(func(c secretstest.Call) secretstest.Fault {
-				if strings.HasPrefix(c.What, broken) && c != (secretstest.Call{What: "TransactWriteItems"}) {
+				if strings.HasPrefix(c.What, tt.broken) && c != (secretstest.Call{What: "TransactWriteItems"}) {
 					return secretstest.Before
 				}
 				return secretstest.None
 			}))
-			w.removed(t, m, isSecret, secrets.Deletion{Permanent: true})
+			if !tt.deletion.Permanent {
+				m.Recovery = 0
+			}
+			w.removed(t, m, isSecret, tt.deletion)
 			m = table.Manager(t)
 			ctx, c, sid, iid := t.Context(), w.caller, w.secret.ID.String(), w.item.ID.String()
 			for what, err := range map[string]error{
