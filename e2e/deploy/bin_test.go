@@ -7,7 +7,7 @@ import (
 
 // bin changes an item, deletes, restores and purges it, and does the same with its secret. It returns a request that
 // fails, or the rows that are left.
-func (p permitted) bin(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) bin(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)

@@ -44,17 +44,6 @@ func (c cloud) kms() *kms.Client {
 // decodes the answer into out, unless out is nil.
 func (c cloud) rest(t *testing.T, service, method, path string, in, out any) {
 	t.Helper()
-	c.json(t, service, method, path, http.Header{"Content-Type": {"application/json"}}, in, out)
-}
-
-// target calls an API whose operation is in a header, such as CloudWatch Logs'.
-func (c cloud) target(t *testing.T, service, operation string, in, out any) {
-	t.Helper()
-	c.json(t, service, http.MethodPost, "/", http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {operation}}, in, out)
-}
-
-func (c cloud) json(t *testing.T, service, method, path string, header http.Header, in, out any) {
-	t.Helper()
 	var body []byte
 	if in != nil {
 		var err error
@@ -62,7 +51,7 @@ func (c cloud) json(t *testing.T, service, method, path string, header http.Head
 			t.Fatal(err)
 		}
 	}
-	answer, err := c.try(t, service, method, path, header, body)
+	answer, err := c.try(t, service, method, path, http.Header{"Content-Type": {"application/json"}}, body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,8 +134,8 @@ func (u *used) status(t *testing.T) string {
 }
 
 // awaitBundle waits until the secret is ready, its bundle is the wanted one and its outbox
-// entry is gone. It returns the difference when time is up or giveUp reports true.
-func (u *used) awaitBundle(t *testing.T, c cloud, want bundle, giveUp func() bool) (failure string) {
+// entry is gone. It returns the difference when time is up.
+func (u *used) awaitBundle(t *testing.T, c cloud, want bundle) (failure string) {
 	t.Helper()
 	table := c.stack(t).outputs["TableName"]
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -146,7 +146,7 @@ func (u *used) awaitBundle(t *testing.T, c cloud, want bundle, giveUp func() boo
 		if got == want && status == "ready" && !waits {
 			return ""
 		}
-		if time.Now().After(deadline) || giveUp() {
+		if time.Now().After(deadline) {
 			return fmt.Sprintf("bundle %+v, status %s, outbox entry %v, want %+v, ready, false", got, status, waits, want)
 		}
 	}
@@ -154,7 +154,7 @@ func (u *used) awaitBundle(t *testing.T, c cloud, want bundle, giveUp func() boo
 
 func (u *used) mustHave(t *testing.T, c cloud, want bundle) {
 	t.Helper()
-	if failure := u.awaitBundle(t, c, want, func() bool { return false }); failure != "" {
+	if failure := u.awaitBundle(t, c, want); failure != "" {
 		t.Fatal(failure)
 	}
 }

@@ -63,7 +63,7 @@ func (c calls) limited(made gateway.CreateAccountResponse) (id string) {
 }
 
 // users creates, reads, narrows and deletes users.
-func (p permitted) users(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) users(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)
@@ -79,7 +79,7 @@ func (p permitted) users(t *testing.T, _ func() bool) (failure string) {
 }
 
 // keys makes, exchanges, reads, narrows and revokes keys.
-func (p permitted) keys(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) keys(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)
@@ -100,7 +100,7 @@ func (p permitted) keys(t *testing.T, _ func() bool) (failure string) {
 	return *c.failure
 }
 
-func (p permitted) me(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) me(t *testing.T) (failure string) {
 	t.Helper()
 	c := p.calls(t, p.account(t).APIKey)
 	if status, text := c.call(t, "GET", "/api/me/", ""); status != 200 {
@@ -111,7 +111,7 @@ func (p permitted) me(t *testing.T, _ func() bool) (failure string) {
 
 // use waits until the use of a key is recorded. The authorizer has 100 ms for that, which this machine may need for
 // something else.
-func (p permitted) use(t *testing.T, giveUp func() bool) (failure string) {
+func (p permitted) use(t *testing.T) (failure string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		made := p.account(t)
@@ -122,14 +122,14 @@ func (p permitted) use(t *testing.T, giveUp func() bool) (failure string) {
 		if *c.failure != "" {
 			return *c.failure
 		}
-		if giveUp() || time.Now().After(deadline) {
+		if time.Now().After(deadline) {
 			return "no use of a key is recorded"
 		}
 	}
 }
 
 // limitedLists lists what a limited key may see.
-func (p permitted) limitedLists(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) limitedLists(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)
@@ -140,7 +140,7 @@ func (p permitted) limitedLists(t *testing.T, _ func() bool) (failure string) {
 }
 
 // operators lose the key of an account, issue another one, list it and revoke it with what it made.
-func (p permitted) operators(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) operators(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	var issued gateway.IssueKeyResponse
@@ -169,7 +169,7 @@ func (p permitted) operators(t *testing.T, _ func() bool) (failure string) {
 }
 
 // expiry has delete-expired-keys delete a key that expired long ago.
-func (p permitted) expiry(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) expiry(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)
@@ -192,7 +192,7 @@ func (p permitted) expiry(t *testing.T, _ func() bool) (failure string) {
 }
 
 // events reads the lists of events, with audit and one's own without, and the review.
-func (p permitted) events(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) events(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)
@@ -208,7 +208,7 @@ func (p permitted) events(t *testing.T, _ func() bool) (failure string) {
 }
 
 // refusals tries, with an invitation, all that has no other need to write. Each try is counted.
-func (p permitted) refusals(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) refusals(t *testing.T) (failure string) {
 	t.Helper()
 	made := p.account(t)
 	c := p.calls(t, made.APIKey)

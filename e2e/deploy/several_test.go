@@ -7,7 +7,7 @@ import (
 )
 
 // several changes items in a batch, reads them as a bundle and compares them. It repeats what it can.
-func (p permitted) several(t *testing.T, _ func() bool) (failure string) {
+func (p permitted) several(t *testing.T) (failure string) {
 	t.Helper()
 	c := p.calls(t, p.account(t).APIKey)
 	twice := func(path, body string, status int) string {

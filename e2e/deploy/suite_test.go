@@ -37,8 +37,9 @@ func newSuite(t *testing.T, c cloud) suite {
 	return s
 }
 
-// play runs the tests that match run and not skip, against the deployed stack.
-func (s suite) play(t *testing.T, deployed stack, run, skip string) (output string, err error) {
+// mustPass runs the tests that match run and not skip, against the deployed stack. At least one must match, and all must
+// pass.
+func (s suite) mustPass(t *testing.T, deployed stack, run, skip string) {
 	t.Helper()
 	// The value of E2E_TARGET; see e2e/deployment_test.go.
 	description, err := json.Marshal(map[string]any{
@@ -60,17 +61,10 @@ func (s suite) play(t *testing.T, deployed stack, run, skip string) (output stri
 		"-test.parallel", "12", "-test.timeout", "8m", "-test.v")
 	cmd.Dir, cmd.Env = s.dir, append(s.env, "E2E_TARGET="+string(description))
 	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// mustPass runs tests. At least one must match, and all must pass.
-func (s suite) mustPass(t *testing.T, deployed stack, run, skip string) {
-	t.Helper()
-	out, err := s.play(t, deployed, run, skip)
 	if err != nil {
 		t.Errorf("e2e: %v\n%s", err, out)
 	}
-	if passed := strings.Count(out, "\n--- PASS: "); passed == 0 {
+	if passed := strings.Count(string(out), "\n--- PASS: "); passed == 0 {
 		t.Errorf("no test of e2e that matches %s has passed", run)
 	}
 }

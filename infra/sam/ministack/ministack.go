@@ -6,10 +6,13 @@ package ministack
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	"goblins-secrets/infra/local/tool"
 )
@@ -27,6 +30,15 @@ type Ministack struct {
 	URL string // of all AWS services and of the deployed APIs
 
 	*tool.Process
+
+	dir string
+}
+
+// Decision is what IAM decided about an action of a role, such as dynamodb:GetItem. It may have decided otherwise at
+// another time.
+type Decision struct {
+	Role, Action string
+	Allowed      bool
 }
 
 // Start runs ministack on a free port of this machine, and returns when it answers. It
@@ -41,7 +53,7 @@ func Start(ctx context.Context, dir string, progress io.Writer) (*Ministack, err
 	if err != nil {
 		return nil, err
 	}
-	m := &Ministack{URL: "http://127.0.0.1:" + port}
+	m := &Ministack{URL: "http://127.0.0.1:" + port, dir: dir}
 	cmd := exec.Command(python, "-c", launch)
 	cmd.Dir = dir
 	// Not our environment: the functions inherit all variables.
@@ -79,4 +91,20 @@ func (m *Ministack) Environment() []string {
 		"AWS_ENDPOINT_URL=" + m.URL, "AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region, "AWS_EC2_METADATA_DISABLED=true",
 	}
+}
+
+// Decisions returns what IAM has decided about actions of roles.
+func (m *Ministack) Decisions() (decisions []Decision, err error) {
+	text, err := os.ReadFile(filepath.Join(m.dir, "decisions")) // launch.py writes it
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return nil, fmt.Errorf("ministack: %q is no decision", line)
+		}
+		decisions = append(decisions, Decision{Role: fields[1], Action: fields[2], Allowed: fields[0] == "Allow"})
+	}
+	return decisions, nil
 }
