@@ -27,10 +27,10 @@ DOTENV = TestConsoleReadsAsOtherParsersDo
 # The longest proofs. They are about interleavings, rights and faults, not about DynamoDB's rules.
 LONG = $(FAULTS)|DeletionOfLargeSecretIsFinished|EveryRouteMeetsEveryCaller|LargestSecretIsDeletedInTime|NoCallerSeesWhatItMayNot|RequeueOfAllLeavesRoomForChanges|TrailIsAPlainList
 FAULTS = AcknowledgedWritesSurviveFaults|PeopleSurviveFaults|DeliverySurvivesFaults|(Rotations|ChangesOfTheLimit)AreIdempotent
-# With the race detector they take several times as long. They send one request after another, or few at once.
+# What takes minutes, and several times as long with the race detector. test-long runs it, and go test in its folder.
 LARGE = Test($(LONG)|BinIsListedAndCountedWithoutClaims|CounterToleratesClocks|WritesRestOnTheRevision)
 
-.PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
+.PHONY: help generate run account sam-local invoke sam-program deploy smoke test test-race test-plain test-long lint validate vulncheck test-contract test-dynamodb-local test-deploy test-sam-local bench screenshots local
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,8 +59,8 @@ sam-program:
 	@go build -o $(SAM_LOCAL) ./infra/sam/local
 
 # Less garbage collection: pkg/dynamo takes 68 CPU seconds with the race detector, not 80.
-test test-contract test-deploy test-dynamodb-local test-sam-local: export GOGC = 400
-test: ## run the tests and checks that must pass before a change lands
+test test-long test-contract test-deploy test-dynamodb-local test-sam-local: export GOGC = 400
+test: ## run the tests and checks of a change; .ci/run has all
 	@$(MAKE) --no-print-directory -j2 lint validate
 	@$(MAKE) --no-print-directory -j2 test-race test-plain
 	@cd e2e/dotenv && go test -count=1 # from its folder, go test shows what was NOT run
@@ -84,6 +84,8 @@ test-race:
 
 test-plain:
 	$(TEST) -p 2 . $$(go list ./... | grep -E '$(PLAIN)')
+
+test-long: ## run the longest proofs: a fault at every call, every caller on every route, large secrets
 	go test -count=1 -vet=off -run '^$(LARGE)$$' ./pkg/secrets ./pkg/delivery ./pkg/dynamo
 
 generate: ## write the generated files: see functions.yaml and pkg/console/web
