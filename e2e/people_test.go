@@ -412,10 +412,10 @@ func TestMeShowsWhatTheKeyIs(t *testing.T) {
 		a.get(t, "/api/me/").want(t, 200, known.fill(`{"account":{"id":"{A}","name":"<...>"},"user":`+
 			userObject("{USER}", `"Admin"`, `"person"`, "null", everything, "null", "null", "1", "null")+`,"key":`+
 			keyObject("{FIRST}", `"First key"`, "{USER}", "false", everything, "null", "null", `"<datetime>"`, "null", "null")+`},"permissions":`+everything+
-			`,"secrets":null,"budget":{"limit":100,"window":3600,"left":100,"reset":0}}`))
+			`,"secrets":null,"budget":{"limit":100,"window":3600,"left":100,"reset":0},"recovery_days":30}`))
 		c := a.machine(t, `"permissions":["reveal"],"reveal_limit":3`)
 		c.get(t, known.fill("/api/secrets/{S}/items/{I}/")).wantHeader(t, `RateLimit: "reveals";r=2;t=3600`, `RateLimit-Policy: "reveals";q=3;w=3600`)
-		c.get(t, "/api/me/").want(t, 200, `{<...>"reveal_limit":3,"keys":1,<...>"permissions":["reveal"],"secrets":null,"budget":{"limit":3,"window":3600,"left":2,"reset":<number>}}`)
+		c.get(t, "/api/me/").want(t, 200, `{<...>"reveal_limit":3,"keys":1,<...>"permissions":["reveal"],"secrets":null,"budget":{"limit":3,"window":3600,"left":2,"reset":<number>},"recovery_days":30}`)
 		// A lower limit counts at once, over all keys of the user.
 		a.do(t, "PATCH", "/api/users/"+c.user+"/", `{"reveal_limit":1}`).want(t, 200, `{<...>"reveal_limit":1,<...>`)
 		second, _ := a.newKey(t, `{"name":"second","user":"`+c.user+`"}`)

@@ -69,3 +69,23 @@ func TestBin(t *testing.T) {
 	_, reader := a.person(t, "Cy", []string{"list", "reveal"})
 	signedIn(t, reader, "/console/bin").see("Your key may not change secrets.")
 }
+
+// Without a bin, nothing offers to undo a deletion.
+func TestDeletionForGood(t *testing.T) {
+	t.Parallel()
+	a := newStack(t, "-set", "RecoveryDays=0").account(t)
+	s := a.secret(t, "shop")
+	a.item(t, s, "KEY", "PLANTED")
+	tb := signedIn(t, a, "/console/secrets/"+s.ID)
+	tb.click("button", "Delete item KEY")
+	tb.see("with all versions of its value. You can’t undo this.")
+	tb.click("button", "Delete")
+	tb.see("Item deleted", "no items yet")
+	tb.miss("Undo")
+	tb.click("button", "Delete secret shop")
+	tb.see("and all its items. You can’t undo this.")
+	tb.fill("Type the secret’s name to confirm", "shop")
+	tb.press(enter)
+	tb.see("Secret deleted", "1 secret")
+	tb.miss("Undo")
+}

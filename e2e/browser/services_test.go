@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A service is attached, moved and removed. The secret then shows where it is read, and how.
+// A service is attached, moved and removed, and the last two undone. The secret then shows where it is read, and how.
 func TestServicesAreAttachedMovedAndRemoved(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)
@@ -51,15 +51,24 @@ func TestServicesAreAttachedMovedAndRemoved(t *testing.T) {
 	}
 	tb.see(secret.Bundle.ARN+":DATABASE_URL::", "extract: {key: "+secret.Bundle.Name+"}")
 
-	tb.click("button", "Move service shop-api")
-	tb.await("the other secret", `[...document.querySelectorAll("dialog option")].some(e => e.textContent === "other")`)
-	tb.run(`(e => { e.value = [...e.options].find(o => o.textContent === "other").value; e.dispatchEvent(new Event("change", { bubbles: true })); })(document.querySelector("dialog select"))`)
-	tb.click("button", "Move")
-	tb.see("Service moved", "No service uses this secret")
+	move := func() {
+		t.Helper()
+		tb.click("button", "Move service shop-api")
+		tb.await("the other secret", `[...document.querySelectorAll("dialog option")].some(e => e.textContent === "other")`)
+		tb.run(`(e => { e.value = [...e.options].find(o => o.textContent === "other").value; e.dispatchEvent(new Event("change", { bubbles: true })); })(document.querySelector("dialog select"))`)
+		tb.click("button", "Move")
+		tb.see("Service moved", "No service uses this secret")
+	}
+	move()
+	tb.click("button", "Undo")
+	tb.see("Undone", "shop-api")
+	move()
 	tb.click("link", "← All secrets")
 	tb.click("link", "other")
 	tb.see("shop-api")
 	tb.click("button", "Remove service shop-api")
 	tb.click("button", "Remove")
 	tb.see("Service removed", "No service uses this secret")
+	tb.click("button", "Undo")
+	tb.see("Undone", "shop-api shop:1, port 8080")
 }

@@ -908,7 +908,15 @@ var undo = {
       (tag) => call("PATCH", `secrets/${after.id}/`, { name: before.name }, { tag })
     );
   },
-  deletion: restoring
+  service(after, before) {
+    return undoing(
+      { kind: "service", shown: after, at: Date.now() },
+      (tag) => call("PATCH", `services/${after.id}/`, { secret: before.secret }, { tag })
+    );
+  },
+  deletion: restoring,
+  // Services have no bin: another one is made of the same fields.
+  removal: ({ name: name2, image, port, config, secret: secret2 }) => undoing({}, () => call("POST", "services/", { name: name2, image, port, config, secret: secret2 }))
 };
 
 // web/parts.js
@@ -1599,7 +1607,13 @@ function useRights() {
   const { me } = session.use();
   const can = (permission) => me ? me.permissions.includes(permission) : permission === "list";
   const unlimited = me !== null && me.secrets === null;
-  return { me, can, names: can("write") && unlimited };
+  return {
+    me,
+    can,
+    recovery: me?.recovery_days ?? 0,
+    names: can("write") && unlimited
+    // creates and renames secrets and services
+  };
 }
 function summary({ permissions: chosen, secrets }) {
   if (chosen.length === 0) return "No rights";
@@ -2138,21 +2152,24 @@ function NameDialog({ secret: secret2, onClose, done, onLost, take, at: at2 }) {
       onInput=${setName} failure=${action.failure} focus />
   <//>`;
 }
-var binHint = "It goes into the bin, unless your administrator has turned that off. There it can be restored for a while, usually 30 days.";
+function Fate() {
+  const { recovery } = useRights();
+  return recovery === 0 ? "You can’t undo this." : `It goes into the bin, where it can be restored for ${count(recovery, "day")}.`;
+}
 function DeleteSecret({ secret: secret2, items, onClose, done, onLost, take, at: at2 }) {
   const [typed, setTyped] = d2("");
-  const { names } = useRights();
+  const { names, recovery } = useRights();
   const action = useAction(onLost);
   const act = async (mine, tag) => {
     await remove(`secrets/${secret2.id}/`, mine, tag);
     done();
-    notify("Secret deleted", names ? undo.deletion(`secrets/${secret2.id}/`) : void 0);
+    notify("Secret deleted", names && recovery > 0 ? undo.deletion(`secrets/${secret2.id}/`) : void 0);
   };
   return html`<${FormDialog} title="Delete secret" submit="Delete" danger
     guard=${{ kind: "secret", shown: secret2, whole: true, items, take, at: at2 }}
     ready=${typed !== "" && seen(typed) === seen(secret2.name)} action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${secret2.name} /></strong> and all its items.
-      ${binHint}</p>
+    <p>This deletes <strong class="name"><${Marked} text=${secret2.name} /></strong> and all its items.${" "}
+      <${Fate} /></p>
     <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
       focus />
   <//>`;
@@ -3061,8 +3078,8 @@ function DeleteItem({ item: item2, onClose, done, onLost, take }) {
   };
   return html`<${FormDialog} title="Delete item" submit="Delete" danger action=${action} act=${act}
     guard=${{ kind: "item", shown: item2, take }} onClose=${onClose}>
-    <p>This deletes <strong class="key" translate=${false}>${item2.key}</strong> with all versions of its value.
-      ${binHint}</p>
+    <p>This deletes <strong class="key" translate=${false}>${item2.key}</strong> with all versions of its value.${" "}
+      <${Fate} /></p>
   <//>`;
 }
 
@@ -3164,7 +3181,7 @@ function MoveService({ service, onClose, done, onLost, take, at: at2 }) {
   const secrets = useList("secrets/");
   const [secret2, setSecret] = d2("");
   const action = useAction(onLost);
-  const act = async (_3, tag) => done(await call("PATCH", `services/${service.id}/`, { secret: secret2 }, { tag }));
+  const act = async (_3, tag, before) => done(await call("PATCH", `services/${service.id}/`, { secret: secret2 }, { tag }), before);
   return html`<${FormDialog} title="Move service" submit="Move" ready=${secret2 !== ""} action=${action} act=${act}
     guard=${{ kind: "service", shown: service, take, at: at2 }} what=${secret2} onClose=${onClose}>
     <p><strong translate=${false}>${service.name}</strong> then reads the other secret, and no longer this one.</p>
@@ -3218,10 +3235,10 @@ function SecretView({ id }) {
     setSearch("");
     reach(`[data-item="${item2.id}"]`);
   };
-  const served = (notice) => () => {
+  const served = (notice, back) => (service, before) => {
     users.reload();
     secret2.reload();
-    notify(notice);
+    notify(notice, back?.(service, before));
   };
   const found = items.data.filter((item2) => matches(item2.key, search));
   const rows = useRows(found, (item2) => html`<${ItemRow} key=${item2.id} item=${item2} open=${setDialog} onItem=${onRead} />`);
@@ -3297,6 +3314,7 @@ function SecretDialog({
   onClose
 }) {
   const { kind, item: item2, service, version } = dialog;
+  const { names, recovery } = useRights();
   const take = (fresh) => {
     if (item2) onItems(fresh);
     else if (!service) secret2.change(() => fresh);
@@ -3320,7 +3338,7 @@ function SecretDialog({
   };
   const deleted = () => {
     items.change(drop(item2.id));
-    notify("Item deleted", undo.deletion(itemPath(item2)));
+    notify("Item deleted", recovery > 0 ? undo.deletion(itemPath(item2)) : void 0);
     secret2.reload();
   };
   switch (item2 ? `${kind} item` : kind) {
@@ -3343,10 +3361,10 @@ function SecretDialog({
       return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
     case "move":
       return html`<${MoveService} service=${service} at=${users.at}
-        done=${served("Service moved")} ...${common} />`;
+        done=${served("Service moved", undo.service)} ...${common} />`;
     case "remove":
       return html`<${RemoveService} service=${service} at=${users.at}
-        done=${served("Service removed")} ...${common} />`;
+        done=${served("Service removed", () => names ? undo.removal(service) : void 0)} ...${common} />`;
     case "edit item":
       return html`<${EditItem} item=${item2} done=${changed("Value changed")} ...${common} />`;
     case "history item":

@@ -2,18 +2,20 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"goblins-secrets/pkg/secrets"
 )
 
 // meBody is what a caller is and may do.
 type meBody struct {
-	Account     accountBody `json:"account"`
-	User        userBody    `json:"user"`
-	Key         keyBody     `json:"key"`
-	Permissions []string    `json:"permissions"` // effective
-	Secrets     *[]string   `json:"secrets"`     // effective; null: all
-	Budget      budgetBody  `json:"budget"`
+	Account      accountBody `json:"account"`
+	User         userBody    `json:"user"`
+	Key          keyBody     `json:"key"`
+	Permissions  []string    `json:"permissions"` // effective
+	Secrets      *[]string   `json:"secrets"`     // effective; null: all
+	Budget       budgetBody  `json:"budget"`
+	RecoveryDays int         `json:"recovery_days"` // 0: deleted is gone at once
 }
 
 // accountBody is an account in the API.
@@ -33,6 +35,7 @@ func GetMe(m *secrets.Manager) http.Handler {
 		return ok(meBody{
 			Account: accountBody{me.Account.ID.String(), me.Account.Name}, User: newUserBody(me.User), Key: newKeyBody(me.Key),
 			Permissions: rights.Permissions.Names(), Secrets: optionalIDs(rights.Secrets), Budget: newBudgetBody(me.Budget),
+			RecoveryDays: int(m.Recovery / (24 * time.Hour)),
 		}), nil
 	})
 }

@@ -6,7 +6,7 @@ import { Name } from "./names.js";
 import { Field, FormDialog, Menu, Time, useAction } from "./parts.js";
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { useRights } from "./rights.js";
-import { binHint, remove } from "./secrets.js";
+import { Fate, remove } from "./secrets.js";
 import { bytes, count } from "./text.js";
 import { Oddities, Revealed, RevealButtons, useReveal, useShown } from "./value.js";
 
@@ -163,7 +163,7 @@ export function DeleteItem({ item, onClose, done, onLost, take }) {
   };
   return html`<${FormDialog} title="Delete item" submit="Delete" danger action=${action} act=${act}
     guard=${{ kind: "item", shown: item, take }} onClose=${onClose}>
-    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> with all versions of its value.
-      ${binHint}</p>
+    <p>This deletes <strong class="key" translate=${false}>${item.key}</strong> with all versions of its value.${" "}
+      <${Fate} /></p>
   <//>`;
 }

@@ -39,12 +39,16 @@ export const sameSecrets = (a, b) => (a === null || b === null ? a === b : isSam
 // forAll reports whether permissions can't be limited to secrets.
 const forAll = (chosen) => chosen.includes("admin") || chosen.includes("audit");
 
-// useRights is what the signed-in key may do. Until that is known, it is taken to list, and to do nothing else.
+// useRights is what the signed-in key may do, and for how many days the bin keeps what it deletes. Until that is known,
+// the key is taken to list, and to do nothing else.
 export function useRights() {
   const { me } = session.use();
   const can = (permission) => (me ? me.permissions.includes(permission) : permission === "list");
   const unlimited = me !== null && me.secrets === null;
-  return { me, can, names: can("write") && unlimited }; // names: creates and renames secrets and services
+  return {
+    me, can, recovery: me?.recovery_days ?? 0,
+    names: can("write") && unlimited, // creates and renames secrets and services
+  };
 }
 
 // summary is a set of rights in a few words, such as "Reader for 2 secrets".

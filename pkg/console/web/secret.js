@@ -48,10 +48,10 @@ export function SecretView({ id }) {
     setSearch(""); // it may hide the item
     reach(`[data-item="${item.id}"]`);
   };
-  const served = (notice) => () => {
+  const served = (notice, back) => (service, before) => {
     users.reload();
     secret.reload();
-    notify(notice);
+    notify(notice, back?.(service, before));
   };
   const found = items.data.filter((item) => matches(item.key, search));
   const rows = useRows(found, (item) =>
@@ -122,6 +122,7 @@ function SecretDialog({ dialog, secret, items, users, id, open, onRead, onItems,
   onClose,
 }) {
   const { kind, item, service, version } = dialog;
+  const { names, recovery } = useRights();
   const take = (fresh) => {
     if (item) onItems(fresh);
     else if (!service) secret.change(() => fresh);
@@ -142,7 +143,7 @@ function SecretDialog({ dialog, secret, items, users, id, open, onRead, onItems,
   };
   const deleted = () => {
     items.change(drop(item.id));
-    notify("Item deleted", undo.deletion(itemPath(item)));
+    notify("Item deleted", recovery > 0 ? undo.deletion(itemPath(item)) : undefined);
     secret.reload();
   };
   switch (item ? `${kind} item` : kind) {
@@ -165,10 +166,10 @@ function SecretDialog({ dialog, secret, items, users, id, open, onRead, onItems,
       return html`<${AttachService} secret=${id} done=${served("Service attached")} ...${common} />`;
     case "move":
       return html`<${MoveService} service=${service} at=${users.at}
-        done=${served("Service moved")} ...${common} />`;
+        done=${served("Service moved", undo.service)} ...${common} />`;
     case "remove":
       return html`<${RemoveService} service=${service} at=${users.at}
-        done=${served("Service removed")} ...${common} />`;
+        done=${served("Service removed", () => (names ? undo.removal(service) : undefined))} ...${common} />`;
     case "edit item":
       return html`<${EditItem} item=${item} done=${changed("Value changed")} ...${common} />`;
     case "history item":

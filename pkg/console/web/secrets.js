@@ -152,25 +152,29 @@ export function NameDialog({ secret, onClose, done, onLost, take, at }) {
   <//>`;
 }
 
-export const binHint = "It goes into the bin, unless your administrator has turned that off. " +
-  "There it can be restored for a while, usually 30 days.";
+// Fate says what becomes of a deleted object.
+export function Fate() {
+  const { recovery } = useRights();
+  return recovery === 0 ? "You can’t undo this."
+    : `It goes into the bin, where it can be restored for ${count(recovery, "day")}.`;
+}
 
 // DeleteSecret requires the user to type the name as it is seen, because a deletion takes all items with it. items are
 // those that the page shows, if it shows any.
 export function DeleteSecret({ secret, items, onClose, done, onLost, take, at }) {
   const [typed, setTyped] = useState("");
-  const { names } = useRights();
+  const { names, recovery } = useRights();
   const action = useAction(onLost);
   const act = async (mine, tag) => {
     await remove(`secrets/${secret.id}/`, mine, tag);
     done();
-    notify("Secret deleted", names ? undo.deletion(`secrets/${secret.id}/`) : undefined);
+    notify("Secret deleted", names && recovery > 0 ? undo.deletion(`secrets/${secret.id}/`) : undefined);
   };
   return html`<${FormDialog} title="Delete secret" submit="Delete" danger
     guard=${{ kind: "secret", shown: secret, whole: true, items, take, at }}
     ready=${typed !== "" && seen(typed) === seen(secret.name)} action=${action} act=${act} onClose=${onClose}>
-    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items.
-      ${binHint}</p>
+    <p>This deletes <strong class="name"><${Marked} text=${secret.name} /></strong> and all its items.${" "}
+      <${Fate} /></p>
     <${Field} label="Type the secret’s name to confirm" name="confirmation" value=${typed} onInput=${setTyped}
       focus />
   <//>`;

@@ -85,7 +85,8 @@ export function MoveService({ service, onClose, done, onLost, take, at }) {
   const secrets = useList("secrets/");
   const [secret, setSecret] = useState("");
   const action = useAction(onLost);
-  const act = async (_, tag) => done(await call("PATCH", `services/${service.id}/`, { secret }, { tag }));
+  const act = async (_, tag, before) =>
+    done(await call("PATCH", `services/${service.id}/`, { secret }, { tag }), before);
   return html`<${FormDialog} title="Move service" submit="Move" ready=${secret !== ""} action=${action} act=${act}
     guard=${{ kind: "service", shown: service, take, at }} what=${secret} onClose=${onClose}>
     <p><strong translate=${false}>${service.name}</strong> then reads the other secret, and no longer this one.</p>

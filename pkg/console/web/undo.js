@@ -60,5 +60,12 @@ export const undo = {
     return undoing({ kind: "secret", shown: after, at: Date.now() },
       (tag) => call("PATCH", `secrets/${after.id}/`, { name: before.name }, { tag }));
   },
+  service(after, before) {
+    return undoing({ kind: "service", shown: after, at: Date.now() },
+      (tag) => call("PATCH", `services/${after.id}/`, { secret: before.secret }, { tag }));
+  },
   deletion: restoring,
+  // Services have no bin: another one is made of the same fields.
+  removal: ({ name, image, port, config, secret }) =>
+    undoing({}, () => call("POST", "services/", { name, image, port, config, secret })),
 };
