@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 import schemathesis
@@ -71,11 +72,13 @@ def element(value, at):
     return value[int(at)] if isinstance(value, list) and int(at) < len(value) else None
 
 
-def mutations(case):
-    """The parts of a request that break the document on purpose."""
+def mutations(case, url):
+    """The parts of a request that break the document on purpose. A parameter without a value, such as [], is not sent,
+    and breaks nothing."""
     data = case.meta.phase.data
     names = [m.path[0] if m.path else m.parameter for m in data.mutations] or [data.parameter]
-    return [{"parameter": str(name), "given": kind(given(case, name))} for name in names]
+    unsent = (case.query or {}).keys() - parse_qs(urlsplit(url).query, keep_blank_values=True).keys()
+    return [{"parameter": str(name), "given": kind(given(case, name))} for name in names if name not in unsent]
 
 
 @schemathesis.hook
@@ -83,7 +86,9 @@ def filter_failure(context, failure, case, response):
     if isinstance(failure, RejectedPositiveData):
         parts = faults(case, response)
     elif isinstance(failure, AcceptedNegativeData):
-        parts = mutations(case)
+        parts = mutations(case, response.request.url)
+        if not parts:
+            return False
     else:
         return True
     by = [next((entry for entry in excused if entry.matches(failure, part)), None) for part in parts]
