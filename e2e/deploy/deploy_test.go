@@ -68,8 +68,8 @@ func TestTemplateDeploysAndUpdates(t *testing.T) {
 		}
 		t.Log(out.String())
 	})
-	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
 	sam = sam.packed(t, c)
+	part("deploy again, nothing changed", func(t *testing.T) { deployAgain(t, c, sam) })
 	part("a release", func(t *testing.T) { release(t, c, sam) })
 	part("permissions", func(t *testing.T) { permissions(t, c) })
 	var u *used
