@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A service is attached, moved and removed, and the last two undone. The secret then shows where it is read, and how.
+// A service is attached, moved and removed, and undo takes back the last two. While it is attached, the secret shows
+// where it is read, and how.
 func TestServicesAreAttachedMovedAndRemoved(t *testing.T) {
 	t.Parallel()
 	a := shared.account(t)

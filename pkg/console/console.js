@@ -896,24 +896,20 @@ function why({ kind, message, fields: fields2, conflict }) {
   return `Not undone. ${message}`;
 }
 var restoring = (path2) => undoing({}, () => call("POST", `${path2}restore/`, {}));
+var changing = (kind, field) => (after, before) => {
+  if (after[field] === before[field]) return void 0;
+  return undoing(
+    { kind, shown: after, at: Date.now() },
+    (tag) => call("PATCH", `${kind}s/${after.id}/`, { [field]: before[field] }, { tag })
+  );
+};
 var undo = {
   item(after, before, path2) {
     if (after.key === before.key && after.version === before.version) return void 0;
     return undoing({ kind: "item", shown: after }, (tag) => after.key !== before.key ? call("PATCH", path2, { key: before.key }, { tag }) : call("POST", `${path2}rollback/`, { version: before.version }, { tag }));
   },
-  secret(after, before) {
-    if (after.name === before.name) return void 0;
-    return undoing(
-      { kind: "secret", shown: after, at: Date.now() },
-      (tag) => call("PATCH", `secrets/${after.id}/`, { name: before.name }, { tag })
-    );
-  },
-  service(after, before) {
-    return undoing(
-      { kind: "service", shown: after, at: Date.now() },
-      (tag) => call("PATCH", `services/${after.id}/`, { secret: before.secret }, { tag })
-    );
-  },
+  secret: changing("secret", "name"),
+  service: changing("service", "secret"),
   deletion: restoring,
   // Services have no bin: another one is made of the same fields.
   removal: ({ name: name2, image, port, config, secret: secret2 }) => undoing({}, () => call("POST", "services/", { name: name2, image, port, config, secret: secret2 }))

@@ -47,6 +47,13 @@ function why({ kind, message, fields, conflict }) {
 
 const restoring = (path) => undoing({}, () => call("POST", `${path}restore/`, {}));
 
+// changing undoes the change of a field.
+const changing = (kind, field) => (after, before) => {
+  if (after[field] === before[field]) return undefined;
+  return undoing({ kind, shown: after, at: Date.now() },
+    (tag) => call("PATCH", `${kind}s/${after.id}/`, { [field]: before[field] }, { tag }));
+};
+
 // Each is undefined if there is nothing to undo. before and after are an object before and after its change.
 export const undo = {
   item(after, before, path) {
@@ -55,15 +62,8 @@ export const undo = {
       ? call("PATCH", path, { key: before.key }, { tag })
       : call("POST", `${path}rollback/`, { version: before.version }, { tag })));
   },
-  secret(after, before) {
-    if (after.name === before.name) return undefined;
-    return undoing({ kind: "secret", shown: after, at: Date.now() },
-      (tag) => call("PATCH", `secrets/${after.id}/`, { name: before.name }, { tag }));
-  },
-  service(after, before) {
-    return undoing({ kind: "service", shown: after, at: Date.now() },
-      (tag) => call("PATCH", `services/${after.id}/`, { secret: before.secret }, { tag }));
-  },
+  secret: changing("secret", "name"),
+  service: changing("service", "secret"),
   deletion: restoring,
   // Services have no bin: another one is made of the same fields.
   removal: ({ name, image, port, config, secret }) =>
