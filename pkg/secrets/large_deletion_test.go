@@ -49,7 +49,7 @@ func finishDeletion(t *testing.T, w, bystander world) {
 }
 
 // A secret with 10,000 items is gone for every caller at the moment of its deletion, and its rows go within the
-// functions' time. (make test runs this test without the race detector, with which it takes six times as long.)
+// functions' time. (make test-long runs this test without the race detector, with which it takes six times as long.)
 func TestLargestSecretIsDeletedInTime(t *testing.T) {
 	t.Parallel()
 	w, bystander := prepareDeletion(t, 10_000)
